@@ -1,0 +1,190 @@
+//! A Linux host: a namespace whose kernel is the real peer.
+
+use crate::process::{Daemon, Output};
+use crate::{Node, Result, netns, wait_for};
+use std::cell::Cell;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A host; dropping it removes its namespace.
+#[derive(Debug)]
+pub struct Host {
+    netns: String,
+    dir: PathBuf,
+    ports: Cell<u32>,
+    logs: Cell<u32>,
+}
+
+impl Node for Host {
+    fn netns(&self) -> &str {
+        &self.netns
+    }
+
+    fn is_host(&self) -> bool {
+        true
+    }
+}
+
+impl Host {
+    pub(crate) fn create(netns: &str, dir: &Path) -> Result<Self> {
+        netns::add(netns)?;
+        Ok(Self {
+            netns: netns.to_owned(),
+            dir: dir.to_owned(),
+            ports: Cell::new(0),
+            logs: Cell::new(0),
+        })
+    }
+
+    pub(crate) fn next_port(&self) -> String {
+        self.ports.set(self.ports.get() + 1);
+        format!("p{}", self.ports.get())
+    }
+
+    /// Runs a command on the host and waits; its failure is the caller's to judge.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run(&self, command: &str) -> Result<Output> {
+        netns::exec(&self.netns, command)
+    }
+
+    /// Runs a command that must succeed; gives its standard output.
+    ///
+    /// # Errors
+    /// When it fails; what it said is in the message.
+    pub fn ok(&self, command: &str) -> Result<String> {
+        Ok(self.run(command)?.ok()?.stdout)
+    }
+
+    /// Starts a daemon on the host.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, command: &str) -> Result<Daemon> {
+        self.logs.set(self.logs.get() + 1);
+        let log = self
+            .dir
+            .join(format!("{}-{}.log", self.netns, self.logs.get()));
+        Daemon::spawn(&format!("ip netns exec {} {command}", self.netns), &log)
+    }
+
+    /// Gives an interface an IPv6 or IPv4 address (`ADDR/LEN`), usable at once.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn address(&self, dev: &str, address: &str) -> Result<()> {
+        let nodad = if address.contains(':') { " nodad" } else { "" };
+        self.ok(&format!("ip addr add {address} dev {dev}{nodad}"))
+            .map(drop)
+    }
+
+    /// Adds a route: `PREFIX via GATEWAY`.
+    ///
+    /// # Errors
+    /// When `ip` refuses.
+    pub fn route(&self, route: &str) -> Result<()> {
+        let family = if route.contains(':') { "-6 " } else { "" };
+        self.ok(&format!("ip {family}route add {route}")).map(drop)
+    }
+
+    /// Global IPv6 addresses of an interface that have passed DAD.
+    ///
+    /// # Errors
+    /// When `ip` fails or speaks in riddles.
+    pub fn global_ipv6(&self, dev: &str) -> Result<Vec<Ipv6Addr>> {
+        self.addresses(dev, "-6", "global")
+    }
+
+    /// The interface's link-local address, once it has passed DAD.
+    ///
+    /// # Errors
+    /// When there is none within 5 s.
+    pub fn link_local(&self, dev: &str) -> Result<Ipv6Addr> {
+        wait_for(Duration::from_secs(5), "a link-local address", || {
+            self.addresses(dev, "-6", "link").ok()?.first().copied()
+        })
+    }
+
+    /// IPv4 addresses of an interface.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn ipv4(&self, dev: &str) -> Result<Vec<Ipv4Addr>> {
+        self.addresses(dev, "-4", "global")
+    }
+
+    fn addresses<A: std::str::FromStr>(
+        &self,
+        dev: &str,
+        family: &str,
+        scope: &str,
+    ) -> Result<Vec<A>> {
+        let json = self.ok(&format!("ip -j {family} addr show dev {dev} scope {scope}"))?;
+        let links: serde_json::Value = serde_json::from_str(&json)?;
+        let mut found = Vec::new();
+        for info in links[0]["addr_info"].as_array().into_iter().flatten() {
+            let usable = info["tentative"].as_bool() != Some(true)
+                && info["dadfailed"].as_bool() != Some(true)
+                && info["deprecated"].as_bool() != Some(true);
+            if let (true, Some(Ok(address))) = (usable, info["local"].as_str().map(str::parse)) {
+                found.push(address);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Waits until the interface has a global address by SLAAC within `prefix` (its first hextets as text).
+    ///
+    /// # Errors
+    /// When none comes within 15 s.
+    pub fn wait_slaac(&self, dev: &str, prefix: &str) -> Result<Ipv6Addr> {
+        wait_for(
+            Duration::from_secs(15),
+            &format!("an address in {prefix} by router advertisement"),
+            || {
+                self.global_ipv6(dev)
+                    .ok()?
+                    .into_iter()
+                    .find(|a| a.to_string().starts_with(prefix))
+            },
+        )
+    }
+
+    /// Pings `count` times, 100 ms apart; gives the number of answers.
+    ///
+    /// # Errors
+    /// When ping itself cannot run.
+    pub fn ping(&self, address: &str, count: u32) -> Result<u32> {
+        let output = self.run(&format!("ping -n -c {count} -i 0.1 -W 2 {address}"))?;
+        Ok(ping_received(&output.stdout))
+    }
+}
+
+/// The number of answers in ping's summary line.
+pub(crate) fn ping_received(stdout: &str) -> u32 {
+    stdout
+        .lines()
+        .find_map(|line| {
+            line.split(", ")
+                .find_map(|part| part.strip_suffix(" received"))
+        })
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        netns::delete(&self.netns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn pings_are_counted() {
+        let text = "3 packets transmitted, 2 received, 33% packet loss, time 2003ms";
+        assert_eq!(super::ping_received(text), 2);
+    }
+}
