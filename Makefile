@@ -1,0 +1,36 @@
+# The commands of this house. Each is a line or two that calls something readable.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench versus conformance docs fmt
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+demo: ## real hosts talk through the router, in namespaces (KEEP=1 leaves it up)
+	@tools/setup.sh test
+	@tools/demo.sh
+
+test: ## everything: unit, property, and end-to-end tests with real peers (needs root)
+	@tools/setup.sh test
+	@tools/test.sh
+
+lint: ## format, clippy, shell, licences
+	@tools/setup.sh test
+	@tools/lint.sh
+
+bench: ## criterion micro-benches
+	@tools/setup.sh build
+	cargo bench -p benches
+
+versus: ## cycles per packet beside real routers, in one run (QUICK=1, ONLY=pattern)
+	@tools/setup.sh bench
+	@tools/versus.sh
+
+conformance: ## the 22 rows: which are closed
+	@tools/setup.sh test
+	@tools/conformance.sh
+
+docs: ## regenerate the generated documents
+	HEXTET_BLESS=1 cargo nextest run -E 'test(docs)'
+
+fmt: ## format the code
+	cargo fmt --all

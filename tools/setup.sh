@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs what building, running and testing Hextet needs on Debian 12 or 13. Idempotent; says what it does.
+#   tools/setup.sh [build|test|bench|lint]      (each includes the ones before it)
+set -euo pipefail
+level=${1:-build}
+
+build=(build-essential pkg-config libdpdk-dev clang libclang-dev iproute2 ethtool)
+test=(iputils-ping iperf3 ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps)
+bench=(dpdk-dev dpdk openvswitch-switch-dpdk libpcap-dev valgrind)
+
+case $level in
+  build) packages=("${build[@]}") ;;
+  test | lint) packages=("${build[@]}" "${test[@]}") ;;
+  bench) packages=("${build[@]}" "${test[@]}" "${bench[@]}") ;;
+  *) echo "usage: $0 [build|test|bench|lint]" >&2; exit 2 ;;
+esac
+
+say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = "install ok installed" ] || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  command -v apt-get >/dev/null || { echo "This set-up knows Debian's packages only; install: ${missing[*]}" >&2; exit 1; }
+  sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+  say "Installing ${missing[*]}"
+  # Peers such as radvd must not start on the machine's own network when they are installed.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null && $sudo chmod 755 $policy
+    trap '$sudo rm -f $policy' EXIT
+  fi
+  $sudo apt-get update -q >/dev/null
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}" >/tmp/hextet-apt.log 2>&1 ||
+    { tail -20 /tmp/hextet-apt.log >&2; exit 1; }
+fi
+
+if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; fi
+command -v cargo >/dev/null || {
+  echo "Rust 1.88 or newer is needed: install rustup (Debian 13: apt install rustup && rustup default stable)" >&2
+  exit 1
+}
+if [ "$level" = lint ] && ! command -v cargo-deny >/dev/null; then
+  say "Installing cargo-deny"; cargo install -q --locked cargo-deny
+fi
+if [ "$level" = test ] && ! command -v cargo-nextest >/dev/null; then
+  say "Installing cargo-nextest (once, a few minutes)"; cargo install -q --locked cargo-nextest
+fi
+say "Everything for '$level' is installed"
