@@ -1,1 +1,61 @@
-//! api
+//! The appliance's API: the JSON types that `hextetd` serves over its UNIX socket and `hextetctl` reads.
+//!
+//! *What does the outside see of the router, and under which names?* Nothing here knows how the router works: the
+//! crate holds data only, so that the CLI (and any program of yours) depends on nothing else.
+//!
+//! - Answers may grow fields and words: a reader ignores fields it does not know, and reads a word it does not know
+//!   as `unknown` (see [`word`]).
+//! - Requests are strict: an unknown field is refused, since ignoring it would do something else than was asked.
+//! - Every number names its unit; durations are in milliseconds (`_ms`) or whole seconds (`_seconds`, where the
+//!   protocol's field has that unit). Counters count from the start of the process.
+//!
+//! [`endpoint::ENDPOINTS`] lists every path with its method, parameters and types.
+#![forbid(unsafe_code)]
+
+pub mod accounting;
+pub mod config;
+pub mod counters;
+pub mod device;
+pub mod endpoint;
+pub mod error;
+pub mod interface;
+pub mod mac;
+pub mod neighbor;
+pub mod query;
+pub mod ra;
+pub mod route;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+pub mod status;
+pub mod trace;
+pub mod word;
+pub mod worker;
+
+pub use accounting::{Accounting, Drop, DropAt};
+pub use config::{Change, ChangeKind, Fault, ReloadRequest, ReloadResponse};
+pub use counters::{Counters, Mempool, NeighborCount, ReloadCounters, RouteCount};
+pub use device::{
+    Device, DeviceCounters, DeviceKind, DeviceState, Link, MulticastFilter, MulticastMode, Offload,
+    OffloadPlace,
+};
+pub use endpoint::DEFAULT_SOCKET;
+pub use error::{ErrorBody, ErrorCode};
+pub use interface::{
+    Address, AddressState, FamilyCounters, Interface, InterfaceAddress, InterfaceCounters,
+    InterfaceState,
+};
+pub use mac::Mac;
+pub use neighbor::{NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState};
+pub use ra::{
+    ForeignRa, RaConfig, RaCounters, RaDnssl, RaPref64, RaPrefix, RaRdnss, RaRoute, RaState,
+    RouterPreference,
+};
+pub use route::{
+    AddRoute, Candidate, DelRoute, Exit, ExplainQuery, ExplainStep, NextHopSpec, Route, RouteBatch,
+    RouteChange, RouteChanges, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,
+};
+pub use status::Status;
+pub use trace::{
+    CapturePoint, CaptureRequest, PacketFilter, Protocol, TraceEvent, TraceRequest, TraceStep,
+};
+pub use worker::{IdlePolicy, Worker, WorkerQueue};

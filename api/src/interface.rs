@@ -1,0 +1,102 @@
+//! Layer-3 interfaces and their addresses.
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::Mac;
+use crate::word::words;
+
+words! {
+    /// Whether an interface carries packets.
+    InterfaceState {
+        /// Configured, and its device's link is up.
+        Up = "up",
+        /// Its device has no link.
+        LinkDown = "link_down",
+        /// Switched off in the configuration.
+        Disabled = "disabled",
+        /// Its device disappeared.
+        DeviceGone = "device_gone",
+    }
+}
+
+words! {
+    /// The life of an own address (RFC 4862, section 5.4).
+    AddressState {
+        /// Duplicate address detection runs: not yet ours.
+        Tentative = "tentative",
+        /// Ours.
+        Valid = "valid",
+        /// Somebody else has it: not used.
+        Duplicate = "duplicate",
+    }
+}
+
+/// A layer-3 interface of a router.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Name in the configuration.
+    pub name: String,
+    /// The router it belongs to.
+    pub router: String,
+    /// The device it stands on.
+    pub device: String,
+    /// VLAN ids, outermost first; empty when untagged.
+    pub vlans: Vec<u16>,
+    /// Its Ethernet address.
+    pub mac: Mac,
+    /// Largest layer-3 packet, bytes.
+    pub mtu: u16,
+    /// Whether it carries packets.
+    pub state: InterfaceState,
+    /// Its addresses, link-local included.
+    pub addresses: Vec<Address>,
+    /// What passed through it.
+    pub counters: InterfaceCounters,
+}
+
+/// An own address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Address {
+    /// The address with the length of its connected prefix.
+    pub address: IpNet,
+    /// Its life.
+    pub state: AddressState,
+    /// Whether it is an anycast address (RFC 4291, section 2.6).
+    #[serde(default)]
+    pub anycast: bool,
+}
+
+/// An own address and where it stands: a row of `show addresses`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InterfaceAddress {
+    /// The interface.
+    pub interface: String,
+    /// The interface's router.
+    pub router: String,
+    /// The address.
+    #[serde(flatten)]
+    pub address: Address,
+}
+
+/// Counters of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceCounters {
+    /// IPv6.
+    pub ipv6: FamilyCounters,
+    /// IPv4.
+    pub ipv4: FamilyCounters,
+}
+
+/// Counters of an interface for one address family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FamilyCounters {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Bytes of those packets, without the layer-2 header.
+    pub rx_bytes: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes of those packets, without the layer-2 header.
+    pub tx_bytes: u64,
+}

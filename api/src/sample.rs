@@ -1,0 +1,1 @@
+//! One example of everything: what the fake appliance of the tests serves, and what docs/api.md shows.

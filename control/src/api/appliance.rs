@@ -1,0 +1,97 @@
+//! The appliance as the API and the metrics see it.
+
+use std::future::Future;
+
+use api::{
+    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
+    Interface, NeighFlush, NeighFlushed, Neighbor, RaState, ReloadRequest, ReloadResponse, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
+};
+use tokio::sync::mpsc;
+
+use super::Error;
+
+/// What the runtime offers to the API and to the metrics exporter.
+///
+/// Requests arrive checked for everything that can be told without knowing the appliance (see `check`); what is left
+/// to the implementation is whether the names exist and whether the change contradicts what is there. A method that
+/// returns an error has changed nothing.
+pub trait Appliance: Send + Sync + 'static {
+    /// How the appliance fares; must answer even when a worker does not.
+    fn status(&self) -> impl Future<Output = Result<Status, Error>> + Send;
+
+    /// Devices, in the order of the configuration.
+    fn devices(&self) -> impl Future<Output = Result<Vec<Device>, Error>> + Send;
+
+    /// Interfaces, in the order of the configuration.
+    fn interfaces(&self) -> impl Future<Output = Result<Vec<Interface>, Error>> + Send;
+
+    /// Routes that the query selects, by router and prefix.
+    fn routes(&self, query: RouteQuery) -> impl Future<Output = Result<Vec<Route>, Error>> + Send;
+
+    /// Why packets to an address go where they go.
+    fn explain(
+        &self,
+        query: ExplainQuery,
+    ) -> impl Future<Output = Result<RouteExplain, Error>> + Send;
+
+    /// Adds a route, or replaces the API's own for the same prefix.
+    fn add_route(
+        &self,
+        route: AddRoute,
+    ) -> impl Future<Output = Result<RouteChanges, Error>> + Send;
+
+    /// Deletes a route of the API.
+    fn del_route(
+        &self,
+        route: DelRoute,
+    ) -> impl Future<Output = Result<RouteChanges, Error>> + Send;
+
+    /// Makes all changes, in order, or none. An error's field starts with `changes[N]`.
+    fn change_routes(
+        &self,
+        batch: RouteBatch,
+    ) -> impl Future<Output = Result<RouteChanges, Error>> + Send;
+
+    /// Neighbours, by interface and address.
+    fn neighbors(&self) -> impl Future<Output = Result<Vec<Neighbor>, Error>> + Send;
+
+    /// Forgets learned neighbours.
+    fn flush_neighbors(
+        &self,
+        flush: NeighFlush,
+    ) -> impl Future<Output = Result<NeighFlushed, Error>> + Send;
+
+    /// Router advertisement, interface by interface.
+    fn ra(&self) -> impl Future<Output = Result<Vec<RaState>, Error>> + Send;
+
+    /// Workers.
+    fn workers(&self) -> impl Future<Output = Result<Vec<Worker>, Error>> + Send;
+
+    /// Every drop reason with its count, zero or not.
+    fn drops(&self) -> impl Future<Output = Result<Vec<Drop>, Error>> + Send;
+
+    /// Everything else that is counted.
+    fn counters(&self) -> impl Future<Output = Result<Counters, Error>> + Send;
+
+    /// The books of every worker, each read between two bursts of that worker.
+    fn accounting(&self) -> impl Future<Output = Result<Vec<Accounting>, Error>> + Send;
+
+    /// Reads the configuration file again. Faults of the file are an answer, not an error.
+    fn reload(
+        &self,
+        request: ReloadRequest,
+    ) -> impl Future<Output = Result<ReloadResponse, Error>> + Send;
+
+    /// Starts a trace; it ends when the receiver is dropped, or when the sender is.
+    fn trace(
+        &self,
+        request: TraceRequest,
+    ) -> impl Future<Output = Result<mpsc::Receiver<TraceEvent>, Error>> + Send;
+
+    /// Starts a capture: pieces of a pcapng file, to be joined. It ends as a trace does.
+    fn capture(
+        &self,
+        request: CaptureRequest,
+    ) -> impl Future<Output = Result<mpsc::Receiver<Vec<u8>>, Error>> + Send;
+}
