@@ -1,0 +1,190 @@
+//! `make versus`: see the `versus` module for the method.
+
+use anyhow::{Context, Result};
+use benches::versus::contestant::Contestant;
+use benches::versus::feed::{self, Feed};
+use benches::versus::report::{self, Ratio};
+use benches::versus::{hextet, l3fwd, meter, testpmd};
+use std::path::Path;
+use std::time::Duration;
+
+fn main() -> Result<()> {
+    let quick = flag("QUICK");
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let (rounds, length) = if quick { (3, 300) } else { (7, 1000) };
+    let dir = tempfile::Builder::new()
+        .prefix("hextet-versus-")
+        .tempdir()?;
+    let _pages = HugePages::reserve(2048)?;
+    let tsc_ghz = meter::tsc_ghz();
+    println!(
+        "TSC {tsc_ghz:.3} GHz, {rounds} rounds of {length} ms windows, load average {}",
+        std::fs::read_to_string("/proc/loadavg")?
+            .split(' ')
+            .next()
+            .unwrap_or("?")
+    );
+    let l3fwd = l3fwd::compile(dir.path());
+    let mut ratios = Vec::new();
+    let mut results = Vec::new();
+    for (name, routes) in [("transit6/8/uniform", feed::few_routes())] {
+        if !name.contains(&only) {
+            continue;
+        }
+        let feed = Feed::uniform(name, routes, dir.path())?;
+        println!(
+            "\n{name}: {} routes, {} packets of {} bytes",
+            feed.routes.len(),
+            feed::N_PACKETS,
+            feed::FRAME
+        );
+        let outcome = scenario(
+            &feed,
+            &l3fwd,
+            dir.path(),
+            rounds,
+            Duration::from_millis(length),
+            tsc_ghz,
+        )?;
+        ratios.extend(outcome.0);
+        results.push(serde_json::json!({ "scenario": name, "figures": outcome.1 }));
+    }
+    let json = serde_json::json!({ "tsc_ghz": tsc_ghz, "scenarios": results, "ratios": ratios });
+    std::fs::create_dir_all("target")?;
+    std::fs::write("target/versus.json", serde_json::to_string_pretty(&json)?)?;
+    println!(
+        "\nratio = peer's cycles / Hextet's cycles, feed included; above 1 Hextet is faster (target/versus.json)"
+    );
+    for ratio in &ratios {
+        println!("{}", ratio.line());
+    }
+    Ok(())
+}
+
+type Outcome = (Vec<Ratio>, Vec<report::Figures>);
+
+fn scenario(
+    feed: &Feed,
+    l3fwd: &Result<std::path::PathBuf>,
+    dir: &Path,
+    rounds: u32,
+    length: Duration,
+    tsc_ghz: f64,
+) -> Result<Outcome> {
+    let mut ours = hextet::start(feed, dir).context("Hextet itself must run")?;
+    let mut absent = Vec::new();
+    let mut peers: Vec<Contestant> = Vec::new();
+    let starts: [(&str, Result<Contestant>); 3] = [
+        ("testpmd", testpmd::start(feed, dir)),
+        (
+            "l3fwd-fib",
+            compiled(l3fwd).and_then(|b| l3fwd::start(b, "fib", feed, dir)),
+        ),
+        (
+            "l3fwd-lpm",
+            compiled(l3fwd).and_then(|b| l3fwd::start(b, "lpm", feed, dir)),
+        ),
+    ];
+    for (name, start) in starts {
+        match start {
+            Ok(peer) => peers.push(peer),
+            Err(error) => absent.push((name, format!("{error:#}"))),
+        }
+    }
+    let warm_up = Duration::from_millis(200);
+    let mut windows = vec![Vec::new(); peers.len() + 1];
+    let mut shares = vec![f64::MAX; peers.len() + 1];
+    for _ in 0..rounds {
+        for (i, contestant) in peers.iter_mut().chain([&mut ours]).enumerate() {
+            let window = contestant.window(warm_up, length, tsc_ghz)?;
+            windows[i].push(window.cycles_per_packet);
+            shares[i] = shares[i].min(window.sent_share);
+        }
+    }
+    let names = peers.iter().map(|p| p.name).chain(["hextet"]);
+    let figures: Vec<_> = names
+        .zip(windows.iter().zip(&shares))
+        .map(|(name, (windows, &share))| report::figures(name, windows, share, tsc_ghz))
+        .collect();
+    figures.iter().for_each(|f| println!("{}", report::row(f)));
+    let our_windows = &windows[peers.len()];
+    let our_share = shares[peers.len()];
+    anyhow::ensure!(
+        0.999 < our_share,
+        "Hextet sent only {:.2} % of what it received",
+        our_share * 100.0
+    );
+    let mut ratios: Vec<Ratio> = peers
+        .iter()
+        .zip(windows.iter().zip(&shares))
+        .map(|(peer, (theirs, &share))| {
+            let per_round: Vec<f64> = theirs.iter().zip(our_windows).map(|(t, o)| t / o).collect();
+            // A fast drop looks like a fast router.
+            let valid = 0.999 < share;
+            Ratio {
+                scenario: feed.name.to_owned(),
+                peer: peer.name.to_owned(),
+                ratio: valid.then(|| report::median(&per_round)),
+                not_run: (!valid)
+                    .then(|| format!("it sent only {:.2} % of what it received", share * 100.0)),
+            }
+        })
+        .collect();
+    ratios.extend(absent.into_iter().map(|(name, why)| Ratio {
+        scenario: feed.name.to_owned(),
+        peer: name.to_owned(),
+        ratio: None,
+        not_run: Some(why),
+    }));
+    Ok((ratios, figures))
+}
+
+fn compiled(l3fwd: &Result<std::path::PathBuf>) -> Result<&Path> {
+    l3fwd
+        .as_deref()
+        .map_err(|error| anyhow::anyhow!("{error:#}"))
+}
+
+fn flag(name: &str) -> bool {
+    std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
+}
+
+/// 2 MiB pages for the contestants; the number found is put back at the end.
+struct HugePages {
+    before: String,
+    mounted: bool,
+}
+
+const NR_HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
+
+impl HugePages {
+    fn reserve(pages: u64) -> Result<Self> {
+        let before =
+            std::fs::read_to_string(NR_HUGEPAGES).context("no hugepages in this kernel")?;
+        if before.trim().parse::<u64>().unwrap_or(0) < pages {
+            std::fs::write(NR_HUGEPAGES, pages.to_string())
+                .context("reserving hugepages needs root")?;
+        }
+        let mounted = !std::fs::read_to_string("/proc/mounts")?.contains(" hugetlbfs ");
+        if mounted {
+            std::fs::create_dir_all("/dev/hugepages")?;
+            nix::mount::mount(
+                Some("nodev"),
+                "/dev/hugepages",
+                Some("hugetlbfs"),
+                nix::mount::MsFlags::empty(),
+                None::<&str>,
+            )?;
+        }
+        Ok(Self { before, mounted })
+    }
+}
+
+impl Drop for HugePages {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = nix::mount::umount("/dev/hugepages");
+        }
+        let _ = std::fs::write(NR_HUGEPAGES, &self.before);
+    }
+}

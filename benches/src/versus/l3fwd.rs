@@ -1,0 +1,137 @@
+//! The peer: DPDK's own `l3fwd`, compiled from Debian's example source in a temporary folder and thrown away.
+//!
+//! Its constants are too small for a full table and one receive offload is missing from the feed's driver; those few
+//! numbers are raised, nothing else is touched.
+
+use super::WORKER_CORE;
+use super::contestant::{Contestant, Packets};
+use super::feed::Feed;
+use super::testpmd::telemetry;
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOURCE: &str = "/usr/share/dpdk/examples/l3fwd";
+
+/// `(file, shipped, needed)`.
+const CONSTANTS: &[(&str, &str, &str)] = &[
+    (
+        "l3fwd_lpm.c",
+        "IPV6_L3FWD_LPM_MAX_RULES         1024",
+        "IPV6_L3FWD_LPM_MAX_RULES         (1 << 19)",
+    ),
+    (
+        "l3fwd_lpm.c",
+        "IPV6_L3FWD_LPM_NUMBER_TBL8S (1 << 16)",
+        "IPV6_L3FWD_LPM_NUMBER_TBL8S 400000",
+    ),
+    (
+        "l3fwd_lpm.c",
+        "IPV4_L3FWD_LPM_MAX_RULES         1024",
+        "IPV4_L3FWD_LPM_MAX_RULES         (1 << 20)",
+    ),
+    (
+        "l3fwd_fib.c",
+        "config.max_routes = (1 << 16) - 1",
+        "config.max_routes = (1 << 19)",
+    ),
+    (
+        "l3fwd_fib.c",
+        "config.trie.num_tbl8 = (1 << 15)",
+        "config.trie.num_tbl8 = 400000",
+    ),
+    ("main.c", "(unsigned)8192)", "(unsigned)262144)"),
+    (
+        "main.c",
+        ".offloads = RTE_ETH_RX_OFFLOAD_CHECKSUM",
+        ".offloads = 0",
+    ),
+];
+
+/// Compiles l3fwd below `dir`.
+///
+/// # Errors
+/// When its source is not installed (Debian: dpdk-doc) or does not compile.
+pub fn compile(dir: &Path) -> Result<PathBuf> {
+    ensure!(
+        Path::new(SOURCE).is_dir(),
+        "no {SOURCE} (Debian package dpdk-doc)"
+    );
+    let work = dir.join("l3fwd");
+    run(Command::new("cp").args(["-rL", SOURCE]).arg(&work))?;
+    for (file, shipped, needed) in CONSTANTS {
+        let path = work.join(file);
+        let text = std::fs::read_to_string(&path)?;
+        ensure!(
+            text.contains(shipped),
+            "{file} of this DPDK does not say `{shipped}`"
+        );
+        std::fs::write(&path, text.replace(shipped, needed))?;
+    }
+    run(Command::new("make").arg("-C").arg(&work).arg("shared"))?;
+    Ok(work.join("build/l3fwd"))
+}
+
+/// Starts l3fwd on a feed; `lookup` is `fib` or `lpm`.
+///
+/// # Errors
+/// When it does not move packets.
+pub fn start(binary: &Path, lookup: &'static str, feed: &Feed, dir: &Path) -> Result<Contestant> {
+    let name = if lookup == "fib" {
+        "l3fwd-fib"
+    } else {
+        "l3fwd-lpm"
+    };
+    let rules6 = dir.join(format!("{name}-rules6"));
+    let lines: String = feed
+        .routes
+        .iter()
+        .map(|route| format!("R{route} 0\n"))
+        .collect();
+    std::fs::write(&rules6, lines)?;
+    let rules4 = dir.join(format!("{name}-rules4"));
+    std::fs::write(&rules4, "R198.18.0.0/24 0\n")?;
+    let prefix = format!("versus-{name}-{}", std::process::id());
+    let mut command = Command::new(binary);
+    command
+        .args([
+            "-l",
+            &WORKER_CORE.to_string(),
+            "--no-pci",
+            "--huge-unlink",
+            "--file-prefix",
+            &prefix,
+        ])
+        .arg(format!(
+            "--vdev=net_pcap0,rx_pcap={},infinite_rx=1",
+            feed.pcap.display()
+        ))
+        // Without it rte_fib6's vector lookup silently stays scalar.
+        .arg("--force-max-simd-bitwidth=512")
+        .args(["--", "-p", "0x1", "-P", &format!("--lookup={lookup}")])
+        .arg(format!("--config=(0,0,{WORKER_CORE})"))
+        .arg("--parse-ptype")
+        .arg(format!("--rule_ipv4={}", rules4.display()))
+        .arg(format!("--rule_ipv6={}", rules6.display()));
+    let mut l3fwd = Contestant::spawn(
+        name,
+        &mut command,
+        &dir.join(format!("{name}.log")),
+        Packets::Telemetry(telemetry(&prefix)),
+    )?;
+    // Its only lcore is the main one: the process's first thread.
+    l3fwd.settle("l3fwd")?;
+    Ok(l3fwd)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command
+        .output()
+        .with_context(|| format!("running {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}

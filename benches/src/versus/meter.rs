@@ -1,0 +1,95 @@
+//! The meter: on-CPU time of one thread, the TSC's rate, packets from a DPDK telemetry socket.
+
+use anyhow::{Context, Result, bail};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// One reading: the polling thread's CPU time and its port's packets since the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// On-CPU time of the polling thread, nanoseconds.
+    pub cpu_ns: u64,
+    /// Packets received.
+    pub rx: u64,
+    /// Packets sent.
+    pub tx: u64,
+}
+
+/// On-CPU nanoseconds of a thread, from the scheduler's own accounting.
+///
+/// # Errors
+/// When the thread is gone.
+pub fn cpu_ns(pid: u32, tid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/task/{tid}/schedstat");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
+    text.split_whitespace()
+        .next()
+        .and_then(|n| n.parse().ok())
+        .with_context(|| format!("{path}: {text}"))
+}
+
+/// The thread of a process whose name is `name`.
+///
+/// # Errors
+/// When there is none.
+pub fn thread_named(pid: u32, name: &str) -> Result<u32> {
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let tid = entry?.file_name().to_string_lossy().parse::<u32>()?;
+        let comm =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();
+        if comm.trim_end() == name {
+            return Ok(tid);
+        }
+    }
+    bail!("process {pid} has no thread named {name}")
+}
+
+/// TSC cycles per nanosecond, measured against the monotonic clock over 200 ms.
+pub fn tsc_ghz() -> f64 {
+    let (began, first) = (Instant::now(), tsc());
+    std::thread::sleep(Duration::from_millis(200));
+    let (elapsed, last) = (began.elapsed(), tsc());
+    (last - first) as f64 / elapsed.as_nanos() as f64
+}
+
+#[allow(unsafe_code)]
+fn tsc() -> u64 {
+    // SAFETY: RDTSC reads a counter and has no other effect.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_rdtsc()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        0
+    }
+}
+
+/// `(received, sent)` of port 0 from a DPDK process's telemetry socket.
+///
+/// # Errors
+/// When the socket does not answer as DPDK does.
+pub fn telemetry_packets(socket: &Path) -> Result<(u64, u64)> {
+    use nix::sys::socket::{
+        AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send,
+    };
+    let fd = nix::sys::socket::socket(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    connect(fd.as_raw_fd(), &UnixAddr::new(socket)?)
+        .with_context(|| format!("connecting to {}", socket.display()))?;
+    let mut buffer = [0; 16_384];
+    recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+    send(fd.as_raw_fd(), b"/ethdev/stats,0", MsgFlags::empty())?;
+    let n = recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
+    let answer: serde_json::Value = serde_json::from_slice(&buffer[..n])?;
+    let stats = &answer["/ethdev/stats"];
+    match (stats["ipackets"].as_u64(), stats["opackets"].as_u64()) {
+        (Some(rx), Some(tx)) => Ok((rx, tx)),
+        _ => bail!("no packet counters in {answer}"),
+    }
+}
