@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SOURCE: &str = "/usr/share/dpdk/examples/l3fwd";
+/// Headers that the examples share; l3fwd's Makefile looks for them beside it.
+const COMMON: &str = "/usr/share/dpdk/examples/common";
 
 /// `(file, shipped, needed)`.
 const CONSTANTS: &[(&str, &str, &str)] = &[
@@ -58,7 +60,7 @@ pub fn compile(dir: &Path) -> Result<PathBuf> {
         "no {SOURCE} (Debian package dpdk-doc)"
     );
     let work = dir.join("l3fwd");
-    run(Command::new("cp").args(["-rL", SOURCE]).arg(&work))?;
+    run(Command::new("cp").args(["-rL", SOURCE, COMMON]).arg(dir))?;
     for (file, shipped, needed) in CONSTANTS {
         let path = work.join(file);
         let text = std::fs::read_to_string(&path)?;
