@@ -1,3 +1,4 @@
 //! control
 
 pub mod api;
+pub mod protocols;
