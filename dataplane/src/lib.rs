@@ -1,1 +1,16 @@
-//! dataplane
+//! The packet path: polled workers that take packets from devices and forward, answer, punt or drop each of them.
+//!
+//! ```text
+//!   rx ─► classify ─┬─ plain packets ─► lane (one dense loop) ─┬─► tx
+//!                   └─ the rest ──────► graph (stages) ────────┘
+//! ```
+//!
+//! Read `graph` first, it is the picture; then `worker`, the loop around it. `drop` lists every reason for which a
+//! packet can be dropped.
+
+pub mod counters;
+pub mod drop;
+pub mod forwarding;
+pub mod graph;
+pub mod inject;
+pub mod punt;

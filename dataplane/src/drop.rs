@@ -1,0 +1,183 @@
+//! The one list of drop reasons.
+//!
+//! A row gives the variant, its label and its help text. The label is the counter's label in Prometheus, the word in
+//! a packet trace, the row of `hextetctl show drops` and the comment in a capture: one spelling everywhere.
+
+/// How a reason should be read by whoever watches the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Part of normal life: scans, expired hop limits, discard routes.
+    Normal,
+    /// The sender's packet is malformed or forbidden.
+    Sender,
+    /// This router lacked something: buffers, room, a route, a neighbour.
+    Router,
+}
+
+macro_rules! reasons {
+    ($($variant:ident $label:literal $severity:ident $help:literal;)*) => {
+        /// Why a packet went no further.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $(#[doc = $help] $variant,)*
+        }
+
+        impl DropReason {
+            /// Every reason, in the order of the list; a reason's number is its place.
+            pub const ALL: &'static [DropReason] = &[$(DropReason::$variant,)*];
+
+            /// The reason's name: snake case, unique, never changed without a note to users.
+            pub const fn label(self) -> &'static str {
+                match self { $(DropReason::$variant => $label,)* }
+            }
+
+            /// One line for humans.
+            pub const fn help(self) -> &'static str {
+                match self { $(DropReason::$variant => $help,)* }
+            }
+
+            /// How to read the counter.
+            pub const fn severity(self) -> Severity {
+                match self { $(DropReason::$variant => Severity::$severity,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Layer 2
+    FrameTruncated "frame_truncated" Sender "shorter than its Ethernet header";
+    SourceMacMulticast "source_mac_multicast" Sender "Ethernet source address is a group address";
+    NotOurMac "not_our_mac" Normal "unicast frame for another station's address";
+    UnknownVlan "unknown_vlan" Normal "no interface for the frame's VLAN tags, or none untagged";
+    UnknownEtherType "unknown_ethertype" Normal "neither IPv6, IPv4 nor ARP";
+    HeaderNotContiguous "header_not_contiguous" Router "packet headers do not lie in the first buffer segment";
+    ArpMalformed "arp_malformed" Sender "ARP packet truncated or not for Ethernet and IPv4";
+    ArpNotEnabled "arp_not_enabled" Normal "ARP on an interface without IPv4";
+    // IPv6 header
+    Ip6NotEnabled "ip6_not_enabled" Normal "IPv6 packet on an interface without IPv6";
+    Ip6Truncated "ip6_truncated" Sender "shorter than an IPv6 header";
+    Ip6BadVersion "ip6_bad_version" Sender "version field of an IPv6 packet is not 6";
+    Ip6BadLength "ip6_bad_length" Sender "payload length exceeds the frame";
+    Ip6Jumbogram "ip6_jumbogram" Sender "payload length 0 with a payload to come (RFC 2675 is not supported)";
+    Ip6SourceUnspecified "ip6_source_unspecified" Sender "source :: would have to be forwarded (RFC 4291 2.5.2)";
+    Ip6SourceMulticast "ip6_source_multicast" Sender "source is a multicast address (RFC 4291 2.7)";
+    Ip6SourceLoopback "ip6_source_loopback" Sender "source ::1 came from a link (RFC 4291 2.5.3)";
+    Ip6SourceLinkLocal "ip6_source_link_local" Sender "link-local source would have to be forwarded (RFC 4291 2.5.6)";
+    Ip6SourceMapped "ip6_source_mapped" Sender "IPv4-mapped or IPv4-compatible source on the wire";
+    Ip6DestinationUnspecified "ip6_destination_unspecified" Sender "destination :: (RFC 4291 2.5.2)";
+    Ip6DestinationLoopback "ip6_destination_loopback" Sender "destination ::1 came from a link (RFC 4291 2.5.3)";
+    Ip6DestinationMapped "ip6_destination_mapped" Sender "IPv4-mapped or IPv4-compatible destination on the wire";
+    Ip6DestinationLinkLocal "ip6_destination_link_local" Normal "link-local destination that is not ours (RFC 4291 2.5.6)";
+    Ip6MulticastScope "ip6_multicast_scope" Sender "multicast destination of reserved or interface-local scope (RFC 4291 2.7)";
+    Ip6UnicastInMulticastFrame "ip6_unicast_in_multicast_frame" Sender "unicast IP packet in a multicast or broadcast frame (RFC 1122 3.3.6)";
+    Ip6RoutingHeader0 "ip6_routing_header_0" Sender "type 0 routing header (RFC 5095)";
+    Ip6RoutingHeader "ip6_routing_header" Sender "routing header with segments left, for us (RFC 8200 4.4)";
+    Ip6ExtensionTruncated "ip6_extension_truncated" Sender "extension header runs past the packet";
+    Ip6ExtensionTooMany "ip6_extension_too_many" Sender "more extension headers than are walked";
+    Ip6HopByHopNotFirst "ip6_hop_by_hop_not_first" Sender "hop-by-hop header not right after the IPv6 header (RFC 8200 4.1)";
+    Ip6OptionUnknown "ip6_option_unknown" Sender "option that must be recognised and is not (RFC 8200 4.2)";
+    Ip6FirstFragmentIncomplete "ip6_first_fragment_incomplete" Sender "first fragment lacks the upper-layer header (RFC 7112)";
+    Ip6FragmentMalformed "ip6_fragment_malformed" Sender "fragment whose length or offset is impossible (RFC 8200 4.5)";
+    Ip6HopLimit "ip6_hop_limit_exceeded" Normal "hop limit used up (RFC 8200 3)";
+    // IPv4 header
+    Ip4NotEnabled "ip4_not_enabled" Normal "IPv4 packet on an interface without IPv4";
+    Ip4Truncated "ip4_truncated" Sender "shorter than its IPv4 header";
+    Ip4BadVersion "ip4_bad_version" Sender "version field of an IPv4 packet is not 4";
+    Ip4BadHeaderLength "ip4_bad_header_length" Sender "header length below 20 octets";
+    Ip4BadLength "ip4_bad_length" Sender "total length exceeds the frame or is below the header length";
+    Ip4BadChecksum "ip4_bad_checksum" Sender "header checksum is wrong (RFC 1812 5.2.2)";
+    Ip4Options "ip4_options_malformed" Sender "options run past the header";
+    Ip4SourceRoute "ip4_source_route" Sender "loose or strict source route option (RFC 7126 4.3)";
+    Ip4SourceUnspecified "ip4_source_unspecified" Sender "source in 0.0.0.0/8 (RFC 1812 5.3.7)";
+    Ip4SourceMulticast "ip4_source_multicast" Sender "source is a multicast, reserved or broadcast address (RFC 1812 5.3.7)";
+    Ip4SourceLoopback "ip4_source_loopback" Sender "source in 127.0.0.0/8 came from a link (RFC 1812 5.3.7)";
+    Ip4SourceLinkLocal "ip4_source_link_local" Sender "link-local source would have to be forwarded (RFC 3927 2.7)";
+    Ip4DestinationMartian "ip4_destination_martian" Sender "destination in 0.0.0.0/8, 127.0.0.0/8 or 240.0.0.0/4";
+    Ip4DestinationLinkLocal "ip4_destination_link_local" Normal "link-local destination may not be forwarded (RFC 3927 2.7)";
+    Ip4Broadcast "ip4_broadcast" Normal "limited broadcast that no service here takes";
+    Ip4DirectedBroadcast "ip4_directed_broadcast" Normal "broadcast address of a connected prefix (RFC 2644)";
+    Ip4UnicastInMulticastFrame "ip4_unicast_in_multicast_frame" Sender "unicast IP packet in a multicast or broadcast frame (RFC 1122 3.3.6)";
+    Ip4FragmentMalformed "ip4_fragment_malformed" Sender "fragment whose length or offset is impossible (RFC 791)";
+    Ip4TtlExceeded "ip4_ttl_exceeded" Normal "time to live used up (RFC 1812 5.3.1)";
+    // Route
+    Urpf "urpf" Sender "reverse path check failed (RFC 3704)";
+    Ip6NoRoute "ip6_no_route" Router "no IPv6 route to the destination";
+    Ip4NoRoute "ip4_no_route" Router "no IPv4 route to the destination";
+    Blackhole "blackhole" Normal "discard route (RFC 6666)";
+    Unreachable "unreachable" Normal "unreachable route";
+    Prohibited "prohibited" Normal "prohibit route";
+    BeyondScope "beyond_scope" Sender "source scope does not reach the destination (RFC 4443 3.1)";
+    GroupEmpty "group_empty" Router "next-hop group without a usable member";
+    InterfaceDown "interface_down" Router "next hop's interface or port is gone";
+    // Size
+    Ip6PacketTooBig "ip6_packet_too_big" Normal "longer than the next hop's MTU (RFC 8201)";
+    Ip4FragmentationNeeded "ip4_fragmentation_needed" Normal "longer than the next hop's MTU with DF set (RFC 1191)";
+    FragmentFailed "fragment_failed" Router "could not be fragmented: no buffers or no room";
+    // Local
+    Ip6NoGroup "ip6_no_group_member" Normal "multicast group that the interface has not joined";
+    Ip4NoGroup "ip4_no_group_member" Normal "multicast group that the interface has not joined";
+    NoListener "no_listener" Normal "for one of our addresses, where nothing listens on the port";
+    NoProtocol "no_protocol" Normal "for one of our addresses, with a protocol nobody here speaks";
+    LocalFragment "local_fragment" Normal "fragment for one of our addresses (not reassembled)";
+    IcmpMalformed "icmp_malformed" Sender "ICMP message for us truncated or of a wrong checksum";
+    IcmpIgnored "icmp_ignored" Normal "ICMP message for us that needs no action";
+    NdHopLimit "nd_hop_limit" Sender "neighbour discovery message whose hop limit is not 255 (RFC 4861 6.1)";
+    // Neighbours
+    HoldFull "hold_full" Router "no room for another packet that waits for a neighbour";
+    HoldDisplaced "hold_displaced" Normal "waited for a neighbour; a newer packet took its place (RFC 4861 7.2.2)";
+    NeighbourFailed "neighbour_failed" Normal "neighbour did not answer (RFC 4861 7.2.2)";
+    HoldTimeout "hold_timeout" Router "waited for a neighbour; the control plane gave no verdict";
+    GleanLimited "glean_limited" Router "too many addresses being resolved on the interface (RFC 6583)";
+    // Doors
+    PuntPoliced "punt_policed" Normal "policer of the punt class or port";
+    PuntRingFull "punt_ring_full" Router "control plane does not keep up with punts";
+    PuntTooBig "punt_too_big" Router "longer than a punt slot";
+    InjectMalformed "inject_malformed" Router "control plane injected a packet that cannot be sent";
+    OriginatedFull "originated_full" Router "no room for a packet made here";
+    // Send
+    TxPortDown "tx_port_down" Router "output port is down or gone";
+    TxFull "tx_full" Router "device did not take the packet";
+    TxHandoffFull "tx_handoff_full" Router "ring to the worker that owns the output queue is full";
+    TxUnfit "tx_unfit" Router "offload asked for by the sender cannot be completed for this device";
+    NoHeadroom "no_headroom" Router "no room before the packet for a longer link-layer header";
+    NoBuffer "no_buffer" Router "no free packet buffer";
+}
+
+impl DropReason {
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The reason as an index into a table of counters.
+    #[inline(always)]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl std::fmt::Display for DropReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+const _: () = assert!(DropReason::COUNT <= u8::MAX as usize);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn labels_are_unique_snake_case_and_explained() {
+        let mut seen = HashSet::new();
+        for (place, &reason) in DropReason::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), place, "{reason}");
+            assert!(seen.insert(reason.label()), "{reason} twice");
+            let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            assert!(reason.label().chars().all(snake), "{reason}");
+            assert!(reason.help().len() > 8, "{reason} has no help");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What a worker knows about ports and interfaces: one immutable snapshot, replaced as a whole.
+//!
+//! The control plane builds a [`Forwarding`], publishes it, and never changes it again. Routes and next hops are not
+//! in here: they change a thousand times more often and live in tables of their own.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use hashbrown::HashMap;
+use tables::id::{IfaceId, PortId, VrfId};
+
+use crate::punt::PuntClass;
+
+/// An Ethernet address.
+pub type MacAddr = [u8; 6];
+
+/// The VLAN tags of an interface. TPIDs are not compared on receive: 0x8100 and 0x88a8 name the same VLAN.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tags {
+    /// No tag (a priority tag, VID 0, counts as none).
+    #[default]
+    None,
+    /// One tag (IEEE 802.1Q).
+    Vlan(u16),
+    /// Two tags (IEEE 802.1ad).
+    QinQ {
+        /// VID of the outer tag.
+        outer: u16,
+        /// VID of the inner tag.
+        inner: u16,
+    },
+}
+
+/// Reverse path check of RFC 3704 (BCP 84).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Urpf {
+    /// No check.
+    #[default]
+    Off,
+    /// The best route to the source must leave by the interface the packet came from.
+    Strict,
+    /// There must be a route to the source, and not a discard route.
+    Loose,
+}
+
+/// A token bucket's parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens a second; 0 refuses everything.
+    pub per_second: u32,
+    /// Tokens the bucket holds at most.
+    pub burst: u32,
+}
+
+/// Limits for ICMP errors (RFC 4443 2.4 f), per worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpLimits {
+    /// Errors caused by packets of one interface.
+    pub per_interface: Rate,
+    /// Errors to one destination.
+    pub per_destination: Rate,
+}
+
+impl Default for IcmpLimits {
+    fn default() -> Self {
+        Self {
+            per_interface: Rate {
+                per_second: 1000,
+                burst: 100,
+            },
+            per_destination: Rate {
+                per_second: 50,
+                burst: 20,
+            },
+        }
+    }
+}
+
+/// A layer-3 interface as the packet path sees it.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its id, not 0.
+    pub id: IfaceId,
+    /// The port it lives on.
+    pub port: PortId,
+    /// The tags that select it.
+    pub tags: Tags,
+    /// Its own MAC address; packets for it are for us.
+    pub mac: MacAddr,
+    /// Further MAC addresses that are ours on this interface (virtual routers).
+    pub extra_macs: Vec<MacAddr>,
+    /// The routing domain of what it receives.
+    pub vrf: VrfId,
+    /// Layer-3 MTU, bytes.
+    pub mtu: u16,
+    /// Whether IPv6 is spoken.
+    pub ip6: bool,
+    /// Whether IPv4 (and ARP) is spoken.
+    pub ip4: bool,
+    /// Own link-local addresses; link-local destinations never meet the routing table.
+    pub link_local: Vec<Ipv6Addr>,
+    /// Source of ICMPv6 errors: a global address of the interface, or of its router (RFC 4443 2.2).
+    pub icmp_source6: Option<Ipv6Addr>,
+    /// Source of ICMP errors (RFC 1812 4.3.2.4).
+    pub icmp_source4: Option<Ipv4Addr>,
+    /// IPv6 multicast groups joined on the link.
+    pub groups6: Vec<Ipv6Addr>,
+    /// IPv4 multicast groups joined on the link.
+    pub groups4: Vec<Ipv4Addr>,
+    /// Broadcast addresses of the connected IPv4 prefixes.
+    pub broadcast4: Vec<Ipv4Addr>,
+    /// Reverse path check for IPv6.
+    pub urpf6: Urpf,
+    /// Reverse path check for IPv4.
+    pub urpf4: Urpf,
+    /// Tell hosts of a better first hop (RFC 4861 8.2, RFC 1812 5.2.7.2).
+    pub redirects: bool,
+    /// Forward packets to `broadcast4` as link-layer broadcasts (RFC 2644: off unless asked for).
+    pub directed_broadcast: bool,
+    /// Answer echo requests to multicast groups (RFC 4443 4.2).
+    pub echo_multicast: bool,
+}
+
+impl Interface {
+    /// A minimal interface: both families on, no address, MTU 1500, every option off.
+    pub fn new(id: IfaceId, port: PortId, tags: Tags, mac: MacAddr, vrf: VrfId) -> Self {
+        Self {
+            id,
+            port,
+            tags,
+            mac,
+            extra_macs: Vec::new(),
+            vrf,
+            mtu: 1500,
+            ip6: true,
+            ip4: true,
+            link_local: Vec::new(),
+            icmp_source6: None,
+            icmp_source4: None,
+            groups6: Vec::new(),
+            groups4: Vec::new(),
+            broadcast4: Vec::new(),
+            urpf6: Urpf::Off,
+            urpf4: Urpf::Off,
+            redirects: false,
+            directed_broadcast: false,
+            echo_multicast: true,
+        }
+    }
+
+    /// Whether a frame with this destination is for us.
+    #[inline]
+    pub fn owns_mac(&self, mac: &MacAddr) -> bool {
+        self.mac == *mac || self.extra_macs.contains(mac)
+    }
+}
+
+/// Which interface a frame's tags select on a port.
+#[derive(Clone, Debug, Default)]
+pub struct TagMap {
+    untagged: IfaceId,
+    single: Option<Box<[IfaceId]>>,
+    double: HashMap<(u16, u16), IfaceId>,
+}
+
+const VIDS: usize = 4096;
+
+impl TagMap {
+    /// The interface of an untagged frame, 0 if there is none.
+    #[inline(always)]
+    pub fn untagged(&self) -> IfaceId {
+        self.untagged
+    }
+
+    /// The interface of a frame with one tag, 0 if there is none.
+    #[inline]
+    pub fn vlan(&self, vid: u16) -> IfaceId {
+        self.single
+            .as_ref()
+            .map_or(IfaceId(0), |table| table[vid as usize % VIDS])
+    }
+
+    /// The interface of a frame with two tags, 0 if there is none.
+    #[inline]
+    pub fn qinq(&self, outer: u16, inner: u16) -> IfaceId {
+        self.double
+            .get(&(outer, inner))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether any interface is selected by an outer tag, so that a second tag must be looked at.
+    #[inline]
+    pub fn has_qinq(&self) -> bool {
+        !self.double.is_empty()
+    }
+
+    fn insert(&mut self, tags: Tags, iface: IfaceId) {
+        match tags {
+            Tags::None => self.untagged = iface,
+            Tags::Vlan(vid) => {
+                let table = self
+                    .single
+                    .get_or_insert_with(|| vec![IfaceId(0); VIDS].into());
+                table[vid as usize % VIDS] = iface;
+            }
+            Tags::QinQ { outer, inner } => {
+                self.double.insert((outer, inner), iface);
+            }
+        }
+    }
+}
+
+/// A port as the packet path sees it.
+#[derive(Clone, Debug, Default)]
+pub struct PortView {
+    /// Interfaces by tag.
+    pub tags: TagMap,
+    /// Trace or capture wants to see the packets of this port: all of them take the graph.
+    pub observed: bool,
+}
+
+/// The whole snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Forwarding {
+    ports: Vec<PortView>,
+    interfaces: Vec<Option<Interface>>,
+    /// Limits for ICMP errors.
+    pub icmp: IcmpLimits,
+    /// Policers of the punt classes, per worker and port; indexed by [`PuntClass::index`].
+    pub punt_rates: [Rate; PuntClass::COUNT],
+}
+
+impl Default for Rate {
+    /// 1,000 a second, in bursts of 256.
+    fn default() -> Self {
+        Self {
+            per_second: 1000,
+            burst: 256,
+        }
+    }
+}
+
+impl Forwarding {
+    /// A snapshot without interfaces: every packet is dropped as `unknown_vlan`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an interface, replacing one of the same id or of the same port and tags.
+    pub fn insert(&mut self, interface: Interface) {
+        let (id, port, tags) = (interface.id, interface.port, interface.tags);
+        if self.interfaces.len() <= id.index() {
+            self.interfaces.resize(id.index() + 1, None);
+        }
+        self.port_mut(port).tags.insert(tags, id);
+        self.interfaces[id.index()] = Some(interface);
+    }
+
+    /// Marks a port as observed by trace or capture (or no longer).
+    pub fn observe(&mut self, port: PortId, observed: bool) {
+        self.port_mut(port).observed = observed;
+    }
+
+    /// The port, if any interface was ever put on it.
+    #[inline]
+    pub fn port(&self, port: PortId) -> Option<&PortView> {
+        self.ports.get(port.index())
+    }
+
+    /// The interface of this id.
+    #[inline]
+    pub fn interface(&self, id: IfaceId) -> Option<&Interface> {
+        self.interfaces.get(id.index())?.as_ref()
+    }
+
+    /// Every interface.
+    pub fn interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.interfaces.iter().flatten()
+    }
+
+    fn port_mut(&mut self, port: PortId) -> &mut PortView {
+        if self.ports.len() <= port.index() {
+            self.ports.resize_with(port.index() + 1, PortView::default);
+        }
+        &mut self.ports[port.index()]
+    }
+}

@@ -1,0 +1,126 @@
+//! The picture: every stage, in the order in which they run, and where each may send a packet.
+//!
+//! A frame's packets are sorted into the lists of the stages. The stages run once each, in the order of [`Stage`],
+//! and an edge always leads to a later stage; so one pass empties all lists. What a stage makes (an ICMP error, an
+//! echo reply, a fragment) or releases (a held packet) enters the graph again by the worker's backlog, in a frame of
+//! its own, at the stage that its entry names.
+
+macro_rules! stages {
+    ($($stage:ident $label:literal $help:literal => [$($next:ident)*];)*) => {
+        /// A stage of the graph. A frame has one list of packets for each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Stage {
+            $(#[doc = $help] $stage,)*
+        }
+
+        impl Stage {
+            /// Every stage, in the order in which they run.
+            pub const ALL: &'static [Stage] = &[$(Stage::$stage,)*];
+
+            /// The stage's name in traces and in the diagram.
+            pub const fn label(self) -> &'static str {
+                match self { $(Stage::$stage => $label,)* }
+            }
+
+            /// What it does, in one line.
+            pub const fn help(self) -> &'static str {
+                match self { $(Stage::$stage => $help,)* }
+            }
+
+            /// Where it may send a packet.
+            pub const fn next(self) -> &'static [Stage] {
+                match self { $(Stage::$stage => &[$(Stage::$next,)*],)* }
+            }
+        }
+    };
+}
+
+stages! {
+    Parse     "parse"      "finds the interface, checks the headers"          => [Urpf Route Local IcmpError Punt Drop];
+    Urpf      "urpf"       "checks that the source is reachable"              => [Route IcmpError Drop];
+    Route     "route"      "longest-prefix match, group member, MTU"          => [Redirect Local Hold Fragment Rewrite IcmpError Drop];
+    Redirect  "redirect"   "tells a host of a better first hop"               => [Fragment Rewrite];
+    Local     "local"      "packets for us: answers, sorts for the control plane" => [IcmpError Punt Drop];
+    Hold      "hold"       "waits for a neighbour's address"                  => [Drop];
+    Fragment  "fragment"   "cuts an IPv4 packet to the MTU"                   => [Drop];
+    Rewrite   "rewrite"    "hop limit, link-layer header"                     => [Tx Drop];
+    IcmpError "icmp_error" "answers a packet that goes no further"            => [Drop];
+    Punt      "punt"       "copies to the control plane"                      => [Drop];
+    Tx        "tx"         "sorts by port, hands bursts to devices"           => [Drop];
+    Drop      "drop"       "counts the reason, frees the buffer"              => [];
+}
+
+impl Stage {
+    /// How many stages there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The stage as an index.
+    #[inline(always)]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// The graph in the language of Graphviz: the source of `docs/graph.svg`.
+pub fn dot() -> String {
+    let mut out = String::from("digraph dataplane {\n  rankdir=LR; node [shape=box];\n");
+    out += "  rx -> classify; classify -> lane; classify -> parse; lane -> parse; lane -> tx;\n";
+    out += "  backlog -> route; backlog -> rewrite;\n";
+    for stage in Stage::ALL {
+        out += &format!("  {stage} [tooltip=\"{}\"];\n", stage.help());
+        for next in stage.next() {
+            out += &format!("  {stage} -> {next};\n");
+        }
+    }
+    for stage in [
+        Stage::Redirect,
+        Stage::Local,
+        Stage::Fragment,
+        Stage::IcmpError,
+        Stage::Hold,
+    ] {
+        out += &format!("  {stage} -> backlog [style=dashed];\n");
+    }
+    out += "}\n";
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edges_lead_forward_so_that_one_pass_empties_every_list() {
+        for (place, &stage) in Stage::ALL.iter().enumerate() {
+            assert_eq!(stage.index(), place);
+            for &next in stage.next() {
+                assert!(next > stage, "{stage} -> {next}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_stage_but_the_first_is_reached() {
+        for &stage in &Stage::ALL[1..] {
+            let reached = Stage::ALL.iter().any(|from| from.next().contains(&stage));
+            assert!(reached, "{stage}");
+        }
+    }
+
+    #[test]
+    fn the_diagram_names_every_edge() {
+        let dot = dot();
+        for stage in Stage::ALL {
+            for next in stage.next() {
+                assert!(dot.contains(&format!("  {stage} -> {next};\n")));
+            }
+        }
+    }
+}
