@@ -39,7 +39,7 @@ fi
 
 if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; fi
 command -v cargo >/dev/null || {
-  echo "Rust 1.88 or newer is needed: install rustup (Debian 13: apt install rustup && rustup default stable)" >&2
+  echo "Rust 1.90 or newer is needed: install rustup (Debian 13: apt install rustup && rustup default stable)" >&2
   exit 1
 }
 if [ "$level" = lint ] && ! command -v cargo-deny >/dev/null; then
