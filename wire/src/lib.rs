@@ -22,13 +22,21 @@ pub mod checksum;
 pub mod arp;
 pub mod ether;
 
+pub mod vlan;
+
 pub mod ext_header;
+pub mod icmpv4;
 pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
 
+pub mod igmp;
+pub mod mld;
 pub mod nd;
 pub mod nd_option;
+
+pub mod tcp;
+pub mod udp;
 
 pub use error::{DecodeError, EmitError, Header};
 pub use ether::{EtherHeader, EtherType, MacAddr};

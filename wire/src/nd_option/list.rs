@@ -15,7 +15,7 @@ enum Addresses<'a> {
 
 impl<'a> AddressList<'a> {
     /// `bytes` as whole addresses, at least one.
-    pub(super) fn from_wire(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn from_wire(bytes: &'a [u8]) -> Option<Self> {
         let whole = !bytes.is_empty() && bytes.len().is_multiple_of(16);
         whole.then_some(AddressList(Addresses::Wire(bytes)))
     }
