@@ -2,11 +2,15 @@
 //!
 //! One thread of the control plane writes, every worker reads, nobody locks: see [`publish`].
 
+#[cfg(not(loom))]
+pub mod group;
+pub mod hash;
 pub mod id;
 #[cfg(not(loom))]
 pub mod lpm;
 #[cfg(not(loom))]
 pub mod next_hop;
+pub mod policer;
 pub mod publish;
 #[cfg(not(loom))]
 mod region;
