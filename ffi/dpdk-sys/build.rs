@@ -21,7 +21,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_(rx|tx)_burst",
     "rte_eth_tx_prepare",
     "rte_eth_(rx|tx)_queue_setup",
-    "rte_eth_dev_(configure|start|stop|close|info_get|set_mtu|get_mtu|is_removed)",
+    "rte_eth_dev_(configure|adjust_nb_rx_tx_desc|start|stop|close|info_get|set_mtu|get_mtu|is_removed)",
     "rte_eth_dev_(get_port_by_name|get_name_by_port|count_avail|socket_id)",
     "rte_eth_dev_(callback_register|callback_unregister)",
     "rte_eth_dev_(default_mac_addr_set|mac_addr_add|mac_addr_remove|set_mc_addr_list)",

@@ -22,8 +22,12 @@
 
 mod eal;
 mod errno;
+mod events;
 pub mod mbuf;
 mod mempool;
+pub mod netdev;
+mod port;
+mod port_config;
 mod queue;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -32,6 +36,9 @@ pub use eal::{
     Device, Eal, EalError, EalOptions, Hugepages, LogLevel, LogSink, Pci, PlugError, ThreadGuard,
 };
 pub use errno::Errno;
+pub use events::PortEvents;
 pub use mbuf::Mbuf;
 pub use mempool::{HEADROOM, Mempool, MempoolError};
+pub use port::{Link, MulticastFilter, Port, PortError, PortInfo, PortStats};
+pub use port_config::{Configured, Offloads, PortConfig};
 pub use queue::{RxQueue, TxQueue};
