@@ -12,9 +12,13 @@ pub struct Endpoint {
     pub path: &'static str,
     /// Query parameters; those in brackets are optional.
     pub query: &'static str,
+    /// The same with values.
+    pub query_example: &'static str,
     /// Type of the request's body; empty when it has none.
     pub body: &'static str,
-    /// Type of the answer.
+    /// The same with values.
+    pub body_example: &'static str,
+    /// Type of the answer; in brackets when it is a list.
     pub answer: &'static str,
     /// What it is for.
     pub about: &'static str,
@@ -22,146 +26,84 @@ pub struct Endpoint {
 
 /// Every endpoint.
 pub const ENDPOINTS: &[Endpoint] = &[
-    get("/v1/status", "", "Status", "How the appliance fares."),
-    get(
-        "/v1/devices",
-        "",
-        "[Device]",
-        "Devices, with link, offloads, multicast filter and counters.",
-    ),
-    get(
-        "/v1/interfaces",
-        "",
-        "[Interface]",
-        "Interfaces, with addresses and counters.",
-    ),
-    get(
-        "/v1/addresses",
-        "",
-        "[InterfaceAddress]",
-        "Own addresses, one a row.",
-    ),
-    get(
-        "/v1/routes",
-        "[router] [prefix]",
-        "[Route]",
-        "Routes; with `prefix`, that prefix and those within it.",
-    ),
-    get(
-        "/v1/routes/explain",
-        "[router] address",
-        "RouteExplain",
-        "Why packets to an address go where they go.",
-    ),
-    post(
-        "/v1/routes",
-        "AddRoute",
-        "RouteChanges",
-        "Adds a route, or replaces the API's own for the same prefix.",
-    ),
-    Endpoint {
-        method: "DELETE",
-        path: "/v1/routes",
-        query: "[router] prefix",
-        body: "",
-        answer: "RouteChanges",
-        about: "Deletes a route that this API made.",
-    },
-    post(
-        "/v1/routes/batch",
+    get("/v1/status", "Status", "How the appliance fares."),
+    get("/v1/devices", "[Device]", "Devices, with link, offloads, multicast filter and counters."),
+    get("/v1/interfaces", "[Interface]", "Interfaces, with addresses and counters."),
+    get("/v1/addresses", "[InterfaceAddress]", "Own addresses, one a row."),
+    get("/v1/routes", "[Route]", "Routes; with `prefix`, that prefix and those within it.")
+        .query("[router] [prefix]", "router=main&prefix=2001:db8::/32"),
+    get("/v1/routes/explain", "RouteExplain", "Why packets to an address go where they go.")
+        .query("[router] address", "address=2001:db8:9::42"),
+    post("/v1/routes", "RouteChanges", "Adds a route, or replaces the API's own for the same prefix.")
+        .body(
+            "AddRoute",
+            r#"{"prefix": "2001:db8:7::/48", "next_hops": [{"via": "fe80::7", "interface": "lan0"}]}"#,
+        ),
+    method("DELETE", "/v1/routes", "RouteChanges", "Deletes a route that this API made.")
+        .query("[router] prefix", "prefix=2001:db8:dead::/48"),
+    post("/v1/routes/batch", "RouteChanges", "Many changes at once, in order: all or none.").body(
         "RouteBatch",
-        "RouteChanges",
-        "Many changes at once: all or none.",
+        r#"{"changes": [{"add": {"prefix": "2001:db8:8::/48", "kind": "unreachable"}}, {"delete": {"prefix": "2001:db8:dead::/48"}}]}"#,
     ),
-    get(
-        "/v1/neighbors",
-        "",
-        "[Neighbor]",
-        "Neighbours of every interface.",
-    ),
-    post(
-        "/v1/neighbors/flush",
-        "NeighFlush",
-        "NeighFlushed",
-        "Forgets learned neighbours.",
-    ),
-    get(
-        "/v1/ra",
-        "",
-        "[RaState]",
-        "Router advertisement, interface by interface.",
-    ),
-    get(
-        "/v1/workers",
-        "",
-        "[Worker]",
-        "Workers: load, cycles for a packet, queues.",
-    ),
-    get(
-        "/v1/drops",
-        "",
-        "[Drop]",
-        "Dropped packets by reason; every reason is listed.",
-    ),
-    get(
-        "/v1/counters",
-        "",
-        "Counters",
-        "Everything else that is counted.",
-    ),
-    get(
-        "/v1/accounting",
-        "",
-        "[Accounting]",
-        "The books of every worker; they must balance.",
-    ),
+    get("/v1/neighbors", "[Neighbor]", "Neighbours of every interface."),
+    post("/v1/neighbors/flush", "NeighFlushed", "Forgets learned neighbours: all, or those named.")
+        .body("NeighFlush", r#"{"interface": "lan0"}"#),
+    get("/v1/ra", "[RaState]", "Router advertisement, interface by interface."),
+    get("/v1/workers", "[Worker]", "Workers: load, cycles for a packet, queues."),
+    get("/v1/drops", "[Drop]", "Dropped packets by reason; every reason is listed."),
+    get("/v1/counters", "Counters", "Everything else that is counted."),
+    get("/v1/accounting", "[Accounting]", "The books of every worker; they must balance."),
     post(
         "/v1/reload",
-        "ReloadRequest",
         "ReloadResponse",
-        "Reads the configuration file again; 422 and no change when it has faults.",
-    ),
-    get(
-        "/v1/trace",
-        "[interface] [src] [dst] [protocol] [count]",
-        "TraceEvent, one a line (application/x-ndjson)",
-        "Packets' way through the graph, as they pass.",
-    ),
+        "Reads the configuration file again; status 422 and no change when it has faults.",
+    )
+    .body("ReloadRequest", r#"{"dry_run": false}"#),
+    get("/v1/trace", "TraceEvent", "Packets' way through the graph as they pass, an event a line.")
+        .query("[interface] [src] [dst] [protocol] [count]", "protocol=icmp6&count=1"),
     get(
         "/v1/capture",
-        "[interface] [src] [dst] [protocol] [count] [point] [snaplen]",
-        "pcapng (application/x-pcapng)",
-        "Packets as they pass; a dropped one has its reason as comment.",
-    ),
+        "pcapng",
+        "Packets as they pass, as a pcapng file; a dropped one has its reason as comment.",
+    )
+    .query("[interface] [src] [dst] [protocol] [count] [point] [snaplen]", "point=drop&count=10"),
 ];
 
-const fn get(
-    path: &'static str,
-    query: &'static str,
-    answer: &'static str,
-    about: &'static str,
-) -> Endpoint {
-    Endpoint {
-        method: "GET",
-        path,
-        query,
-        body: "",
-        answer,
-        about,
+impl Endpoint {
+    const fn query(mut self, query: &'static str, example: &'static str) -> Self {
+        self.query = query;
+        self.query_example = example;
+        self
+    }
+
+    const fn body(mut self, body: &'static str, example: &'static str) -> Self {
+        self.body = body;
+        self.body_example = example;
+        self
     }
 }
 
-const fn post(
+const fn get(path: &'static str, answer: &'static str, about: &'static str) -> Endpoint {
+    method("GET", path, answer, about)
+}
+
+const fn post(path: &'static str, answer: &'static str, about: &'static str) -> Endpoint {
+    method("POST", path, answer, about)
+}
+
+const fn method(
+    method: &'static str,
     path: &'static str,
-    body: &'static str,
     answer: &'static str,
     about: &'static str,
 ) -> Endpoint {
     Endpoint {
-        method: "POST",
+        method,
         path,
         query: "",
-        body,
+        query_example: "",
+        body: "",
+        body_example: "",
         answer,
         about,
     }

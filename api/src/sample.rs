@@ -1,1 +1,591 @@
-//! One example of everything: what the fake appliance of the tests serves, and what docs/api.md shows.
+//! One example of everything: a small router with two interfaces, one uplink and an hour of life. The fake appliance
+//! of the tests serves it, and docs/api.md shows it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv6Net};
+
+use crate::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("a sample address")
+}
+
+fn ip6(text: &str) -> Ipv6Addr {
+    text.parse().expect("a sample address")
+}
+
+fn net(text: &str) -> IpNet {
+    text.parse().expect("a sample prefix")
+}
+
+fn net6(text: &str) -> Ipv6Net {
+    text.parse().expect("a sample prefix")
+}
+
+fn mac(last: u8) -> Mac {
+    Mac([0x02, 0x00, 0x5e, 0x00, 0x53, last])
+}
+
+fn tally(entries: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    entries
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+/// A router that is up, with one warning.
+pub fn status() -> Status {
+    Status {
+        version: "0.1.0".into(),
+        dpdk_version: "DPDK 22.11.9".into(),
+        pid: 4242,
+        uptime_ms: 3_723_000,
+        config_file: "/etc/hextet/hextetd.toml".into(),
+        ready: true,
+        not_ready: vec![],
+        warnings: vec!["no hugepages: packet buffers lie in ordinary memory".into()],
+    }
+}
+
+/// A tap that filters multicast, and an AF_PACKET device that refused to.
+pub fn devices() -> Vec<Device> {
+    let offload = |name: &str, place| Offload {
+        name: name.into(),
+        place,
+    };
+    let lan = Device {
+        name: "lan".into(),
+        kind: DeviceKind::Tap,
+        state: DeviceState::Running,
+        driver: "net_tap".into(),
+        port: 0,
+        mac: mac(0x01),
+        mtu: 1500,
+        link: Link {
+            up: true,
+            speed_mbps: Some(10_000),
+            full_duplex: Some(true),
+        },
+        rx_queues: 1,
+        tx_queues: 1,
+        offloads: vec![
+            offload("rx_checksum", OffloadPlace::Hardware),
+            offload("tx_checksum", OffloadPlace::Software),
+            offload("tso", OffloadPlace::Off),
+        ],
+        multicast: MulticastFilter {
+            mode: MulticastMode::Filter,
+            macs: vec![
+                Mac([0x33, 0x33, 0, 0, 0, 2]),
+                Mac([0x33, 0x33, 0xff, 0, 0, 1]),
+            ],
+            refused: None,
+        },
+        counters: DeviceCounters {
+            rx_packets: 1_500_000,
+            rx_bytes: 1_200_000_000,
+            rx_missed: 3,
+            tx_packets: 1_400_000,
+            tx_bytes: 1_100_000_000,
+            ..DeviceCounters::default()
+        },
+    };
+    let wan = Device {
+        name: "wan".into(),
+        kind: DeviceKind::AfPacket,
+        driver: "net_af_packet".into(),
+        port: 1,
+        mac: mac(0x02),
+        link: Link {
+            up: false,
+            speed_mbps: None,
+            full_duplex: None,
+        },
+        multicast: MulticastFilter {
+            mode: MulticastMode::AllMulticast,
+            macs: vec![Mac([0x33, 0x33, 0, 0, 0, 2])],
+            refused: Some("the driver has no multicast filter".into()),
+        },
+        counters: DeviceCounters {
+            rx_packets: 12,
+            rx_bytes: 1_020,
+            ..DeviceCounters::default()
+        },
+        ..lan.clone()
+    };
+    vec![lan, wan]
+}
+
+/// One untagged interface, and one on a VLAN with an address that somebody else has.
+pub fn interfaces() -> Vec<Interface> {
+    let address = |text: &str, state| Address {
+        address: net(text),
+        state,
+        anycast: false,
+    };
+    let counters = InterfaceCounters {
+        ipv6: FamilyCounters {
+            rx_packets: 1_400_000,
+            rx_bytes: 1_150_000_000,
+            tx_packets: 1_300_000,
+            tx_bytes: 1_050_000_000,
+        },
+        ipv4: FamilyCounters {
+            rx_packets: 100_000,
+            rx_bytes: 50_000_000,
+            ..Default::default()
+        },
+    };
+    vec![
+        Interface {
+            name: "lan0".into(),
+            router: "main".into(),
+            device: "lan".into(),
+            vlans: vec![],
+            mac: mac(0x01),
+            mtu: 1500,
+            state: InterfaceState::Up,
+            addresses: vec![
+                address("fe80::5eff:fe00:5301/64", AddressState::Valid),
+                address("2001:db8:1::1/64", AddressState::Valid),
+                Address {
+                    address: net("2001:db8:1::/64"),
+                    state: AddressState::Valid,
+                    anycast: true,
+                },
+                address("192.0.2.1/24", AddressState::Valid),
+            ],
+            counters,
+        },
+        Interface {
+            name: "wan0".into(),
+            router: "main".into(),
+            device: "wan".into(),
+            vlans: vec![100, 7],
+            mac: mac(0x02),
+            mtu: 1500,
+            state: InterfaceState::LinkDown,
+            addresses: vec![
+                address("fe80::5eff:fe00:5302/64", AddressState::Tentative),
+                address("2001:db8:2::1/64", AddressState::Duplicate),
+            ],
+            counters: InterfaceCounters::default(),
+        },
+    ]
+}
+
+/// One route of each source, with two next hops, and of a kind without any.
+pub fn routes() -> Vec<Route> {
+    let hop = |interface: &str, via: Option<&str>, weight, resolved| RouteNextHop {
+        interface: Some(interface.into()),
+        via: via.map(ip),
+        weight,
+        resolved,
+    };
+    let route = |prefix: &str, source, kind, next_hops| Route {
+        router: "main".into(),
+        prefix: net(prefix),
+        source,
+        kind,
+        next_hops,
+        installed: true,
+    };
+    vec![
+        route(
+            "2001:db8:1::/64",
+            RouteSource::Connected,
+            RouteKind::Connected,
+            vec![hop("lan0", None, 1, true)],
+        ),
+        route(
+            "2001:db8:1::1/128",
+            RouteSource::Local,
+            RouteKind::Local,
+            vec![hop("lan0", None, 1, true)],
+        ),
+        route(
+            "::/0",
+            RouteSource::Static,
+            RouteKind::Forward,
+            vec![
+                hop("wan0", Some("fe80::1"), 3, true),
+                hop("wan0", Some("2001:db8:2::fe"), 1, false),
+            ],
+        ),
+        route(
+            "2001:db8:dead::/48",
+            RouteSource::Api,
+            RouteKind::Blackhole,
+            vec![],
+        ),
+        Route {
+            router: "blue".into(),
+            installed: false,
+            ..route(
+                "198.51.100.0/24",
+                RouteSource::Static,
+                RouteKind::Forward,
+                vec![RouteNextHop {
+                    interface: None,
+                    via: Some(ip("192.0.2.9")),
+                    weight: 1,
+                    resolved: false,
+                }],
+            )
+        },
+    ]
+}
+
+/// A destination behind a recursive static route, with the default route as the other candidate.
+pub fn explain() -> RouteExplain {
+    RouteExplain {
+        router: "main".into(),
+        address: ip("2001:db8:9::42"),
+        prefix: Some(net("2001:db8:9::/48")),
+        source: Some(RouteSource::Static),
+        kind: Some(RouteKind::Forward),
+        chain: vec![
+            ExplainStep {
+                lookup: ip("2001:db8:9::42"),
+                prefix: net("2001:db8:9::/48"),
+                source: RouteSource::Static,
+                kind: RouteKind::Forward,
+                via: vec![ip("2001:db8:1::fe")],
+            },
+            ExplainStep {
+                lookup: ip("2001:db8:1::fe"),
+                prefix: net("2001:db8:1::/64"),
+                source: RouteSource::Connected,
+                kind: RouteKind::Connected,
+                via: vec![],
+            },
+        ],
+        exits: vec![Exit {
+            interface: "lan0".into(),
+            neighbor: ip("2001:db8:1::fe"),
+            neighbor_state: Some(NudState::Reachable),
+            mac: Some(mac(0xfe)),
+            weight: 1,
+        }],
+        why: "2001:db8:9::/48 (static) is the longest match in router main; its gateway 2001:db8:1::fe is on the \
+              link of lan0 and reachable"
+            .into(),
+        candidates: vec![Candidate {
+            prefix: net("::/0"),
+            source: RouteSource::Static,
+            kind: RouteKind::Forward,
+            why_not: "shorter prefix".into(),
+        }],
+    }
+}
+
+/// One neighbour that is known, one that is not, one that is configured.
+pub fn neighbors() -> Vec<Neighbor> {
+    let neighbor = |address: &str, last, state, age_ms| Neighbor {
+        router: "main".into(),
+        interface: "lan0".into(),
+        address: ip(address),
+        mac: Some(mac(last)),
+        state,
+        is_router: false,
+        age_ms,
+        origin: NeighborOrigin::Learned,
+    };
+    vec![
+        Neighbor {
+            is_router: true,
+            ..neighbor("fe80::1", 0xfe, NudState::Reachable, 12_345)
+        },
+        Neighbor {
+            mac: None,
+            ..neighbor("2001:db8:1::bad", 0, NudState::Incomplete, 800)
+        },
+        Neighbor {
+            origin: NeighborOrigin::Static,
+            ..neighbor("192.0.2.10", 0x10, NudState::Permanent, 3_600_000)
+        },
+    ]
+}
+
+/// An interface that advertises all there is, and heard a router that contradicts it.
+pub fn ra() -> Vec<RaState> {
+    vec![RaState {
+        interface: "lan0".into(),
+        router: "main".into(),
+        advertising: true,
+        config: RaConfig {
+            min_interval_ms: 198_000,
+            max_interval_ms: 600_000,
+            cur_hop_limit: 64,
+            managed: false,
+            other_config: true,
+            preference: RouterPreference::Medium,
+            router_lifetime_seconds: 1800,
+            reachable_time_ms: 0,
+            retrans_timer_ms: 0,
+            source_link_layer_address: Some(mac(0x01)),
+            mtu: Some(1500),
+            prefixes: vec![RaPrefix {
+                prefix: net6("2001:db8:1::/64"),
+                on_link: true,
+                autonomous: true,
+                valid_lifetime_seconds: 2_592_000,
+                preferred_lifetime_seconds: 604_800,
+            }],
+            routes: vec![RaRoute {
+                prefix: net6("2001:db8:2::/48"),
+                preference: RouterPreference::High,
+                lifetime_seconds: 1800,
+            }],
+            rdnss: vec![RaRdnss {
+                servers: vec![ip6("2001:db8:1::53")],
+                lifetime_seconds: 1800,
+            }],
+            dnssl: vec![RaDnssl {
+                domains: vec!["example.org".into()],
+                lifetime_seconds: 1800,
+            }],
+            pref64: vec![RaPref64 {
+                prefix: net6("64:ff9b::/96"),
+                lifetime_seconds: 1800,
+            }],
+            captive_portal: Some("https://example.org/captive".into()),
+        },
+        next_due_ms: Some(123_400),
+        counters: RaCounters {
+            ra_sent_unsolicited: 12,
+            ra_sent_solicited: 4,
+            rs_received: 5,
+            rs_invalid: 1,
+            ra_received: 2,
+            ra_invalid: 0,
+            ra_inconsistent: 1,
+        },
+        foreign: vec![ForeignRa {
+            source: ip6("fe80::bad"),
+            age_ms: 61_000,
+            router_lifetime_seconds: 9000,
+            inconsistencies: vec!["MTU 1400, ours is 1500".into()],
+        }],
+    }]
+}
+
+/// Two workers, one of them floating and idle.
+pub fn workers() -> Vec<Worker> {
+    vec![
+        Worker {
+            id: 0,
+            cpu: Some(2),
+            idle_policy: IdlePolicy::Poll,
+            load: 0.254,
+            cycles_per_packet: 96.5,
+            burst_average: 17.25,
+            packets: 1_500_012,
+            polls: 90_000_000,
+            polls_empty: 89_900_000,
+            cycles_busy: 145_000_000,
+            queues: vec![WorkerQueue {
+                device: "lan".into(),
+                queue: 0,
+            }],
+        },
+        Worker {
+            id: 1,
+            cpu: None,
+            idle_policy: IdlePolicy::Adaptive,
+            load: 0.0,
+            cycles_per_packet: 0.0,
+            burst_average: 0.0,
+            packets: 0,
+            polls: 1_000,
+            polls_empty: 1_000,
+            cycles_busy: 0,
+            queues: vec![WorkerQueue {
+                device: "wan".into(),
+                queue: 0,
+            }],
+        },
+    ]
+}
+
+/// Two reasons, one of them never met.
+pub fn drops() -> Vec<Drop> {
+    vec![
+        Drop {
+            reason: "no_route".into(),
+            help: "No route to the destination; answered with ICMP.".into(),
+            total: 12,
+            devices: vec![DropAt {
+                device: "lan".into(),
+                packets: 11,
+            }],
+        },
+        Drop {
+            reason: "hop_limit".into(),
+            help: "The hop limit ran out; answered with ICMP time exceeded.".into(),
+            total: 0,
+            devices: vec![],
+        },
+    ]
+}
+
+/// The tallies of the other samples.
+pub fn counters() -> Counters {
+    Counters {
+        devices: devices()
+            .into_iter()
+            .map(|d| (d.name, d.counters))
+            .collect(),
+        interfaces: interfaces()
+            .into_iter()
+            .map(|i| (i.name, i.counters))
+            .collect(),
+        punted: tally(&[("nd", 40), ("glean", 7)]),
+        punts_refused: tally(&[("glean", 1)]),
+        neighbors: vec![
+            NeighborCount {
+                interface: "lan0".into(),
+                state: NudState::Reachable,
+                count: 1,
+            },
+            NeighborCount {
+                interface: "lan0".into(),
+                state: NudState::Incomplete,
+                count: 1,
+            },
+        ],
+        routes: vec![
+            RouteCount {
+                router: "main".into(),
+                ipv6: 4,
+                ipv4: 0,
+            },
+            RouteCount {
+                router: "blue".into(),
+                ipv6: 0,
+                ipv4: 1,
+            },
+        ],
+        mempools: vec![Mempool {
+            name: "frames0".into(),
+            available: 7_000,
+            in_use: 1_192,
+        }],
+        reloads: ReloadCounters {
+            applied: 2,
+            refused: 1,
+        },
+    }
+}
+
+/// Books that balance.
+pub fn accounting() -> Vec<Accounting> {
+    let first = Accounting {
+        worker: 0,
+        rx: 1_500_012,
+        injected: 20,
+        originated: 30,
+        tx: 1_499_990,
+        dropped: tally(&[("no_route", 12)]),
+        punted: tally(&[("nd", 40), ("glean", 7)]),
+        consumed: 10,
+        held: 3,
+        ..Accounting::default()
+    };
+    vec![
+        first.balance(),
+        Accounting {
+            worker: 1,
+            ..Accounting::default()
+        }
+        .balance(),
+    ]
+}
+
+/// A reload that changed two things.
+pub fn reload() -> ReloadResponse {
+    let change = |kind, what: &str, detail: &str| Change {
+        kind,
+        what: what.into(),
+        detail: detail.into(),
+    };
+    ReloadResponse {
+        applied: true,
+        changes: vec![
+            change(ChangeKind::Added, "route 2001:db8:9::/48", ""),
+            change(ChangeKind::Changed, "interface lan0", "mtu 1500 to 9000"),
+        ],
+        faults: vec![],
+    }
+}
+
+/// A reload that was refused for two faults.
+pub fn reload_refused() -> ReloadResponse {
+    let fault = |line, path: &str, message: &str| Fault {
+        file: "/etc/hextet/hextetd.toml".into(),
+        line: Some(line),
+        column: Some(7),
+        path: path.into(),
+        message: message.into(),
+    };
+    ReloadResponse {
+        applied: false,
+        changes: vec![],
+        faults: vec![
+            fault(
+                12,
+                "interfaces.lan0.mtu",
+                "900 is less than the 1280 that IPv6 needs",
+            ),
+            fault(20, "interfaces.wan0.device", "there is no device `wann`"),
+        ],
+    }
+}
+
+/// A packet that was forwarded, and one that was dropped.
+pub fn trace() -> Vec<TraceEvent> {
+    let step = |stage: &str, verdict: &str, detail: &str| TraceStep {
+        stage: stage.into(),
+        verdict: verdict.into(),
+        detail: detail.into(),
+    };
+    let forwarded = TraceEvent {
+        time_ns: 1_795_534_496_123_456_789,
+        worker: 0,
+        device: Some("lan".into()),
+        interface: Some("lan0".into()),
+        length: 118,
+        src: Some(ip("2001:db8:1::10")),
+        dst: Some(ip("2001:db8:2::20")),
+        protocol: Some(Protocol(58)),
+        summary: "2001:db8:1::10 > 2001:db8:2::20 icmp6 echo request".into(),
+        steps: vec![
+            step("parse", "route", ""),
+            step("route", "rewrite", "2001:db8:2::/64 to wan0"),
+            step("rewrite", "tx", ""),
+        ],
+        outcome: "tx wan".into(),
+    };
+    let dropped = TraceEvent {
+        dst: Some(ip("2001:db8:ffff::1")),
+        summary: "2001:db8:1::10 > 2001:db8:ffff::1 icmp6 echo request".into(),
+        steps: vec![
+            step("parse", "route", ""),
+            step("route", "icmp_error", "no route"),
+        ],
+        outcome: "drop no_route".into(),
+        ..forwarded.clone()
+    };
+    vec![forwarded, dropped]
+}
+
+/// An empty pcapng file, in two pieces: the section header block and one interface description block.
+pub fn capture() -> Vec<Vec<u8>> {
+    let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    vec![
+        words(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28]),
+        words(&[1, 20, 1, 0, 20]),
+    ]
+}

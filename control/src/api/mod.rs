@@ -12,7 +12,19 @@
 //! LIMIT: whoever may open the socket may do everything; the socket's mode (0660) is the only guard.
 
 mod appliance;
+mod body;
+mod check;
 mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+mod params;
+mod router;
+mod socket;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use appliance::Appliance;
 pub use error::Error;
+pub use router::router;
+pub use socket::{BindError, Socket};

@@ -1,0 +1,275 @@
+//! An appliance without a router: it serves the samples, and keeps what it was asked to change.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use api::{
+    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
+    Interface, NeighFlush, NeighFlushed, Neighbor, RaState, ReloadRequest, ReloadResponse, Route,
+    RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop, RouteQuery, RouteSource,
+    Status, TraceEvent, TraceRequest, Worker, sample,
+};
+use tokio::sync::mpsc;
+
+use super::{Appliance, Error};
+
+/// The fake.
+#[derive(Debug)]
+pub struct Fake {
+    routes: Mutex<Vec<Route>>,
+    /// Answers of the next reloads, last first; the sample when there is none.
+    pub reloads: Mutex<Vec<ReloadResponse>>,
+    /// What `status` says.
+    pub status: Mutex<Status>,
+    /// Requests for traces and captures, in text.
+    pub watched: Mutex<Vec<String>>,
+    /// Traces under way whose client has not hung up.
+    pub traces: &'static AtomicUsize,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Self {
+            routes: Mutex::new(sample::routes()),
+            reloads: Mutex::default(),
+            status: Mutex::new(sample::status()),
+            watched: Mutex::default(),
+            traces: Box::leak(Box::default()),
+        }
+    }
+}
+
+const POISONED: &str = "no test panics while it holds the lock";
+
+impl Fake {
+    /// The routes as they are now.
+    pub fn routes_now(&self) -> Vec<Route> {
+        self.routes.lock().expect(POISONED).clone()
+    }
+
+    fn add(routes: &mut Vec<Route>, route: AddRoute) -> Result<RouteChanges, Error> {
+        let router = known_router(route.router)?;
+        let same = |r: &&mut Route| r.router == router && r.prefix == route.prefix;
+        let next_hops = route.next_hops.into_iter().map(|hop| RouteNextHop {
+            interface: hop.interface,
+            via: hop.via,
+            weight: hop.weight,
+            resolved: false,
+        });
+        let new = Route {
+            router: router.clone(),
+            prefix: route.prefix,
+            source: RouteSource::Api,
+            kind: route.kind,
+            next_hops: next_hops.collect(),
+            installed: true,
+        };
+        match routes.iter_mut().find(same) {
+            Some(old) if old.source != RouteSource::Api => Err(Error::conflict(
+                "prefix",
+                format!("{} is a {} route", old.prefix, old.source),
+            )),
+            Some(old) => {
+                *old = new;
+                Ok(RouteChanges {
+                    replaced: 1,
+                    ..RouteChanges::default()
+                })
+            }
+            None => {
+                routes.push(new);
+                Ok(RouteChanges {
+                    added: 1,
+                    ..RouteChanges::default()
+                })
+            }
+        }
+    }
+
+    fn del(routes: &mut Vec<Route>, route: DelRoute) -> Result<RouteChanges, Error> {
+        let router = known_router(route.router)?;
+        let before = routes.len();
+        routes.retain(|r| {
+            (&r.router, r.prefix, r.source) != (&router, route.prefix, RouteSource::Api)
+        });
+        match before - routes.len() {
+            0 => {
+                let message = format!("router {router} has no route {} of the API", route.prefix);
+                Err(Error::not_found("prefix", message))
+            }
+            _ => Ok(RouteChanges {
+                deleted: 1,
+                ..RouteChanges::default()
+            }),
+        }
+    }
+}
+
+fn known_router(router: Option<String>) -> Result<String, Error> {
+    match router.as_deref() {
+        None | Some("main") => Ok("main".into()),
+        Some("blue") => Ok("blue".into()),
+        Some(other) => Err(Error::not_found(
+            "router",
+            format!("there is no router `{other}`: main, blue"),
+        )),
+    }
+}
+
+impl Appliance for Fake {
+    async fn status(&self) -> Result<Status, Error> {
+        Ok(self.status.lock().expect(POISONED).clone())
+    }
+
+    async fn devices(&self) -> Result<Vec<Device>, Error> {
+        Ok(sample::devices())
+    }
+
+    async fn interfaces(&self) -> Result<Vec<Interface>, Error> {
+        Ok(sample::interfaces())
+    }
+
+    async fn routes(&self, query: RouteQuery) -> Result<Vec<Route>, Error> {
+        let router = query
+            .router
+            .map(|router| known_router(Some(router)))
+            .transpose()?;
+        let mut routes = self.routes_now();
+        routes.retain(|route| {
+            router.as_ref().is_none_or(|router| *router == route.router)
+                && query
+                    .prefix
+                    .is_none_or(|prefix| prefix.contains(&route.prefix))
+        });
+        Ok(routes)
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Result<RouteExplain, Error> {
+        let router = known_router(query.router)?;
+        Ok(RouteExplain {
+            router,
+            address: query.address,
+            ..sample::explain()
+        })
+    }
+
+    async fn add_route(&self, route: AddRoute) -> Result<RouteChanges, Error> {
+        Self::add(&mut self.routes.lock().expect(POISONED), route)
+    }
+
+    async fn del_route(&self, route: DelRoute) -> Result<RouteChanges, Error> {
+        Self::del(&mut self.routes.lock().expect(POISONED), route)
+    }
+
+    async fn change_routes(&self, batch: RouteBatch) -> Result<RouteChanges, Error> {
+        let mut routes = self.routes.lock().expect(POISONED);
+        let mut changed = routes.clone();
+        let mut sum = RouteChanges::default();
+        for (index, change) in batch.changes.into_iter().enumerate() {
+            let (done, name) = match change {
+                RouteChange::Add(route) => (Self::add(&mut changed, route), "add"),
+                RouteChange::Delete(route) => (Self::del(&mut changed, route), "delete"),
+            };
+            let done = done.map_err(|e| e.within(&format!("changes[{index}].{name}")))?;
+            sum.added += done.added;
+            sum.replaced += done.replaced;
+            sum.deleted += done.deleted;
+        }
+        *routes = changed;
+        Ok(sum)
+    }
+
+    async fn neighbors(&self) -> Result<Vec<Neighbor>, Error> {
+        Ok(sample::neighbors())
+    }
+
+    async fn flush_neighbors(&self, flush: NeighFlush) -> Result<NeighFlushed, Error> {
+        if let Some(interface) = &flush.interface
+            && !sample::interfaces()
+                .iter()
+                .any(|known| known.name == *interface)
+        {
+            return Err(Error::not_found(
+                "interface",
+                format!("there is no `{interface}`"),
+            ));
+        }
+        let meant = |n: &&Neighbor| {
+            flush
+                .interface
+                .as_ref()
+                .is_none_or(|name| *name == n.interface)
+                && flush.address.is_none_or(|address| address == n.address)
+        };
+        Ok(NeighFlushed {
+            flushed: sample::neighbors().iter().filter(meant).count() as u64,
+        })
+    }
+
+    async fn ra(&self) -> Result<Vec<RaState>, Error> {
+        Ok(sample::ra())
+    }
+
+    async fn workers(&self) -> Result<Vec<Worker>, Error> {
+        Ok(sample::workers())
+    }
+
+    async fn drops(&self) -> Result<Vec<Drop>, Error> {
+        Ok(sample::drops())
+    }
+
+    async fn counters(&self) -> Result<Counters, Error> {
+        Ok(sample::counters())
+    }
+
+    async fn accounting(&self) -> Result<Vec<Accounting>, Error> {
+        Ok(sample::accounting())
+    }
+
+    async fn reload(&self, request: ReloadRequest) -> Result<ReloadResponse, Error> {
+        let mut response = self
+            .reloads
+            .lock()
+            .expect(POISONED)
+            .pop()
+            .unwrap_or_else(sample::reload);
+        response.applied &= !request.dry_run;
+        Ok(response)
+    }
+
+    async fn trace(&self, request: TraceRequest) -> Result<mpsc::Receiver<TraceEvent>, Error> {
+        self.watched
+            .lock()
+            .expect(POISONED)
+            .push(request.query().on("trace"));
+        let (sender, receiver) = mpsc::channel(4);
+        let traces = self.traces;
+        traces.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(async move {
+            let events = sample::trace().into_iter().cycle();
+            let count = request.count.map_or(usize::MAX, |count| count as usize);
+            for event in events.take(count) {
+                if sender.send(event).await.is_err() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            traces.fetch_sub(1, Ordering::SeqCst);
+        });
+        Ok(receiver)
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<mpsc::Receiver<Vec<u8>>, Error> {
+        self.watched
+            .lock()
+            .expect(POISONED)
+            .push(request.query().on("capture"));
+        let (sender, receiver) = mpsc::channel(4);
+        for piece in sample::capture() {
+            // The channel has room for all of them.
+            let _ = sender.try_send(piece);
+        }
+        Ok(receiver)
+    }
+}

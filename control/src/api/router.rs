@@ -1,0 +1,252 @@
+//! Paths to methods of the appliance.
+
+use std::sync::Arc;
+
+use api::{
+    Accounting, AddRoute, Counters, DelRoute, Device, Drop, ExplainQuery, Interface,
+    InterfaceAddress, NeighFlush, NeighFlushed, Neighbor, RaState, ReloadRequest, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, Worker,
+};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio_util::sync::CancellationToken;
+
+use super::body::JsonBody;
+use super::params::Params;
+use super::{Appliance, Error, check, stream};
+
+/// What every handler gets.
+struct Server<A> {
+    appliance: Arc<A>,
+    /// Ends the streams, which would otherwise outlive a graceful shutdown.
+    stop: CancellationToken,
+}
+
+// Derived, it would ask for `A: Clone`.
+impl<A> Clone for Server<A> {
+    fn clone(&self) -> Self {
+        Self {
+            appliance: Arc::clone(&self.appliance),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+type Answer<T> = Result<Json<T>, Error>;
+
+/// The API on an appliance; `stop` ends its streams.
+pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::<A>))
+        .route("/v1/devices", get(devices::<A>))
+        .route("/v1/interfaces", get(interfaces::<A>))
+        .route("/v1/addresses", get(addresses::<A>))
+        .route(
+            "/v1/routes",
+            get(routes::<A>).post(add_route::<A>).delete(del_route::<A>),
+        )
+        .route("/v1/routes/explain", get(explain::<A>))
+        .route("/v1/routes/batch", post(change_routes::<A>))
+        .route("/v1/neighbors", get(neighbors::<A>))
+        .route("/v1/neighbors/flush", post(flush_neighbors::<A>))
+        .route("/v1/ra", get(ra::<A>))
+        .route("/v1/workers", get(workers::<A>))
+        .route("/v1/drops", get(drops::<A>))
+        .route("/v1/counters", get(counters::<A>))
+        .route("/v1/accounting", get(accounting::<A>))
+        .route("/v1/reload", post(reload::<A>))
+        .route("/v1/trace", get(trace::<A>))
+        .route("/v1/capture", get(capture::<A>))
+        .fallback(|uri: Uri| async move { Error::NoSuchPath(uri.path().to_owned()) })
+        .method_not_allowed_fallback(|uri: Uri| async move {
+            Error::NoSuchMethod(uri.path().to_owned())
+        })
+        // `JsonBody` has its own limit.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Server { appliance, stop })
+}
+
+async fn status<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Status> {
+    p.finish()?;
+    s.appliance.status().await.map(Json)
+}
+
+async fn devices<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Device>> {
+    p.finish()?;
+    s.appliance.devices().await.map(Json)
+}
+
+async fn interfaces<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Interface>> {
+    p.finish()?;
+    s.appliance.interfaces().await.map(Json)
+}
+
+async fn addresses<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+) -> Answer<Vec<InterfaceAddress>> {
+    p.finish()?;
+    let rows = s
+        .appliance
+        .interfaces()
+        .await?
+        .into_iter()
+        .flat_map(|interface| {
+            let Interface {
+                name,
+                router,
+                addresses,
+                ..
+            } = interface;
+            addresses.into_iter().map(move |address| InterfaceAddress {
+                interface: name.clone(),
+                router: router.clone(),
+                address,
+            })
+        });
+    Ok(Json(rows.collect()))
+}
+
+async fn routes<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Route>> {
+    let query = RouteQuery {
+        router: p.name("router")?,
+        prefix: p.prefix("prefix")?,
+    };
+    p.finish()?;
+    s.appliance.routes(query).await.map(Json)
+}
+
+async fn explain<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<RouteExplain> {
+    let router = p.name("router")?;
+    let address = p
+        .address("address")?
+        .ok_or_else(|| Error::invalid("address", "missing"))?;
+    p.finish()?;
+    s.appliance
+        .explain(ExplainQuery { router, address })
+        .await
+        .map(Json)
+}
+
+async fn add_route<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+    JsonBody(route): JsonBody<AddRoute>,
+) -> Answer<RouteChanges> {
+    p.finish()?;
+    check::add(&route)?;
+    s.appliance.add_route(route).await.map(Json)
+}
+
+async fn del_route<A: Appliance>(
+    State(s): State<Server<A>>,
+    mut p: Params,
+) -> Answer<RouteChanges> {
+    let router = p.name("router")?;
+    let prefix = p
+        .prefix("prefix")?
+        .ok_or_else(|| Error::invalid("prefix", "missing"))?;
+    p.finish()?;
+    let route = DelRoute { router, prefix };
+    check::delete(&route)?;
+    s.appliance.del_route(route).await.map(Json)
+}
+
+async fn change_routes<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+    JsonBody(batch): JsonBody<RouteBatch>,
+) -> Answer<RouteChanges> {
+    p.finish()?;
+    check::batch(&batch)?;
+    s.appliance.change_routes(batch).await.map(Json)
+}
+
+async fn neighbors<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Neighbor>> {
+    p.finish()?;
+    s.appliance.neighbors().await.map(Json)
+}
+
+async fn flush_neighbors<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+    JsonBody(flush): JsonBody<NeighFlush>,
+) -> Answer<NeighFlushed> {
+    p.finish()?;
+    s.appliance.flush_neighbors(flush).await.map(Json)
+}
+
+async fn ra<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<RaState>> {
+    p.finish()?;
+    s.appliance.ra().await.map(Json)
+}
+
+async fn workers<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Worker>> {
+    p.finish()?;
+    s.appliance.workers().await.map(Json)
+}
+
+async fn drops<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Drop>> {
+    p.finish()?;
+    s.appliance.drops().await.map(Json)
+}
+
+async fn counters<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Counters> {
+    p.finish()?;
+    s.appliance.counters().await.map(Json)
+}
+
+async fn accounting<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+) -> Answer<Vec<Accounting>> {
+    p.finish()?;
+    s.appliance.accounting().await.map(Json)
+}
+
+async fn reload<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+    JsonBody(request): JsonBody<ReloadRequest>,
+) -> Result<Response, Error> {
+    p.finish()?;
+    let response = s.appliance.reload(request).await?;
+    let status = if response.faults.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    Ok((status, Json(response)).into_response())
+}
+
+async fn trace<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Result<Response, Error> {
+    let events = s.appliance.trace(p.trace()?).await?;
+    Ok(stream::respond(
+        events,
+        line,
+        "application/x-ndjson",
+        &s.stop,
+    ))
+}
+
+async fn capture<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Result<Response, Error> {
+    let pieces = s.appliance.capture(p.capture()?).await?;
+    Ok(stream::respond(
+        pieces,
+        Bytes::from,
+        "application/x-pcapng",
+        &s.stop,
+    ))
+}
+
+/// A trace event as a line of JSON.
+fn line(event: TraceEvent) -> Bytes {
+    // A struct with string keys only cannot fail to serialize; were it to, the line would be left out.
+    let mut line = serde_json::to_vec(&event).unwrap_or_default();
+    line.push(b'\n');
+    Bytes::from(line)
+}
