@@ -11,6 +11,9 @@
 pub mod counters;
 pub mod drop;
 pub mod forwarding;
+pub mod frame;
 pub mod graph;
 pub mod inject;
 pub mod punt;
+pub mod stages;
+pub mod state;
