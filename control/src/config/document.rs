@@ -1,0 +1,159 @@
+//! The file as a whole: its sections in turn, and what must hold between them.
+
+use std::collections::HashMap;
+
+use ipnet::IpNet;
+use tables::id::{IfaceId, PortId, VrfId};
+
+use super::reader::{Place, Table};
+use super::schema::{INTERFACE, ROOT, ROUTE, ROUTER};
+use super::{device, interface, route, system};
+use crate::model::{Interface, Model, Router, Tag};
+
+/// Most devices and interfaces that ids leave room for; a file never comes near.
+const MAX_ITEMS: usize = 16_384;
+
+/// Longest name, characters.
+const MAX_NAME: usize = 32;
+
+/// Reads the document. With faults recorded the model is only good for the checks that follow.
+pub(super) fn read(mut root: Table<'_>) -> Model {
+    root.check_keys(&[&ROOT]);
+    let system = system::read(root.get("system").and_then(|value| value.table()));
+
+    let mut seen = Seen::default();
+    let mut devices = Vec::new();
+    for (index, table) in root
+        .raw_tables("device")
+        .into_iter()
+        .enumerate()
+        .take(MAX_ITEMS)
+    {
+        let id = PortId(index as u16);
+        let device = device::read(table, id, &mut seen.devices);
+        if let Some(device) = device {
+            seen.device_mtu
+                .insert(device.name.clone(), (id, device.mtu));
+            devices.push(device);
+        }
+    }
+    let mut routers = Vec::new();
+    for (index, table) in root
+        .tables("router", &ROUTER)
+        .into_iter()
+        .enumerate()
+        .take(MAX_ITEMS)
+    {
+        routers.push(read_router(&table, VrfId(index as u16), &mut seen));
+    }
+    for device in &devices {
+        let unused = !seen.tags.keys().any(|(port, _)| *port == device.id);
+        if let (true, Some(at)) = (unused, seen.devices.places.get(&device.name)) {
+            root.cx.warn(
+                at,
+                format_args!("device \"{}\" has no interface", device.name),
+            );
+        }
+    }
+    Model {
+        system,
+        devices,
+        routers,
+    }
+}
+
+fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
+    let name = seen.routers.take(table, "router");
+    let mut subnets = Subnets::default();
+    let mut interfaces: Vec<Interface> = Vec::new();
+    for table in table.tables("interface", &INTERFACE) {
+        let id = IfaceId(seen.interface_count as u16 + 1);
+        seen.interface_count = (seen.interface_count + 1).min(MAX_ITEMS);
+        interfaces.extend(interface::read(&table, id, seen, &mut subnets));
+    }
+    let routes = route::read(&table.tables("route", &ROUTE), &interfaces, seen);
+    Router {
+        id,
+        name: name.unwrap_or_default(),
+        interfaces,
+        routes,
+    }
+}
+
+/// What the sections have seen, for the checks between them.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) devices: Names,
+    pub(super) routers: Names,
+    pub(super) interfaces: Names,
+    /// Devices that were read whole, with their MTU.
+    pub(super) device_mtu: HashMap<String, (PortId, u16)>,
+    /// Which interface has a tag of a device.
+    pub(super) tags: HashMap<(PortId, Tag), String>,
+    interface_count: usize,
+}
+
+/// Names of one kind of thing, each with where it was given.
+#[derive(Default)]
+pub(super) struct Names {
+    places: HashMap<String, Place>,
+}
+
+impl Names {
+    /// Reads the key `name` of `table`: well formed, and not seen before among things of this `noun`.
+    pub(super) fn take(&mut self, table: &Table<'_>, noun: &str) -> Option<String> {
+        let value = table.require("name")?;
+        let name = value.string()?;
+        let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(good) {
+            value.fault(format_args!(
+                "\"{name}\" is not a name: 1 to {MAX_NAME} letters, digits, `-`, `_` or `.`"
+            ));
+            return None;
+        }
+        if let Some(first) = self.places.get(name) {
+            let parent = first.path.trim_end_matches(".name");
+            value.fault(format_args!(
+                "{parent} is already the {noun} named \"{name}\""
+            ));
+            return None;
+        }
+        self.places.insert(name.to_owned(), value.at.clone());
+        Some(name.to_owned())
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+}
+
+/// The subnets of a router, to find overlaps.
+#[derive(Default)]
+pub(super) struct Subnets {
+    list: Vec<(IpNet, IfaceId, String)>,
+}
+
+impl Subnets {
+    /// The path of an address of another interface whose subnet overlaps that of `net`, or of the same address.
+    pub(super) fn overlap(&self, net: &IpNet, iface: IfaceId) -> Option<&str> {
+        let clash = |(other, owner, _): &&(IpNet, IfaceId, String)| {
+            if *owner == iface {
+                other.addr() == net.addr()
+            } else {
+                other.contains(&net.network()) || net.contains(&other.network())
+            }
+        };
+        self.list
+            .iter()
+            .find(clash)
+            .map(|(_, _, path)| path.as_str())
+    }
+
+    pub(super) fn insert(&mut self, net: IpNet, iface: IfaceId, path: String) {
+        self.list.push((net, iface, path));
+    }
+}

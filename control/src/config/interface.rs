@@ -1,0 +1,275 @@
+//! The `[[router.interface]]` tables.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv6Addr};
+
+use ipnet::IpNet;
+use tables::id::{IfaceId, PortId};
+
+use super::document::{Seen, Subnets};
+use super::fault::nearest;
+use super::reader::Table;
+use super::schema::{ND, NEIGHBOR, RA};
+use super::{nd, net, ra};
+use crate::model::{Interface, StaticNeighbor, Tag, Urpf};
+use crate::protocols;
+
+/// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
+const MIN_IPV6_MTU: u16 = 1280;
+
+/// Reads an interface; `None` when it cannot stand in the checks that follow.
+pub(super) fn read(
+    table: &Table<'_>,
+    id: IfaceId,
+    seen: &mut Seen,
+    subnets: &mut Subnets,
+) -> Option<Interface> {
+    let name = seen.interfaces.take(table, "interface");
+    let device = device(table, seen);
+    let tag = tag(table);
+    if let (Some((port, _)), Some(tag), Some(name)) = (device, tag, &name) {
+        claim_tag(table, seen, (port, tag), name);
+    }
+    let mtu = mtu(table, device.map(|(_, mtu)| mtu));
+    let addresses = addresses(table, id, subnets);
+    let urpf = urpf(table, "urpf").unwrap_or_default();
+    let anycast = anycast(table, &addresses);
+    let proxy_nd = table.list("proxy_nd", net::prefix_v6).unwrap_or_default();
+    let link_local = table
+        .get("link_local")
+        .and_then(|value| net::link_local(&value));
+    let neighbors = neighbors(table, &addresses, link_local);
+    let mut nd = table
+        .table("nd", &ND)
+        .map_or_else(protocols::nd::Config::default, |t| nd::read(&t));
+    nd.proxy = proxy_nd
+        .iter()
+        .map(|net| (IpAddr::V6(net.network()), net.prefix_len()))
+        .collect();
+    let ra = table
+        .table("ra", &RA)
+        .map(|table| ra::read(&table, &addresses, mtu));
+    let speaks_ipv6 = ra.is_some()
+        || link_local.is_some()
+        || !anycast.is_empty()
+        || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
+    if mtu < MIN_IPV6_MTU && speaks_ipv6 {
+        let why = format!("{mtu} is too small for IPv6, which needs at least {MIN_IPV6_MTU}");
+        table.fault("mtu", why);
+    }
+    Some(Interface {
+        id,
+        urpf_v4: self::urpf(table, "urpf_v4").unwrap_or(urpf),
+        urpf_v6: self::urpf(table, "urpf_v6").unwrap_or(urpf),
+        redirects: table.boolean("redirects").unwrap_or(true),
+        directed_broadcast: table.boolean("directed_broadcast").unwrap_or(false),
+        name: name?,
+        device: device.map_or(PortId(u16::MAX), |(port, _)| port),
+        tag: tag.unwrap_or(Tag::Untagged),
+        mac: table.get("mac").and_then(|value| net::mac(&value)),
+        mtu,
+        addresses,
+        link_local,
+        anycast,
+        proxy_nd,
+        neighbors,
+        nd,
+        ra: ra.unwrap_or_default(),
+    })
+}
+
+/// The device that is named, with its MTU; `None` without a fault when that device itself is faulty.
+fn device(table: &Table<'_>, seen: &Seen) -> Option<(PortId, u16)> {
+    let value = table.require("device")?;
+    let name = value.string()?;
+    if let Some(device) = seen.device_mtu.get(name) {
+        return Some(*device);
+    }
+    if !seen.devices.contains(name) {
+        value.fault(format_args!(
+            "there is no device \"{name}\"{}",
+            hint(name, seen.devices.iter())
+        ));
+    }
+    None
+}
+
+/// What may be meant instead of `name`, as the end of a sentence.
+pub(super) fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.collect();
+    known.sort_unstable();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None if known.is_empty() => "; the file defines none".into(),
+        None if known.len() > 8 => String::new(),
+        None => format!("; the file defines: {}", known.join(", ")),
+    }
+}
+
+fn tag(table: &Table<'_>) -> Option<Tag> {
+    let vlan: Option<u16> = table.integer("vlan", 1..=4094);
+    let outer: Option<u16> = table.integer("outer_vlan", 1..=4094);
+    let outer_tpid = table.choice("outer_tpid", &[("802.1ad", 0x88a8), ("802.1q", 0x8100)]);
+    let given = |name| table.get(name).is_some();
+    if given("outer_vlan") && !given("vlan") {
+        table.fault("outer_vlan", "needs `vlan`, the inner tag");
+        return None;
+    }
+    if given("outer_tpid") && !given("outer_vlan") {
+        table.fault("outer_tpid", "needs `outer_vlan`");
+    }
+    match (vlan, outer) {
+        (None, None) if given("vlan") || given("outer_vlan") => None,
+        (None, None) => Some(Tag::Untagged),
+        (Some(_), None) if given("outer_vlan") => None,
+        (Some(vlan), None) => Some(Tag::Vlan(vlan)),
+        (Some(inner), Some(outer)) => Some(Tag::QinQ {
+            outer_tpid: outer_tpid.unwrap_or(0x88a8),
+            outer,
+            inner,
+        }),
+        (None, Some(_)) => None,
+    }
+}
+
+/// Faults a tag that another interface of the device has. The packet path does not tell outer TPIDs apart.
+fn claim_tag(table: &Table<'_>, seen: &mut Seen, (port, tag): (PortId, Tag), name: &str) {
+    let key = match tag {
+        Tag::QinQ { outer, inner, .. } => (
+            port,
+            Tag::QinQ {
+                outer_tpid: 0,
+                outer,
+                inner,
+            },
+        ),
+        tag => (port, tag),
+    };
+    if let Some(other) = seen.tags.get(&key) {
+        let (field, what) = match key.1 {
+            Tag::Untagged => ("device", "untagged interface".to_owned()),
+            Tag::Vlan(vlan) => ("vlan", format!("interface of VLAN {vlan}")),
+            Tag::QinQ { outer, inner, .. } => {
+                ("outer_vlan", format!("interface of VLAN {outer}.{inner}"))
+            }
+        };
+        table.fault(
+            field,
+            format_args!("the device has an {what} already: \"{other}\""),
+        );
+    } else {
+        seen.tags.insert(key, name.to_owned());
+    }
+}
+
+fn mtu(table: &Table<'_>, device: Option<u16>) -> u16 {
+    let own: Option<u16> = table.integer("mtu", 68..=9600);
+    if let (Some(own), Some(device)) = (own, device)
+        && own > device
+    {
+        table.fault(
+            "mtu",
+            format_args!("{own} is above the device's mtu, {device}"),
+        );
+    }
+    own.or(device).unwrap_or(1500)
+}
+
+fn addresses(table: &Table<'_>, id: IfaceId, subnets: &mut Subnets) -> Vec<IpNet> {
+    let items = table
+        .get("addresses")
+        .and_then(|value| value.items())
+        .unwrap_or_default();
+    let mut addresses = Vec::new();
+    for item in &items {
+        let Some(net) = net::own_address(item) else {
+            continue;
+        };
+        if let Some(other) = subnets.overlap(&net, id) {
+            item.fault(format_args!(
+                "\"{net}\" overlaps {other}: a router's subnets must not, or it could not tell where hosts are"
+            ));
+            continue;
+        }
+        subnets.insert(net, id, item.at.path.clone());
+        addresses.push(net);
+    }
+    addresses
+}
+
+fn urpf(table: &Table<'_>, name: &'static str) -> Option<Urpf> {
+    table.choice(
+        name,
+        &[
+            ("off", Urpf::Off),
+            ("strict", Urpf::Strict),
+            ("loose", Urpf::Loose),
+        ],
+    )
+}
+
+fn anycast(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Ipv6Addr> {
+    let mut seen: HashSet<IpAddr> = addresses.iter().map(IpNet::addr).collect();
+    let read = |value: &super::reader::Value<'_>| {
+        let address = net::unicast_v6(value)?;
+        if address.is_unicast_link_local() {
+            value.fault(format_args!(
+                "\"{address}\" is link-local; an anycast address is not"
+            ));
+            return None;
+        }
+        Some((address, value.at.clone()))
+    };
+    let mut anycast = Vec::new();
+    for (address, at) in table.list("anycast", read).unwrap_or_default() {
+        if seen.insert(address.into()) {
+            anycast.push(address);
+        } else {
+            table.cx.fault(
+                &at,
+                format_args!("\"{address}\" is an address of this interface already"),
+            );
+        }
+    }
+    anycast
+}
+
+fn neighbors(
+    table: &Table<'_>,
+    addresses: &[IpNet],
+    link_local: Option<Ipv6Addr>,
+) -> Vec<StaticNeighbor> {
+    let mut seen = HashSet::new();
+    let mut neighbors = Vec::new();
+    for entry in table.tables("neighbor", &NEIGHBOR) {
+        let address = entry
+            .require("address")
+            .and_then(|value| net::unicast(&value));
+        let mac = entry.require("mac").and_then(|value| net::mac(&value));
+        let Some(address) = address else { continue };
+        let own = addresses.iter().any(|net| net.addr() == address)
+            || link_local.is_some_and(|own| address == own);
+        if own {
+            entry.fault("address", format_args!("{address} is the interface's own"));
+        } else if !on_link(addresses, address) {
+            let why = format!("{address} is neither link-local nor on a subnet of the interface");
+            entry.fault("address", why);
+        }
+        if !seen.insert(address) {
+            entry.fault(
+                "address",
+                format_args!("{address} is a static neighbour already"),
+            );
+        }
+        if let Some(mac) = mac {
+            neighbors.push(StaticNeighbor { address, mac });
+        }
+    }
+    neighbors
+}
+
+/// Whether `address` can be a neighbour on an interface with these own addresses.
+pub(super) fn on_link(addresses: &[IpNet], address: IpAddr) -> bool {
+    let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    link_local || addresses.iter().any(|net| net.contains(&address))
+}

@@ -1,0 +1,228 @@
+//! What a reload must do: the difference of two models, in the terms of the nouns.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use ipnet::IpNet;
+use tables::id::{IfaceId, PortId, VrfId};
+
+use super::{Device, Hop, Interface, Model, Route, RouteTarget, Router, StaticNeighbor};
+
+/// Additions and removals of one kind of thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta<T> {
+    /// What is new.
+    pub added: Vec<T>,
+    /// What is gone.
+    pub removed: Vec<T>,
+}
+
+impl<T> Default for Delta<T> {
+    fn default() -> Self {
+        Delta {
+            added: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Delta<T> {
+    /// The difference of two lists in which order does not matter.
+    fn of(old: &[T], new: &[T]) -> Self {
+        let (before, after): (HashSet<&T>, HashSet<&T>) =
+            (old.iter().collect(), new.iter().collect());
+        Delta {
+            added: new
+                .iter()
+                .filter(|item| !before.contains(item))
+                .cloned()
+                .collect(),
+            removed: old
+                .iter()
+                .filter(|item| !after.contains(item))
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+impl<T> Delta<T> {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// What changed on an interface that both models have (on the same device, with the same tag, in the same router).
+#[derive(Clone, Debug, PartialEq)]
+pub struct InterfaceChange {
+    /// The interface.
+    pub id: IfaceId,
+    /// Own addresses with their subnets.
+    pub addresses: Delta<IpNet>,
+    /// Anycast addresses.
+    pub anycast: Delta<std::net::Ipv6Addr>,
+    /// Static neighbours.
+    pub neighbors: Delta<StaticNeighbor>,
+    /// Whether the link-local address changed.
+    pub link_local: bool,
+    /// Whether something only the forwarding snapshot holds changed: MTU, uRPF, redirects, directed broadcast.
+    pub forwarding: bool,
+    /// Whether neighbour discovery's parameters or proxied prefixes changed.
+    pub nd: bool,
+    /// Whether the router advertisements changed.
+    pub ra: bool,
+}
+
+impl InterfaceChange {
+    fn of(old: &Interface, new: &Interface) -> Option<Self> {
+        let change = InterfaceChange {
+            id: new.id,
+            addresses: Delta::of(&old.addresses, &new.addresses),
+            anycast: Delta::of(&old.anycast, &new.anycast),
+            neighbors: Delta::of(&old.neighbors, &new.neighbors),
+            link_local: old.link_local != new.link_local,
+            forwarding: old.mtu != new.mtu
+                || old.urpf_v4 != new.urpf_v4
+                || old.urpf_v6 != new.urpf_v6
+                || old.redirects != new.redirects
+                || old.directed_broadcast != new.directed_broadcast,
+            nd: old.nd != new.nd,
+            ra: old.ra != new.ra,
+        };
+        let nothing = change.addresses.is_empty()
+            && change.anycast.is_empty()
+            && change.neighbors.is_empty()
+            && !change.link_local
+            && !change.forwarding
+            && !change.nd
+            && !change.ra;
+        (!nothing).then_some(change)
+    }
+}
+
+/// Everything that differs between two models. Ids are those of the new model, but for what was removed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// Keys whose change needs a restart, such as `system.workers`. When there is one, a reload applies nothing.
+    pub needs_restart: Vec<String>,
+    /// The log filter changed.
+    pub log: bool,
+    /// Devices to open and to close. One whose options changed is in both, under its id.
+    pub devices: Delta<PortId>,
+    /// Routers to make and to remove.
+    pub routers: Delta<VrfId>,
+    /// Interfaces to make and to remove, with their router. One that moved (device, tag, MAC, router) is in both.
+    pub interfaces: Delta<(VrfId, IfaceId)>,
+    /// Interfaces that stay and change.
+    pub changed: Vec<InterfaceChange>,
+    /// Static routes of routers that both models have; a new router's routes are in `added` and a removed one's in
+    /// `removed` too.
+    pub routes: Delta<(VrfId, Route)>,
+}
+
+impl Changes {
+    /// Whether the models are the same.
+    pub fn is_empty(&self) -> bool {
+        *self == Changes::default()
+    }
+}
+
+/// What turns `old` into `new`, whose ids must be kept from `old` ([`Model::keep_ids`]).
+pub fn diff(old: &Model, new: &Model) -> Changes {
+    let mut changes = Changes {
+        needs_restart: system(old, new),
+        log: old.system.log != new.system.log,
+        ..Changes::default()
+    };
+    devices(&old.devices, &new.devices, &mut changes);
+    routers(&old.routers, &new.routers, &mut changes);
+    interfaces(old, new, &mut changes);
+    changes
+}
+
+fn system(old: &Model, new: &Model) -> Vec<String> {
+    let (a, b) = (&old.system, &new.system);
+    let fixed = [
+        ("name", a.name != b.name),
+        ("workers", a.workers != b.workers),
+        ("idle", a.idle != b.idle),
+        ("memory", a.memory != b.memory),
+        ("hugepages", a.hugepages != b.hugepages),
+        ("mbufs", a.mbufs != b.mbufs),
+        ("state_dir", a.state_dir != b.state_dir),
+        ("api_socket", a.api_socket != b.api_socket),
+        ("metrics", a.metrics != b.metrics),
+    ];
+    fixed
+        .into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(key, _)| format!("system.{key}"))
+        .collect()
+}
+
+fn devices(old: &[Device], new: &[Device], changes: &mut Changes) {
+    let before: HashMap<PortId, &Device> = old.iter().map(|device| (device.id, device)).collect();
+    let after: HashMap<PortId, &Device> = new.iter().map(|device| (device.id, device)).collect();
+    let differs = |id: &PortId| before.get(id) != after.get(id);
+    changes.devices = Delta {
+        added: new.iter().map(|device| device.id).filter(differs).collect(),
+        removed: old.iter().map(|device| device.id).filter(differs).collect(),
+    };
+}
+
+fn routers(old: &[Router], new: &[Router], changes: &mut Changes) {
+    let ids = |routers: &[Router]| routers.iter().map(|router| router.id).collect::<Vec<_>>();
+    changes.routers = Delta::of(&ids(old), &ids(new));
+    let routes = |routers: &[Router]| -> Vec<(VrfId, Route)> {
+        let of = |router: &Router| -> Vec<(VrfId, Route)> {
+            router
+                .routes
+                .iter()
+                .map(|route| (router.id, route.clone()))
+                .collect()
+        };
+        routers.iter().flat_map(of).collect()
+    };
+    changes.routes = Delta::of(&routes(old), &routes(new));
+}
+
+fn interfaces(old: &Model, new: &Model, changes: &mut Changes) {
+    let reopened: HashSet<PortId> = changes.devices.added.iter().copied().collect();
+    let before: HashMap<IfaceId, (VrfId, &Interface)> = old
+        .interfaces()
+        .map(|(router, interface)| (interface.id, (router.id, interface)))
+        .collect();
+    let mut stayed = HashSet::new();
+    for (router, interface) in new.interfaces() {
+        let same_place = before.get(&interface.id).filter(|(vrf, was)| {
+            *vrf == router.id
+                && was.device == interface.device
+                && was.tag == interface.tag
+                && was.mac == interface.mac
+                && !reopened.contains(&interface.device)
+        });
+        match same_place {
+            Some((_, was)) => {
+                stayed.insert(interface.id);
+                changes.changed.extend(InterfaceChange::of(was, interface));
+            }
+            None => changes.interfaces.added.push((router.id, interface.id)),
+        }
+    }
+    changes.interfaces.removed = old
+        .interfaces()
+        .map(|(router, interface)| (router.id, interface.id))
+        .filter(|(_, id)| !stayed.contains(id))
+        .collect();
+}
+
+impl RouteTarget {
+    /// The next hops, none for a route that drops.
+    pub fn hops(&self) -> &[Hop] {
+        match self {
+            RouteTarget::Via(hops) => hops,
+            RouteTarget::Blackhole | RouteTarget::Unreachable | RouteTarget::Prohibit => &[],
+        }
+    }
+}

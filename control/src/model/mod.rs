@@ -1,0 +1,371 @@
+//! What the router is meant to be: validated intent, free of any file format.
+//!
+//! ```text
+//!   config (TOML) ──► model ──► compile ──► publish
+//!   api (runtime routes) ────────▲
+//! ```
+//!
+//! A [`Model`] is only made by a door that has validated it whole (`config`), so that everything behind can rely on:
+//! names are unique, every reference leads somewhere, every number is in its range, no two interfaces of a router
+//! share a subnet, and no two interfaces of a device share a tag.
+//!
+//! Ids are given by name: a reload keeps the id of whatever keeps its name ([`Model::keep_ids`]), because tables,
+//! counters and traces speak of ids.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::{IpNet, Ipv6Net};
+use tables::id::{IfaceId, PortId, VrfId};
+use wire::ether::MacAddr;
+
+use crate::protocols::{nd, ra};
+
+mod device;
+pub mod diff;
+
+pub use device::{Device, DeviceKind, MemifRole};
+pub use diff::{Changes, diff};
+
+/// The whole intent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The process itself.
+    pub system: System,
+    /// Ports of the dataplane.
+    pub devices: Vec<Device>,
+    /// Routing domains.
+    pub routers: Vec<Router>,
+}
+
+/// The process itself. Everything here but `log` holds for the life of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct System {
+    /// Name in logs and metrics.
+    pub name: String,
+    /// Polling threads.
+    pub workers: Workers,
+    /// What a worker without packets does.
+    pub idle: Idle,
+    /// Memory for packet buffers and the dataplane, MiB.
+    pub memory: u32,
+    /// Whether to use hugepages.
+    pub hugepages: Hugepages,
+    /// Packet buffers.
+    pub mbufs: u32,
+    /// Where state that outlives a restart is kept.
+    pub state_dir: PathBuf,
+    /// UNIX socket of the API.
+    pub api_socket: PathBuf,
+    /// Listen address of metrics and health, if wanted.
+    pub metrics: Option<SocketAddr>,
+    /// Log filter, in the words of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+}
+
+impl Default for System {
+    fn default() -> Self {
+        System {
+            name: "hextet".into(),
+            workers: Workers::Count(1),
+            idle: Idle::Adaptive,
+            memory: 256,
+            hugepages: Hugepages::Auto,
+            mbufs: 16384,
+            state_dir: "/var/lib/hextet".into(),
+            api_socket: "/run/hextet/api.sock".into(),
+            metrics: None,
+            log: "info".into(),
+        }
+    }
+}
+
+/// How many workers, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// So many, on the first CPUs of our affinity mask.
+    Count(u16),
+    /// One on each of these CPUs.
+    Cpus(Vec<u16>),
+}
+
+impl Workers {
+    /// Number of workers; at least 1.
+    pub fn count(&self) -> usize {
+        match self {
+            Workers::Count(count) => usize::from(*count),
+            Workers::Cpus(cpus) => cpus.len(),
+        }
+    }
+}
+
+/// What a worker without packets does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Sleep when idle, wake quickly.
+    Adaptive,
+    /// Poll on.
+    Poll,
+}
+
+/// Whether to use hugepages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hugepages {
+    /// When there are enough.
+    Auto,
+    /// Never.
+    Never,
+    /// Refuse to start without.
+    Always,
+}
+
+/// A routing domain (VRF).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Router {
+    /// Its id.
+    pub id: VrfId,
+    /// Its name.
+    pub name: String,
+    /// Its layer-3 interfaces.
+    pub interfaces: Vec<Interface>,
+    /// Its static routes.
+    pub routes: Vec<Route>,
+}
+
+/// A layer-3 interface on a device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interface {
+    /// Its id; never 0.
+    pub id: IfaceId,
+    /// Its name, unique in the whole model.
+    pub name: String,
+    /// The device it is on.
+    pub device: PortId,
+    /// Its VLAN tags on the device.
+    pub tag: Tag,
+    /// Its MAC address, when not the device's.
+    pub mac: Option<MacAddr>,
+    /// Longest layer-3 packet, bytes.
+    pub mtu: u16,
+    /// Own addresses with their subnets; no link-local one.
+    pub addresses: Vec<IpNet>,
+    /// Link-local address, when not derived from the MAC.
+    pub link_local: Option<Ipv6Addr>,
+    /// Source check for IPv4.
+    pub urpf_v4: Urpf,
+    /// Source check for IPv6.
+    pub urpf_v6: Urpf,
+    /// Whether to send redirects.
+    pub redirects: bool,
+    /// Whether to forward directed broadcasts.
+    pub directed_broadcast: bool,
+    /// Anycast addresses beside the subnet-router ones.
+    pub anycast: Vec<Ipv6Addr>,
+    /// Destinations to answer neighbour solicitations for.
+    pub proxy_nd: Vec<Ipv6Net>,
+    /// Static neighbours.
+    pub neighbors: Vec<StaticNeighbor>,
+    /// Neighbour discovery and ARP; `proxy_nd` is its `proxy`.
+    pub nd: nd::Config,
+    /// Router advertisements; by default none are sent.
+    pub ra: ra::Config,
+}
+
+impl Interface {
+    /// Own IPv6 subnets' anycast addresses of all routers (RFC 4291 section 2.6.1): none on a /127 (RFC 6164) or /128.
+    pub fn subnet_router_anycast(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
+        self.addresses.iter().filter_map(|address| match address {
+            IpNet::V6(net) if net.prefix_len() < 127 => Some(net.network()),
+            _ => None,
+        })
+    }
+
+    /// The link-local address, derived from `mac` when none is given.
+    pub fn link_local_for(&self, mac: MacAddr) -> Ipv6Addr {
+        self.link_local.unwrap_or_else(|| mac.link_local())
+    }
+}
+
+/// How packets of an interface are tagged on its device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tag {
+    /// Not at all.
+    Untagged,
+    /// 802.1Q, VLAN 1 to 4094.
+    Vlan(u16),
+    /// Two tags.
+    QinQ {
+        /// EtherType of the outer tag: 0x88a8 or 0x8100.
+        outer_tpid: u16,
+        /// Outer VLAN.
+        outer: u16,
+        /// Inner VLAN (0x8100).
+        inner: u16,
+    },
+}
+
+/// Unicast reverse path forwarding (RFC 3704).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Urpf {
+    /// No check.
+    #[default]
+    Off,
+    /// The route back must leave by the same interface.
+    Strict,
+    /// There must be a route back.
+    Loose,
+}
+
+/// A neighbour that is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StaticNeighbor {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its link-layer address.
+    pub mac: MacAddr,
+}
+
+/// A static route. What identifies it is its prefix and distance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Destinations.
+    pub prefix: IpNet,
+    /// Preference: the smallest wins.
+    pub distance: u8,
+    /// Where it leads.
+    pub target: RouteTarget,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RouteTarget {
+    /// To one or several next hops. Never empty.
+    Via(Vec<Hop>),
+    /// Dropped silently.
+    Blackhole,
+    /// Answered with no route.
+    Unreachable,
+    /// Answered with administratively prohibited.
+    Prohibit,
+}
+
+/// One next hop of a route. At least one of `gateway` and `interface` is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hop {
+    /// Gateway; without one, destinations are on the interface's link.
+    pub gateway: Option<IpAddr>,
+    /// Outgoing interface; without one, the gateway is resolved recursively.
+    pub interface: Option<IfaceId>,
+    /// Share of the flows, 1 to 256.
+    pub weight: u16,
+}
+
+impl Model {
+    /// All interfaces, each with its router.
+    pub fn interfaces(&self) -> impl Iterator<Item = (&Router, &Interface)> {
+        self.routers.iter().flat_map(|router| {
+            router
+                .interfaces
+                .iter()
+                .map(move |interface| (router, interface))
+        })
+    }
+
+    /// The device with this id.
+    pub fn device(&self, id: PortId) -> Option<&Device> {
+        self.devices.iter().find(|device| device.id == id)
+    }
+
+    /// The interface with this id.
+    pub fn interface(&self, id: IfaceId) -> Option<&Interface> {
+        self.interfaces()
+            .map(|(_, interface)| interface)
+            .find(|interface| interface.id == id)
+    }
+
+    /// The router with this name.
+    pub fn router(&self, name: &str) -> Option<&Router> {
+        self.routers.iter().find(|router| router.name == name)
+    }
+
+    /// Renumbers this model so that whatever has a name that `old` knows has `old`'s id. New names get the smallest
+    /// ids that neither uses, so that nothing takes an id in the same moment in which another loses it.
+    pub fn keep_ids(&mut self, old: &Model) {
+        let ports = renumber(
+            old.devices
+                .iter()
+                .map(|device| (device.name.as_str(), device.id.0)),
+            self.devices
+                .iter()
+                .map(|device| (device.name.as_str(), device.id.0)),
+            0,
+        );
+        let vrfs = renumber(
+            old.routers
+                .iter()
+                .map(|router| (router.name.as_str(), router.id.0)),
+            self.routers
+                .iter()
+                .map(|router| (router.name.as_str(), router.id.0)),
+            0,
+        );
+        let ifaces = renumber(
+            old.interfaces()
+                .map(|(_, interface)| (interface.name.as_str(), interface.id.0)),
+            self.interfaces()
+                .map(|(_, interface)| (interface.name.as_str(), interface.id.0)),
+            1,
+        );
+        for device in &mut self.devices {
+            device.id = PortId(ports[&device.id.0]);
+        }
+        for router in &mut self.routers {
+            router.id = VrfId(vrfs[&router.id.0]);
+            for interface in &mut router.interfaces {
+                interface.id = IfaceId(ifaces[&interface.id.0]);
+                interface.device = PortId(ports[&interface.device.0]);
+            }
+            for route in &mut router.routes {
+                if let RouteTarget::Via(hops) = &mut route.target {
+                    for id in hops.iter_mut().filter_map(|hop| hop.interface.as_mut()) {
+                        *id = IfaceId(ifaces[&id.0]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// From the new ids to those that keep `old`'s by name.
+fn renumber<'a>(
+    old: impl Iterator<Item = (&'a str, u16)>,
+    new: impl Iterator<Item = (&'a str, u16)>,
+    first: u16,
+) -> HashMap<u16, u16> {
+    let old: HashMap<&str, u16> = old.collect();
+    let used: HashSet<u16> = old.values().copied().collect();
+    let mut free = (first..=u16::MAX).filter(|id| !used.contains(id));
+    new.map(|(name, id)| {
+        let kept = old.get(name).copied().or_else(|| free.next());
+        (
+            id,
+            kept.unwrap_or_else(|| unreachable!("a model holds fewer than 32768 names")),
+        )
+    })
+    .collect()
+}
+
+/// The solicited-node group of an address (RFC 4291 section 2.7.1).
+pub fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
+    let [.., a, b, c] = address.octets();
+    Ipv6Addr::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a, b, c])
+}
+
+/// The directed broadcast address of an IPv4 subnet, if it has one (RFC 3021: not on a /31).
+pub fn broadcast(net: &ipnet::Ipv4Net) -> Option<Ipv4Addr> {
+    (net.prefix_len() < 31).then(|| net.broadcast())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Ids that survive a reload, and the difference that a reload applies.
+
+use std::path::Path;
+
+use super::*;
+
+const BASE: &str = r#"
+[[device]]
+name = "lan"
+kind = "null"
+[[device]]
+name = "wan"
+kind = "null"
+[[router]]
+name = "main"
+[[router.interface]]
+name = "lan0"
+device = "lan"
+addresses = ["2001:db8:1::1/64", "192.0.2.1/24"]
+[[router.interface]]
+name = "wan0"
+device = "wan"
+addresses = ["2001:db8:2::1/64"]
+[[router.route]]
+prefix = "::/0"
+via = "2001:db8:2::2"
+interface = "wan0"
+"#;
+
+fn model(text: &str) -> Model {
+    let loaded = crate::config::parse(Path::new("t.toml"), text);
+    loaded.unwrap_or_else(|faults| panic!("{faults}")).model
+}
+
+/// The changes from `BASE` to `text`, as a reload sees them.
+fn changes(text: &str) -> Changes {
+    let old = model(BASE);
+    let mut new = model(text);
+    new.keep_ids(&old);
+    diff(&old, &new)
+}
+
+#[test]
+fn ids_follow_names() {
+    let old = model(BASE);
+    let lan = BASE.find("[[device]]\nname = \"wan\"").unwrap();
+    let text = format!(
+        "[[device]]\nname = \"new\"\nkind = \"null\"\n{}",
+        &BASE[lan..]
+    )
+    .replace(
+        "name = \"lan0\"\ndevice = \"lan\"",
+        "name = \"new0\"\ndevice = \"new\"",
+    );
+    let mut new = model(&text);
+    new.keep_ids(&old);
+    let id = |model: &Model, name: &str| {
+        model
+            .devices
+            .iter()
+            .find(|device| device.name == name)
+            .map(|device| device.id)
+    };
+    assert_eq!(id(&new, "wan"), id(&old, "wan"));
+    // "lan" is gone with its id 0; the new one does not take it in the same reload.
+    assert_eq!(id(&new, "new"), Some(PortId(2)));
+    let interfaces: Vec<(&str, u16, u16)> = new
+        .interfaces()
+        .map(|(_, i)| (i.name.as_str(), i.id.0, i.device.0))
+        .collect();
+    assert_eq!(interfaces, [("new0", 3, 2), ("wan0", 2, 1)]);
+    assert_eq!(
+        new.routers[0].routes[0].target.hops()[0].interface,
+        Some(IfaceId(2))
+    );
+}
+
+#[test]
+fn the_same_text_is_no_change() {
+    assert!(changes(BASE).is_empty());
+}
+
+#[test]
+fn only_what_differs_is_in_the_difference() {
+    let text = BASE
+        .replace(", \"192.0.2.1/24\"]", ", \"2001:db8:3::1/64\"]\nurpf = \"strict\"")
+        .replace("[[router.route]]", "[router.interface.ra]\n[[router.route]]\nprefix = \"2001:db8:9::/48\"\nkind = \"blackhole\"\n[[router.route]]");
+    let changes = changes(&text);
+    assert!(changes.needs_restart.is_empty());
+    assert!(
+        changes.devices.is_empty() && changes.routers.is_empty() && changes.interfaces.is_empty()
+    );
+    let [lan, wan] = &changes.changed[..] else {
+        panic!("{changes:#?}")
+    };
+    assert_eq!(lan.id, IfaceId(1));
+    assert_eq!(
+        lan.addresses.added,
+        ["2001:db8:3::1/64".parse::<IpNet>().unwrap()]
+    );
+    assert_eq!(
+        lan.addresses.removed,
+        ["192.0.2.1/24".parse::<IpNet>().unwrap()]
+    );
+    assert!(lan.forwarding && !lan.ra && !lan.nd && !lan.link_local);
+    assert!(wan.ra && !wan.forwarding && wan.addresses.is_empty());
+    let added: Vec<String> = changes
+        .routes
+        .added
+        .iter()
+        .map(|(_, r)| r.prefix.to_string())
+        .collect();
+    assert_eq!(added, ["2001:db8:9::/48"]);
+    assert!(changes.routes.removed.is_empty());
+}
+
+#[test]
+fn a_device_with_other_options_is_reopened_with_its_interfaces() {
+    let changes = changes(&BASE.replacen("kind = \"null\"", "kind = \"null\"\nmtu = 1400", 1));
+    assert_eq!(changes.devices.added, [PortId(0)]);
+    assert_eq!(changes.devices.removed, [PortId(0)]);
+    assert_eq!(changes.interfaces.added, [(VrfId(0), IfaceId(1))]);
+    assert_eq!(changes.interfaces.removed, [(VrfId(0), IfaceId(1))]);
+}
+
+#[test]
+fn what_cannot_change_live_is_named() {
+    let changes = changes(&format!(
+        "[system]\nworkers = 2\nmemory = 512\nlog = \"debug\"\n{BASE}"
+    ));
+    assert_eq!(changes.needs_restart, ["system.workers", "system.memory"]);
+    assert!(changes.log);
+}
+
+#[test]
+fn groups_and_anycast_addresses_are_those_of_the_rfc() {
+    let solicited = solicited_node("2001:db8::1:2:3456".parse().unwrap());
+    assert_eq!(solicited, "ff02::1:ff02:3456".parse::<Ipv6Addr>().unwrap());
+    let mut interface = model(BASE).routers[0].interfaces[0].clone();
+    interface
+        .addresses
+        .push("2001:db8:5::1/127".parse().unwrap());
+    let anycast: Vec<_> = interface.subnet_router_anycast().collect();
+    assert_eq!(anycast, ["2001:db8:1::".parse::<Ipv6Addr>().unwrap()]);
+    assert_eq!(
+        broadcast(&"192.0.2.1/24".parse().unwrap()),
+        Some(Ipv4Addr::new(192, 0, 2, 255))
+    );
+    assert_eq!(broadcast(&"192.0.2.0/31".parse().unwrap()), None);
+}
