@@ -8,12 +8,19 @@
 //! Read `graph` first, it is the picture; then `worker`, the loop around it. `drop` lists every reason for which a
 //! packet can be dropped.
 
+pub mod capture;
 pub mod counters;
 pub mod drop;
 pub mod forwarding;
+pub mod fragment;
 pub mod frame;
 pub mod graph;
+pub mod graph_doc;
+pub mod hold;
+pub mod icmp;
 pub mod inject;
+pub mod observe;
 pub mod punt;
 pub mod stages;
 pub mod state;
+pub mod trace;
