@@ -14,6 +14,8 @@
 mod appliance;
 mod body;
 mod check;
+#[cfg(test)]
+mod doc;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;

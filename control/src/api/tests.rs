@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::fake::Fake;
 use super::{BindError, Socket};
 
-struct Server {
+pub(super) struct Server {
     directory: tempfile::TempDir,
     fake: Arc<Fake>,
     stop: CancellationToken,
@@ -31,7 +31,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let fake = Arc::new(Fake::default());
         let stop = CancellationToken::new();
@@ -51,7 +51,7 @@ impl Server {
         self.directory.path().join("run/api.sock")
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(Duration::from_secs(5), self.task)
             .await
@@ -61,11 +61,16 @@ impl Server {
         assert!(!self.directory.path().join("run/api.sock").exists());
     }
 
-    async fn open(&self, method: &str, path: &str, body: &str) -> Response<hyper::body::Incoming> {
+    pub(super) async fn open(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Response<hyper::body::Incoming> {
         request(&self.path(), method, path, body).await
     }
 
-    async fn call(&self, method: &str, path: &str, body: &str) -> (StatusCode, Bytes) {
+    pub(super) async fn call(&self, method: &str, path: &str, body: &str) -> (StatusCode, Bytes) {
         let response = self.open(method, path, body).await;
         (
             response.status(),

@@ -1,0 +1,43 @@
+//! Everything that a scrape exposes, asked of the appliance once.
+
+use api::{Accounting, Counters, Device, Drop, Interface, RaState, Status, Worker};
+
+use crate::api::{Appliance, Error};
+
+/// The appliance's answers.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// See [`Appliance::status`].
+    pub status: Status,
+    /// See [`Appliance::devices`].
+    pub devices: Vec<Device>,
+    /// See [`Appliance::interfaces`].
+    pub interfaces: Vec<Interface>,
+    /// See [`Appliance::workers`].
+    pub workers: Vec<Worker>,
+    /// See [`Appliance::drops`].
+    pub drops: Vec<Drop>,
+    /// See [`Appliance::ra`].
+    pub ra: Vec<RaState>,
+    /// See [`Appliance::counters`].
+    pub counters: Counters,
+    /// See [`Appliance::accounting`].
+    pub accounting: Vec<Accounting>,
+}
+
+impl Snapshot {
+    /// Asks for all of it; the parts are taken one after the other, so sums of different parts may differ by the
+    /// packets of that moment.
+    pub async fn take<A: Appliance>(appliance: &A) -> Result<Self, Error> {
+        Ok(Self {
+            status: appliance.status().await?,
+            devices: appliance.devices().await?,
+            interfaces: appliance.interfaces().await?,
+            workers: appliance.workers().await?,
+            drops: appliance.drops().await?,
+            ra: appliance.ra().await?,
+            counters: appliance.counters().await?,
+            accounting: appliance.accounting().await?,
+        })
+    }
+}
