@@ -20,6 +20,7 @@ pub mod hold;
 pub mod icmp;
 pub mod inject;
 pub mod observe;
+pub mod ports;
 pub mod punt;
 pub mod stages;
 pub mod state;

@@ -22,6 +22,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dpdk_sys as c;
@@ -105,6 +106,17 @@ pub fn bytes(packet: Mbuf) -> Vec<u8> {
         "segments hold less than the packet's length says"
     );
     out
+}
+
+/// Receives up to 32 packets, the slow and comfortable way.
+pub fn receive(rx: &mut RxQueue) -> Vec<Mbuf> {
+    let mut burst = [MaybeUninit::uninit(); 32];
+    let n = rx.rx_burst(&mut burst);
+    // SAFETY: the first `n` were written.
+    burst[..n]
+        .iter()
+        .map(|packet| unsafe { packet.assume_init() })
+        .collect()
 }
 
 #[derive(Default)]
@@ -244,8 +256,6 @@ unsafe extern "C" fn tx(queue: *mut c_void, packets: *mut *mut c::rte_mbuf, coun
 
 #[cfg(test)]
 mod tests {
-    use std::mem::MaybeUninit;
-
     use super::*;
 
     #[test]
@@ -256,12 +266,8 @@ mod tests {
         port.receive(1, arena.packet(b"one"));
         port.receive(1, arena.packet(b"two"));
 
-        let mut burst = [MaybeUninit::uninit(); 4];
-        assert_eq!(rx.rx_burst(&mut burst), 2);
-        // SAFETY: the first two were written.
-        let packets = [unsafe { burst[0].assume_init() }, unsafe {
-            burst[1].assume_init()
-        }];
+        let packets = receive(&mut rx);
+        assert_eq!(packets.len(), 2);
         assert_eq!(packets[0].data(), b"one");
         assert_eq!(packets[0].port(), 3);
 
