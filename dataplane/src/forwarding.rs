@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hashbrown::HashMap;
+use tables::hash::FlowHasher;
 use tables::id::{IfaceId, PortId, VrfId};
 
 use crate::punt::PuntClass;
@@ -106,7 +107,7 @@ pub struct Interface {
     pub groups6: Vec<Ipv6Addr>,
     /// IPv4 multicast groups joined on the link.
     pub groups4: Vec<Ipv4Addr>,
-    /// Broadcast addresses of the connected IPv4 prefixes.
+    /// Broadcast addresses of the connected IPv4 prefixes: never forwarded to (RFC 2644).
     pub broadcast4: Vec<Ipv4Addr>,
     /// Reverse path check for IPv6.
     pub urpf6: Urpf,
@@ -114,8 +115,6 @@ pub struct Interface {
     pub urpf4: Urpf,
     /// Tell hosts of a better first hop (RFC 4861 8.2, RFC 1812 5.2.7.2).
     pub redirects: bool,
-    /// Forward packets to `broadcast4` as link-layer broadcasts (RFC 2644: off unless asked for).
-    pub directed_broadcast: bool,
     /// Answer echo requests to multicast groups (RFC 4443 4.2).
     pub echo_multicast: bool,
 }
@@ -142,7 +141,6 @@ impl Interface {
             urpf6: Urpf::Off,
             urpf4: Urpf::Off,
             redirects: false,
-            directed_broadcast: false,
             echo_multicast: true,
         }
     }
@@ -220,10 +218,12 @@ pub struct PortView {
 }
 
 /// The whole snapshot.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Forwarding {
     ports: Vec<PortView>,
     interfaces: Vec<Option<Interface>>,
+    /// Chooses the member of a next-hop group for a flow.
+    pub flow_hash: FlowHasher,
     /// Limits for ICMP errors.
     pub icmp: IcmpLimits,
     /// Policers of the punt classes, per worker and port; indexed by [`PuntClass::index`].
@@ -236,6 +236,18 @@ impl Default for Rate {
         Self {
             per_second: 1000,
             burst: 256,
+        }
+    }
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Self {
+            ports: Vec::new(),
+            interfaces: Vec::new(),
+            flow_hash: FlowHasher::new(0),
+            icmp: IcmpLimits::default(),
+            punt_rates: [Rate::default(); PuntClass::COUNT],
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::punt::PuntClass;
 pub const BURST: usize = 64;
 
 /// The number of a packet within its frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct Slot(u8);
 
@@ -139,8 +139,9 @@ impl List {
         slots: [0; BURST],
     };
 
+    /// Adds a slot; a list never holds more than a frame has.
     #[inline(always)]
-    fn push(&mut self, slot: Slot) {
+    pub fn push(&mut self, slot: Slot) {
         self.slots[self.len as usize & (BURST - 1)] = slot.0;
         self.len += 1;
     }
@@ -155,6 +156,12 @@ impl List {
     #[inline(always)]
     pub fn is_empty(&self) -> bool {
         self.len == self.next
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::EMPTY
     }
 }
 

@@ -5,6 +5,10 @@
 //! echo reply, a fragment) or releases (a held packet) enters the graph again by the worker's backlog, in a frame of
 //! its own, at the stage that its entry names.
 
+use crate::frame::Frame;
+use crate::stages;
+use crate::state::{Context, WorkerState};
+
 macro_rules! stages {
     ($($stage:ident $label:literal $help:literal => [$($next:ident)*];)*) => {
         /// A stage of the graph. A frame has one list of packets for each.
@@ -38,7 +42,7 @@ macro_rules! stages {
 
 stages! {
     Parse     "parse"      "finds the interface, checks the headers"          => [Urpf Route Local IcmpError Punt Drop];
-    Urpf      "urpf"       "checks that the source is reachable"              => [Route IcmpError Drop];
+    Urpf      "urpf"       "checks that the source is reachable"              => [Route Drop];
     Route     "route"      "longest-prefix match, group member, MTU"          => [Redirect Local Hold Fragment Rewrite IcmpError Drop];
     Redirect  "redirect"   "tells a host of a better first hop"               => [Fragment Rewrite];
     Local     "local"      "packets for us: answers, sorts for the control plane" => [IcmpError Punt Drop];
@@ -60,6 +64,31 @@ impl Stage {
     pub const fn index(self) -> usize {
         self as usize
     }
+}
+
+/// Runs every stage that has packets, in order; afterwards all lists of the frame are empty.
+pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
+    for &stage in Stage::ALL {
+        if frame.waiting(stage).is_empty() {
+            continue;
+        }
+        let work = match stage {
+            Stage::Parse => stages::parse::parse,
+            Stage::Urpf => stages::urpf::urpf,
+            Stage::Route => stages::route::route,
+            Stage::Redirect => stages::redirect::redirect,
+            Stage::Local => stages::local::local,
+            Stage::Hold => stages::hold::hold,
+            Stage::Fragment => stages::fragment::fragment,
+            Stage::Rewrite => stages::rewrite::rewrite,
+            Stage::IcmpError => stages::icmp_error::icmp_error,
+            Stage::Punt => stages::punt::punt,
+            Stage::Tx => stages::tx::tx,
+            Stage::Drop => stages::drop::drop,
+        };
+        work(cx, frame, w);
+    }
+    frame.end();
 }
 
 impl std::fmt::Display for Stage {

@@ -1,11 +1,22 @@
 //! One stage a file, in the order of the graph. A stage takes its list from the frame and sorts it into later lists;
 //! it never calls another stage.
 
-pub mod drop;
-pub mod fragment;
+pub mod parse;
+pub mod urpf;
+
+pub mod route;
+
+pub mod redirect;
+
 pub mod hold;
-pub mod icmp_error;
 pub mod local;
-pub mod punt;
+
+pub mod fragment;
 pub mod rewrite;
+
+pub mod icmp_error;
+pub mod punt;
+
 pub mod tx;
+
+pub mod drop;
