@@ -1,7 +1,7 @@
 //! Every path of the API: one list that the server, its tests and docs/api.md agree with.
 
 /// Where `hextetd` listens unless told otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/hextet/hextetd.sock";
+pub const DEFAULT_SOCKET: &str = "/run/hextet/api.sock";
 
 /// One method on one path.
 #[derive(Clone, Copy, Debug)]

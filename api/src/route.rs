@@ -56,6 +56,9 @@ pub struct Route {
     pub prefix: IpNet,
     /// Who made it.
     pub source: RouteSource,
+    /// Preference among routes for the same prefix: the smallest wins. Connected and local routes have 0.
+    #[serde(default)]
+    pub distance: u8,
     /// What it does.
     pub kind: RouteKind,
     /// Where it leads; several share the flows by weight (ECMP).

@@ -188,6 +188,7 @@ pub fn routes() -> Vec<Route> {
         router: "main".into(),
         prefix: net(prefix),
         source,
+        distance: u8::from(matches!(source, RouteSource::Static | RouteSource::Api)),
         kind,
         next_hops,
         installed: true,

@@ -13,7 +13,7 @@ use crate::word::words;
 /// Which packets: all conditions must hold, an absent one always does.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PacketFilter {
-    /// Received on this interface.
+    /// Received on this interface; for a packet captured as sent, sent from it.
     #[serde(default)]
     pub interface: Option<String>,
     /// Source within this prefix.

@@ -12,12 +12,12 @@ use super::tests::Server;
 const HEAD: &str = "\
 # API
 
-`hextetd` speaks HTTP/1.1 with JSON over a UNIX socket, `/run/hextet/hextetd.sock` unless the configuration says \
+`hextetd` speaks HTTP/1.1 with JSON over a UNIX socket, `/run/hextet/api.sock` unless the configuration says \
 otherwise. Whoever may open the socket (its owner and group, mode 0660) may do everything. `hextetctl` uses nothing \
 else:
 
 ```sh
-curl --unix-socket /run/hextet/hextetd.sock http://hextetd/v1/status
+curl --unix-socket /run/hextet/api.sock http://hextetd/v1/status
 ```
 
 - The types, with the meaning and unit of every field, are those of the crate `api` (`cargo doc -p api --open`).

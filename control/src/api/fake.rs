@@ -61,6 +61,7 @@ impl Fake {
             router: router.clone(),
             prefix: route.prefix,
             source: RouteSource::Api,
+            distance: 1,
             kind: route.kind,
             next_hops: next_hops.collect(),
             installed: true,
