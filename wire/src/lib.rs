@@ -11,7 +11,8 @@
 //! Byte order exists only in here: every accessor and constructor speaks host order, addresses are
 //! `std::net` types at the edges and `u128`/`u32` in [`addr`], where the packet path asks its questions.
 //!
-//! Every decoder takes arbitrary bytes and returns a typed error with what was wrong and where; none panics.
+//! Every decoder takes arbitrary bytes and returns a typed error with what was wrong and where; none panics
+//! (fuzzed, see [`fuzzing`]).
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -37,6 +38,8 @@ pub mod nd_option;
 
 pub mod tcp;
 pub mod udp;
+
+pub mod fuzzing;
 
 pub use error::{DecodeError, EmitError, Header};
 pub use ether::{EtherHeader, EtherType, MacAddr};

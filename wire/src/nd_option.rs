@@ -14,6 +14,7 @@ use std::net::Ipv6Addr;
 
 use thiserror::Error;
 
+use crate::addr::v6;
 use crate::ether::MacAddr;
 
 mod emit;
@@ -128,7 +129,7 @@ pub struct RouteInformation {
     pub preference: Preference,
     /// Seconds; [`INFINITE_LIFETIME`] for ever, 0 no more.
     pub lifetime: u32,
-    /// The destination.
+    /// The destination; bits after `prefix_len` are zero (a sender's are cleared).
     pub prefix: Ipv6Addr,
 }
 
@@ -172,7 +173,7 @@ pub struct Pref64 {
     pub lifetime: u16,
     /// 32, 40, 48, 56, 64 or 96.
     pub prefix_len: u8,
-    /// The prefix; of it only the first 96 bits are sent.
+    /// The prefix; bits after `prefix_len` are zero (a sender's are cleared).
     pub prefix: Ipv6Addr,
 }
 
@@ -439,7 +440,7 @@ fn read_route_information(data: &[u8]) -> Result<NdOption<'_>, Fault> {
     // The reserved value means: ignore the option (RFC 4191 section 2.3).
     let preference = Preference::from_bits(data[1] >> 3).ok_or(Fault::Value("preference"))?;
     let lifetime = be32(&data[2..]);
-    let prefix = address(field);
+    let prefix = v6::truncated(&address(field), prefix_len);
     Ok(NdOption::RouteInformation(RouteInformation {
         prefix_len,
         preference,
@@ -455,11 +456,12 @@ fn read_pref64(data: &[u8]) -> Result<NdOption<'_>, Fault> {
     let &prefix_len = Pref64::LENGTHS
         .get(code)
         .ok_or(Fault::Value("prefix length code"))?;
+    let prefix = v6::truncated(&address(&prefix), prefix_len);
     // The 13 bits of lifetime stand above the code: cleared of it they are the lifetime in seconds.
     Ok(NdOption::Pref64(Pref64 {
         lifetime: scaled & !7,
         prefix_len,
-        prefix: address(&prefix),
+        prefix,
     }))
 }
 

@@ -1,5 +1,6 @@
 //! Writing options.
 
+use crate::addr::v6;
 use crate::error::{EmitError, room};
 use crate::nd_option::{NdOption, Pref64, PrefixInformation, RouteInformation, kind};
 
@@ -156,11 +157,9 @@ impl RouteInformation {
     fn write(&self, data: &mut [u8]) {
         data[0] = self.prefix_len;
         data[1] = self.preference.to_bits() << 3;
+        let truncated = v6::truncated(&self.prefix, self.prefix_len).octets();
         put(&mut data[2..], &self.lifetime.to_be_bytes());
-        put(
-            &mut data[6..],
-            &self.prefix.octets()[..self.prefix_field_len()],
-        );
+        put(&mut data[6..], &truncated[..self.prefix_field_len()]);
     }
 }
 
@@ -175,6 +174,7 @@ impl Pref64 {
     fn write(&self, data: &mut [u8]) {
         let seconds = self.lifetime.min(Pref64::MAX_LIFETIME).next_multiple_of(8);
         put(data, &(seconds | self.code().unwrap_or(0)).to_be_bytes());
-        put(&mut data[2..], &self.prefix.octets()[..12]);
+        let truncated = v6::truncated(&self.prefix, self.prefix_len).octets();
+        put(&mut data[2..], &truncated[..12]);
     }
 }
