@@ -30,8 +30,10 @@
 //! **Invariants**: rooms never import each other; a machine never reads a clock, never blocks, and every map
 //! in it is bounded by its configuration.
 
+mod counters;
 pub mod nd;
 pub mod ra;
 pub mod random;
+pub mod timers;
 
 pub use random::Random;

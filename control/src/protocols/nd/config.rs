@@ -29,7 +29,7 @@ pub struct Config {
     pub learn_unsolicited: bool,
     /// Answer for these addresses as a proxy (RFC 4389 without its bridging; proxy ARP): address and prefix length.
     pub proxy: Vec<(IpAddr, u8)>,
-    /// Neighbours kept at most, resolved or not.
+    /// Resolved neighbours kept at most; static ones are not counted out. Full, it forgets the stale one unused longest.
     pub max_entries: usize,
     /// Unresolved addresses at most (RFC 6583): a scan fills this room and no other.
     pub max_incomplete: usize,
