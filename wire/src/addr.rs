@@ -1,10 +1,10 @@
 //! What an address is: scopes and special ranges, as cheap questions on host-order integers.
 //!
-//! Take `u128` from `Ipv6Addr::to_bits` and `u32` from `Ipv4Addr::to_bits`. The ranges are those of the IANA
-//! special-purpose address registries (RFC 6890), RFC 4291 and RFC 7346.
+//! Take `u128` from `Ipv6Addr::to_bits` and `u32` from `Ipv4Addr::to_bits`. The ranges are those of
+//! the IANA special-purpose address registries (RFC 6890), RFC 4291 and RFC 7346.
 //!
-//! Documentation and benchmarking ranges (2001:db8::/32, 192.0.2.0/24, 198.18.0.0/15, ...) are *not* martians here:
-//! laboratories route them, and a border that must not can say so in a route.
+//! Documentation and benchmarking ranges (2001:db8::/32, 192.0.2.0/24, 198.18.0.0/15, ...) are
+//! *not* martians here: laboratories route them, and a border that must not can say so in a route.
 
 /// IPv6 addresses.
 pub mod v6 {
@@ -132,29 +132,32 @@ pub mod v6 {
         })
     }
 
-    /// Whether a packet to this address stays on the link or the node: link-local unicast, loopback, or
-    /// multicast of scope 0, 1 or 2.
+    /// Whether a packet to this address stays on the link or the node: link-local unicast,
+    /// loopback, or multicast of scope 0, 1 or 2.
     #[inline]
     pub const fn stays_on_link(a: u128) -> bool {
         is_link_local(a) || a == LOOPBACK || (is_multicast(a) && (a >> 112) & 0xf <= 2)
     }
 
-    /// Whether no packet on a wire may come from here: multicast, loopback, IPv4-mapped or -compatible.
+    /// Whether no packet on a wire may come from here: multicast, loopback, IPv4-mapped or
+    /// -compatible.
     ///
-    /// The unspecified source is legal for some packets to us (DAD, RS, MLD) and is asked for apart.
+    /// The unspecified source is legal for some packets to us (DAD, RS, MLD) and is asked for
+    /// apart.
     #[inline]
     pub const fn is_martian_source(a: u128) -> bool {
         is_multicast(a) || is_low_martian(a)
     }
 
-    /// Whether no packet on a wire may go here: unspecified, loopback, IPv4-mapped or -compatible, multicast
-    /// of scope 0 or 1.
+    /// Whether no packet on a wire may go here: unspecified, loopback, IPv4-mapped or -compatible,
+    /// multicast of scope 0 or 1.
     #[inline]
     pub const fn is_martian_destination(a: u128) -> bool {
         a == UNSPECIFIED || is_low_martian(a) || (is_multicast(a) && (a >> 112) & 0xf <= 1)
     }
 
-    /// Loopback, IPv4-compatible, IPv4-mapped: all have 80 zero bits, so that a global address costs one test.
+    /// Loopback, IPv4-compatible, IPv4-mapped: all have 80 zero bits, so that a global address
+    /// costs one test.
     #[inline]
     const fn is_low_martian(a: u128) -> bool {
         a >> 48 == 0 && a != UNSPECIFIED && (a >> 32 == 0 || a >> 32 == 0xffff)
@@ -235,7 +238,8 @@ pub mod v4 {
         a >> 22 == 0x6440_0000 >> 22
     }
 
-    /// `0.0.0.0/8`: "this network"; of it only `0.0.0.0` appears, as the source of a host without an address.
+    /// `0.0.0.0/8`: "this network"; of it only `0.0.0.0` appears, as the source of a host without
+    /// an address.
     #[inline]
     pub const fn is_this_network(a: u32) -> bool {
         a >> 24 == 0
@@ -247,14 +251,15 @@ pub mod v4 {
         a >> 28 == 0xf && a != LIMITED_BROADCAST
     }
 
-    /// Whether a packet to this address stays on the link: link-local, the limited broadcast, local multicast.
+    /// Whether a packet to this address stays on the link: link-local, the limited broadcast, local
+    /// multicast.
     #[inline]
     pub const fn stays_on_link(a: u32) -> bool {
         is_link_local(a) || is_limited_broadcast(a) || is_link_multicast(a)
     }
 
-    /// Whether no packet on a wire may come from here (RFC 1812 section 5.3.7): `0.0.0.0/8` but `0.0.0.0` itself,
-    /// loopback, multicast, reserved, broadcast.
+    /// Whether no packet on a wire may come from here (RFC 1812 section 5.3.7): `0.0.0.0/8` but
+    /// `0.0.0.0` itself, loopback, multicast, reserved, broadcast.
     ///
     /// `0.0.0.0` is legal for some packets to us (DHCP) and is asked for apart.
     #[inline]

@@ -54,7 +54,8 @@ impl ArpPacket {
     /// Length in bytes.
     pub const LEN: usize = 28;
 
-    /// A packet of any kind; see [`ArpPacket::request`], [`ArpPacket::reply`] and [`ArpPacket::announcement`].
+    /// A packet of any kind; see [`ArpPacket::request`], [`ArpPacket::reply`] and
+    /// [`ArpPacket::announcement`].
     pub fn new(
         operation: Operation,
         sender: (MacAddr, Ipv4Addr),
@@ -98,8 +99,8 @@ impl ArpPacket {
 
     /// The packet at the start of an Ethernet payload, whose padding is ignored.
     ///
-    /// The sender must be one station (RFC 1812 section 3.3.2); its address may be unspecified (a probe), but
-    /// neither a group nor a broadcast.
+    /// The sender must be one station (RFC 1812 section 3.3.2); its address may be unspecified (a
+    /// probe), but neither a group nor a broadcast.
     pub fn parse(payload: &[u8]) -> Result<&ArpPacket, DecodeError> {
         const H: Header = Header::Arp;
         let (arp, _) = ArpPacket::ref_from_prefix(payload).map_err(|_| DecodeError::Truncated {

@@ -1,8 +1,9 @@
-//! The Internet checksum: RFC 1071 over bytes, pseudo headers of both IP versions, RFC 1624 updates.
+//! The Internet checksum: RFC 1071 over bytes, pseudo headers of both IP versions, RFC 1624
+//! updates.
 //!
-//! All values are in host order, as the accessors of the headers give and take them. Sums are computed in the
-//! machine's byte order and swapped once at the end (RFC 1071 section 2(B)): the loop is plain wide additions, which the
-//! compiler turns into vector code.
+//! All values are in host order, as the accessors of the headers give and take them. Sums are
+//! computed in the machine's byte order and swapped once at the end (RFC 1071 section 2(B)): the
+//! loop is plain wide additions, which the compiler turns into vector code.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,8 +11,8 @@ use crate::ipv6::Protocol;
 
 /// A ones' complement sum in the making, over pieces of any length.
 ///
-/// A piece may end on an odd byte: the next one continues in the other half of the 16-bit word, as if the pieces
-/// were one slice.
+/// A piece may end on an odd byte: the next one continues in the other half of the 16-bit word, as
+/// if the pieces were one slice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sum {
     /// Sum of 16-bit words in the machine's byte order, not folded.
@@ -49,7 +50,8 @@ impl Sum {
     /// Adds bytes as they stand on the wire.
     pub fn add(&mut self, bytes: &[u8]) {
         let piece = fold(sum_ne(bytes));
-        // A piece that starts on an odd byte has every byte in the other half of its word (RFC 1071 section 2(B)).
+        // A piece that starts on an odd byte has every byte in the other half of its word (RFC 1071
+        // section 2(B)).
         let piece = if self.odd { piece.swap_bytes() } else { piece };
         self.acc += u64::from(piece);
         self.odd ^= bytes.len() % 2 == 1;
@@ -67,7 +69,8 @@ impl Sum {
         self.acc += u64::from(value.to_be());
     }
 
-    /// The sum of all words, folded to 16 bits: 0xffff when the bytes contain their own valid checksum.
+    /// The sum of all words, folded to 16 bits: 0xffff when the bytes contain their own valid
+    /// checksum.
     pub fn fold(self) -> u16 {
         u16::from_be(fold(self.acc))
     }
@@ -91,11 +94,12 @@ impl Sum {
     }
 }
 
-/// Sum of the 16-bit words of `bytes` in the machine's byte order; an odd last byte is padded with zero.
+/// Sum of the 16-bit words of `bytes` in the machine's byte order; an odd last byte is padded with
+/// zero.
 #[inline]
 fn sum_ne(bytes: &[u8]) -> u64 {
-    // 32-bit words in 64-bit lanes cannot overflow below 2^32 words, and a carry out of 16 or 32 bits is
-    // folded later without loss.
+    // 32-bit words in 64-bit lanes cannot overflow below 2^32 words, and a carry out of 16 or 32
+    // bits is folded later without loss.
     let mut lanes = [0u64; 8];
     let mut blocks = bytes.chunks_exact(32);
     for block in &mut blocks {
@@ -165,7 +169,8 @@ pub fn is_valid_v4(src: Ipv4Addr, dst: Ipv4Addr, protocol: Protocol, payload: &[
     sum.is_valid()
 }
 
-/// A checksum after a 16-bit field it covers went from `old` to `new`: `HC' = ~(~HC + ~m + m')` (RFC 1624 eqn. 3).
+/// A checksum after a 16-bit field it covers went from `old` to `new`: `HC' = ~(~HC + ~m + m')`
+/// (RFC 1624 eqn. 3).
 #[inline]
 pub const fn update_u16(check: u16, old: u16, new: u16) -> u16 {
     !fold(!check as u64 + !old as u64 + new as u64)
@@ -192,7 +197,8 @@ const fn words_u128(value: u128) -> u64 {
         + (value >> 96) as u64
 }
 
-/// An IPv4 header checksum after the TTL went down by one (RFC 1624; TTL is the high byte of its word).
+/// An IPv4 header checksum after the TTL went down by one (RFC 1624; TTL is the high byte of its
+/// word).
 #[inline]
 pub const fn update_ttl_decremented(check: u16) -> u16 {
     // m' = m - 0x0100, so ~m + m' = 0xffff - 0x0100 in ones' complement, whatever m is.

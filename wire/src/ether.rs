@@ -61,19 +61,22 @@ impl MacAddr {
         !self.is_multicast() && !matches!(self.0, [0, 0, 0, 0, 0, 0])
     }
 
-    /// Where an IPv6 multicast group lives on Ethernet: `33:33` and its last 32 bits (RFC 2464 section 7).
+    /// Where an IPv6 multicast group lives on Ethernet: `33:33` and its last 32 bits (RFC 2464
+    /// section 7).
     pub const fn for_ipv6_multicast(group: &Ipv6Addr) -> MacAddr {
         let g = group.octets();
         MacAddr([0x33, 0x33, g[12], g[13], g[14], g[15]])
     }
 
-    /// Where an IPv4 multicast group lives on Ethernet: `01:00:5e` and its last 23 bits (RFC 1112 section 6.4).
+    /// Where an IPv4 multicast group lives on Ethernet: `01:00:5e` and its last 23 bits (RFC 1112
+    /// section 6.4).
     pub const fn for_ipv4_multicast(group: Ipv4Addr) -> MacAddr {
         let g = group.octets();
         MacAddr([0x01, 0x00, 0x5e, g[1] & 0x7f, g[2], g[3]])
     }
 
-    /// The modified EUI-64 interface identifier (RFC 4291 appendix A): `ff:fe` in the middle, universal bit inverted.
+    /// The modified EUI-64 interface identifier (RFC 4291 appendix A): `ff:fe` in the middle,
+    /// universal bit inverted.
     pub const fn interface_id(self) -> [u8; 8] {
         let m = self.0;
         [m[0] ^ 0x02, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]]
@@ -161,7 +164,8 @@ impl EtherType {
         matches!(self, EtherType::VLAN | EtherType::QINQ)
     }
 
-    /// Whether the field is an 802.3 length rather than a type: a frame with LLC, which IP does not use here.
+    /// Whether the field is an 802.3 length rather than a type: a frame with LLC, which IP does not
+    /// use here.
     pub const fn is_length(self) -> bool {
         self.0 < 0x0600
     }

@@ -1,32 +1,37 @@
-//! IPv6 extension headers (RFC 8200 section 4): from the fixed header to the upper layer, within bounds.
+//! IPv6 extension headers (RFC 8200 section 4): from the fixed header to the upper layer, within
+//! bounds.
 //!
 //! ```text
-//! +-------------+--------------+-----------------+     +-------------+--------------+---------+-----+
-//! | next header | length in 8s | options ...     |     | next header |   reserved   | offset  |  M  |
-//! +-------------+--------------+-----------------+     +-------------+--------------+---------+-----+
-//!   hop-by-hop, destination, HIP, shim6, mobility      |              identification              |
-//! +-------------+--------------+------+----------+     +------------------------------------------+
-//! | next header | length in 8s | type | segments |       fragment
-//! +-------------+--------------+------+----------+
-//!   routing                                            authentication: the length is in 4s, less 2
+//! +-------------+--------------+----------------+
+//! | next header | length in 8s | options ...    |   hop-by-hop, destination
+//! +-------------+--------------+------+---------+
+//! | next header | length in 8s | type | seg left|   routing
+//! +-------------+--------------+------+---------+
+//! | next header | reserved     | offset      |M |   fragment
+//! |               identification                |
+//! +-------------+--------------+----------------+
+//! | next header | length in 4s, less 2  | ...   |   authentication
+//! +-------------+--------------+----------------+
 //! ```
 
 use thiserror::Error;
 
 use crate::ipv6::{Ipv6Header, Protocol};
 
-/// Extension headers a packet may have here; hosts and routers may limit them (RFC 8504 section 5.3).
+/// Extension headers a packet may have here; hosts and routers may limit them (RFC 8504 section
+/// 5.3).
 pub const MAX_HEADERS: u8 = 8;
 
 /// What the walk found. All offsets count from the start of the IPv6 header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
-    /// The upper-layer protocol, [`Protocol::NO_NEXT_HEADER`], or, in a fragment other than the first, what its
-    /// fragment header names (which may be another extension header).
+    /// The upper-layer protocol, [`Protocol::NO_NEXT_HEADER`], or, in a fragment other than the
+    /// first, what its fragment header names (which may be another extension header).
     pub protocol: Protocol,
     /// Where that protocol's bytes start.
     pub offset: usize,
-    /// Where the *next header* field that names it stands (the pointer of a parameter problem about it).
+    /// Where the *next header* field that names it stands (the pointer of a parameter problem about
+    /// it).
     pub protocol_field: usize,
     /// The fragment header, if any.
     pub fragment: Option<Fragment>,
@@ -99,7 +104,8 @@ pub enum ChainError {
     /// Hop-by-hop options not directly behind the fixed header (RFC 8200 section 4.1).
     #[error("hop-by-hop options are not first, named by byte {field}")]
     HopByHopNotFirst {
-        /// Where the next-header field with the value 0 stands: the pointer of the parameter problem.
+        /// Where the next-header field with the value 0 stands: the pointer of the parameter
+        /// problem.
         field: usize,
     },
     /// A type 0 routing header with segments left (RFC 5095 section 3).
@@ -108,7 +114,8 @@ pub enum ChainError {
         /// Where the routing header starts.
         at: usize,
     },
-    /// A first fragment without the whole header chain, the upper layer included (RFC 7112 section 5).
+    /// A first fragment without the whole header chain, the upper layer included (RFC 7112 section
+    /// 5).
     #[error("first fragment without the whole header chain, which breaks off at byte {at}")]
     FirstFragmentIncomplete {
         /// Where the header that is not whole starts.
@@ -160,7 +167,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Passes one extension header; false when the upper layer (or a later fragment's body) is reached.
+    /// Passes one extension header; false when the upper layer (or a later fragment's body) is
+    /// reached.
     fn step(&mut self) -> Result<bool, ChainError> {
         let at = self.chain.offset;
         match self.chain.protocol {
@@ -308,12 +316,13 @@ pub mod option {
     pub const JUMBO_PAYLOAD: u8 = 0xc2;
 }
 
-/// The options of a hop-by-hop or destination options header, padding left out; ends at the first that does
-/// not fit.
+/// The options of a hop-by-hop or destination options header, padding left out; ends at the first
+/// that does not fit.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a>(&'a [u8]);
 
-/// The options of the header that `header` holds whole, its first two bytes included (see [`Chain::hop_by_hop`]).
+/// The options of the header that `header` holds whole, its first two bytes included (see
+/// [`Chain::hop_by_hop`]).
 pub fn options(header: &[u8]) -> Options<'_> {
     Options(header.get(2..).unwrap_or(&[]))
 }
@@ -339,7 +348,8 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// The value of the router alert among the hop-by-hop options of `packet` (0 is MLD, RFC 2711 section 2.1).
+/// The value of the router alert among the hop-by-hop options of `packet` (0 is MLD, RFC 2711
+/// section 2.1).
 pub fn router_alert(packet: &[u8], chain: &Chain) -> Option<u16> {
     let (start, end) = chain.hop_by_hop?;
     options(packet.get(start..end)?).find_map(|(kind, data)| match (kind, data) {

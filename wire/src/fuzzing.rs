@@ -1,8 +1,10 @@
-//! What must hold for any bytes: one function a header, for fuzzers and for the tests that replay their findings.
+//! What must hold for any bytes: one function a header, for fuzzers and for the tests that replay
+//! their findings.
 //!
-//! Each function takes arbitrary bytes, reads them with the decoders of its header, writes what was read with
-//! the builders, and panics when the two disagree. Accepting or refusing the bytes is both fine; only a panic
-//! is a finding. [`TARGETS`] lists them all by the name of their fuzz target.
+//! Each function takes arbitrary bytes, reads them with the decoders of its header, writes what was
+//! read with the builders, and panics when the two disagree. Accepting or refusing the bytes is
+//! both fine; only a panic is a finding. [`TARGETS`] lists them all by the name of their fuzz
+//! target.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -256,7 +258,8 @@ fn envelope(selector: u8) -> Envelope {
     }
 }
 
-/// A byte that picks the addresses, then an ND message whose checksum is filled in; and a whole packet.
+/// A byte that picks the addresses, then an ND message whose checksum is filled in; and a whole
+/// packet.
 pub fn nd(data: &[u8]) {
     if let Ok(received) = nd::parse_packet(data) {
         rewrite(&received);

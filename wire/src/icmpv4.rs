@@ -1,4 +1,5 @@
-//! ICMP for IPv4 (RFC 792, RFC 1812 section 4.3): types, codes, who may be answered, and whole error packets.
+//! ICMP for IPv4 (RFC 792, RFC 1812 section 4.3): types, codes, who may be answered, and whole
+//! error packets.
 //!
 //! ```text
 //!  0                   1                   2                   3
@@ -72,7 +73,8 @@ pub enum Unreachable {
 pub enum ErrorMessage {
     /// The packet cannot be delivered.
     DestinationUnreachable(Unreachable),
-    /// The packet must not be fragmented and does not fit the next link, whose MTU this is (RFC 1191).
+    /// The packet must not be fragmented and does not fit the next link, whose MTU this is (RFC
+    /// 1191).
     FragmentationNeeded(u16),
     /// The TTL ran out in transit.
     TtlExceeded,
@@ -124,9 +126,11 @@ pub enum Silence {
     LaterFragment,
 }
 
-/// Whether `offending` may be answered with an error; `link_multicast`: it came to a group or broadcast MAC.
+/// Whether `offending` may be answered with an error; `link_multicast`: it came to a group or
+/// broadcast MAC.
 ///
-/// That its destination is not the broadcast address of a connected network is the caller's to know.
+/// That its destination is not the broadcast address of a connected network is the caller's to
+/// know.
 pub fn may_be_answered(offending: &[u8], link_multicast: bool) -> Result<(), Silence> {
     let packet = Ipv4Header::parse_prefix(offending).map_err(|_| Silence::NotIpv4)?;
     let header = packet.header;
@@ -161,8 +165,8 @@ pub const MAX_QUOTE: usize = MIN_REASSEMBLY - ERROR_HEADERS_LEN;
 /// Precedence "internetwork control", as routers mark their errors (RFC 1812 section 4.3.2.5).
 const ERROR_TOS: u8 = 0xc0;
 
-/// The headers to put in front of `quoted`, at most [`MAX_QUOTE`] bytes of the offending packet, checksums included:
-/// for senders that keep the packet in place.
+/// The headers to put in front of `quoted`, at most [`MAX_QUOTE`] bytes of the offending packet,
+/// checksums included: for senders that keep the packet in place.
 pub fn error_headers(
     message: ErrorMessage,
     source: Ipv4Addr,
@@ -189,8 +193,8 @@ pub fn error_headers(
 
 /// Writes a whole error packet, from the IPv4 header on, and returns its length.
 ///
-/// `offending` is quoted up to a total of 576 bytes (RFC 1812 section 4.3.2.3); give it without link padding. Ask
-/// [`may_be_answered`] first.
+/// `offending` is quoted up to a total of 576 bytes (RFC 1812 section 4.3.2.3); give it without
+/// link padding. Ask [`may_be_answered`] first.
 pub fn write_error(
     buf: &mut [u8],
     message: ErrorMessage,

@@ -169,7 +169,8 @@ pub enum ErrorMessage {
     UnrecognizedNextHeader(u32),
     /// An option is not known: its offset.
     UnrecognizedOption(u32),
-    /// A first fragment has not the whole header chain (RFC 7112 section 5): where the chain breaks off.
+    /// A first fragment has not the whole header chain (RFC 7112 section 5): where the chain breaks
+    /// off.
     IncompleteHeaderChain(u32),
 }
 
@@ -222,7 +223,8 @@ pub enum Silence {
     LaterFragment,
 }
 
-/// Whether `offending` may be answered with `error`; `link_multicast`: it came to a group or broadcast MAC.
+/// Whether `offending` may be answered with `error`; `link_multicast`: it came to a group or
+/// broadcast MAC.
 ///
 /// When the header chain is broken the packet is answered, unless what is to be seen of it forbids.
 pub fn may_be_answered(
@@ -266,8 +268,8 @@ pub const ERROR_HEADERS_LEN: usize = Ipv6Header::LEN + 8;
 /// How much of an offending packet is quoted at most: the error fits in the smallest MTU.
 pub const MAX_QUOTE: usize = MIN_MTU - ERROR_HEADERS_LEN;
 
-/// The headers to put in front of `quoted`, at most [`MAX_QUOTE`] bytes of the offending packet, checksum
-/// included: for senders that keep the packet in place.
+/// The headers to put in front of `quoted`, at most [`MAX_QUOTE`] bytes of the offending packet,
+/// checksum included: for senders that keep the packet in place.
 pub fn error_headers(
     message: ErrorMessage,
     source: &Ipv6Addr,
@@ -294,8 +296,8 @@ pub fn error_headers(
 
 /// Writes a whole error packet, from the IPv6 header on, and returns its length.
 ///
-/// `offending` is quoted up to a total of 1280 bytes (RFC 4443 section 2.4(c)); give it without link padding. Ask
-/// [`may_be_answered`] first.
+/// `offending` is quoted up to a total of 1280 bytes (RFC 4443 section 2.4(c)); give it without
+/// link padding. Ask [`may_be_answered`] first.
 pub fn write_error(
     buf: &mut [u8],
     message: ErrorMessage,

@@ -123,7 +123,8 @@ pub const fn report_len(n_records: usize) -> usize {
 
 /// Writes a whole version 3 report, from the IPv4 header on, and returns its length.
 ///
-/// The records have no sources: "change to exclude none" joins a group, "change to include none" leaves it.
+/// The records have no sources: "change to exclude none" joins a group, "change to include none"
+/// leaves it.
 pub fn write_report(
     buf: &mut [u8],
     source: Ipv4Addr,

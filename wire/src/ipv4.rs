@@ -24,7 +24,8 @@ use crate::checksum;
 use crate::error::{DecodeError, Header};
 use crate::ipv6::Protocol;
 
-/// What every IPv4 host must be able to receive, and the size limit of ICMP errors (RFC 1812 section 4.3.2.3).
+/// What every IPv4 host must be able to receive, and the size limit of ICMP errors (RFC 1812
+/// section 4.3.2.3).
 pub const MIN_REASSEMBLY: usize = 576;
 
 const DONT_FRAGMENT: u16 = 0x4000;
@@ -87,7 +88,8 @@ impl Ipv4Header {
         header
     }
 
-    /// The packet at the start of `bytes`. The checksum is not verified: see [`Ipv4Packet::verify_checksum`].
+    /// The packet at the start of `bytes`. The checksum is not verified: see
+    /// [`Ipv4Packet::verify_checksum`].
     pub fn parse(bytes: &[u8]) -> Result<Ipv4Packet<'_>, DecodeError> {
         let packet = Ipv4Header::parse_prefix(bytes)?;
         let total_len = packet.header.total_len();
@@ -96,8 +98,8 @@ impl Ipv4Header {
         Ok(Ipv4Packet { payload, ..packet })
     }
 
-    /// As [`Ipv4Header::parse`], of a packet that may be cut short (the one quoted by an ICMP error): the payload is
-    /// all that follows the header.
+    /// As [`Ipv4Header::parse`], of a packet that may be cut short (the one quoted by an ICMP
+    /// error): the payload is all that follows the header.
     pub fn parse_prefix(bytes: &[u8]) -> Result<Ipv4Packet<'_>, DecodeError> {
         const H: Header = Header::Ipv4;
         let (header, rest) =
@@ -196,7 +198,8 @@ impl Ipv4Header {
         self.destination.into()
     }
 
-    /// The same header with another identification and fragment word; `offset` in bytes, a multiple of 8.
+    /// The same header with another identification and fragment word; `offset` in bytes, a multiple
+    /// of 8.
     #[must_use]
     pub fn with_fragment(
         mut self,
@@ -261,7 +264,8 @@ pub mod option {
     pub const ROUTER_ALERT: u8 = 148;
 }
 
-/// The options of an IPv4 header: an iterator that ends at the end of the list or at the first fault.
+/// The options of an IPv4 header: an iterator that ends at the end of the list or at the first
+/// fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options<'a>(&'a [u8]);
 
@@ -285,7 +289,8 @@ impl<'a> Options<'a> {
         self.0.is_empty()
     }
 
-    /// Whether a loose or strict source route is asked for, which routers refuse by default (RFC 7126 section 4.3).
+    /// Whether a loose or strict source route is asked for, which routers refuse by default (RFC
+    /// 7126 section 4.3).
     pub fn has_source_route(&self) -> bool {
         self.flatten().any(|o| {
             matches!(

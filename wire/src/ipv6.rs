@@ -109,8 +109,8 @@ impl Ipv6Header {
 
     /// The header at the start of `packet`, and its payload without what a link padded.
     ///
-    /// An error when the version is not 6 or the payload is not all there. A jumbogram (RFC 2675) has payload
-    /// length 0 and so an empty payload here; [`crate::ext_header::walk`] names it.
+    /// An error when the version is not 6 or the payload is not all there. A jumbogram (RFC 2675)
+    /// has payload length 0 and so an empty payload here; [`crate::ext_header::walk`] names it.
     pub fn parse(packet: &[u8]) -> Result<(&Ipv6Header, &[u8]), DecodeError> {
         let (header, rest) = Ipv6Header::parse_prefix(packet)?;
         let payload_len = header.payload_len();
@@ -122,8 +122,8 @@ impl Ipv6Header {
         Ok((header, payload))
     }
 
-    /// As [`Ipv6Header::parse`], of a packet that may be cut short (the one quoted by an ICMPv6 error): also
-    /// returns all the bytes that follow.
+    /// As [`Ipv6Header::parse`], of a packet that may be cut short (the one quoted by an ICMPv6
+    /// error): also returns all the bytes that follow.
     pub fn parse_prefix(packet: &[u8]) -> Result<(&Ipv6Header, &[u8]), DecodeError> {
         let (header, rest) =
             Ipv6Header::ref_from_prefix(packet).map_err(|_| DecodeError::Truncated {

@@ -147,9 +147,9 @@ fn split_record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     Some((record, rest))
 }
 
-/// Reads the MLD message in a packet that starts at its IPv6 header, and checks what RFC 2710 section 3 and RFC 3810
-/// section 5 ask for: hop limit 1, link-local source (a report may come from the unspecified address, RFC 3590), the router
-/// alert, the checksum, lengths.
+/// Reads the MLD message in a packet that starts at its IPv6 header, and checks what RFC 2710
+/// section 3 and RFC 3810 section 5 ask for: hop limit 1, link-local source (a report may come from
+/// the unspecified address, RFC 3590), the router alert, the checksum, lengths.
 pub fn parse_packet(packet: &[u8]) -> Result<Message<'_>, DecodeError> {
     const H: Header = Header::Mld;
     let (header, _) = Ipv6Header::parse(packet)?;
@@ -266,8 +266,8 @@ fn parse_query(icmp: &[u8], group: Ipv6Addr) -> Result<Query<'_>, DecodeError> {
     })
 }
 
-/// The value of a code whose upper half is a floating point number (RFC 3810 sections 5.1.3 and 5.1.9): one bit set, three of
-/// exponent, `mantissa_bits` of mantissa.
+/// The value of a code whose upper half is a floating point number (RFC 3810 sections 5.1.3 and
+/// 5.1.9): one bit set, three of exponent, `mantissa_bits` of mantissa.
 fn expand(code: u32, mantissa_bits: u32) -> u32 {
     let float = 1 << (mantissa_bits + 3);
     if code < float {
@@ -297,8 +297,8 @@ pub const fn report_len(n_records: usize) -> usize {
 
 /// Writes a whole version 2 report, from the IPv6 header on, and returns its length.
 ///
-/// The records have no sources: "change to exclude none" joins a group, "change to include none" leaves it. `source` is
-/// link-local, or unspecified while that address is tentative.
+/// The records have no sources: "change to exclude none" joins a group, "change to include none"
+/// leaves it. `source` is link-local, or unspecified while that address is tentative.
 pub fn write_report(
     buf: &mut [u8],
     source: &Ipv6Addr,

@@ -1,16 +1,17 @@
 //! Neighbour discovery messages (RFC 4861 section 4): checked on receipt, written whole.
 //!
 //! ```text
-//!               type  code  checksum | 32 bits                                  | then
-//! RS       133   0                   | reserved                                 | options
-//! RA       134   0                   | hop limit, M O H Prf P, router lifetime  | reachable (4), retrans (4), options
-//! NS       135   0                   | reserved                                 | target (16), options
-//! NA       136   0                   | R S O                                    | target (16), options
-//! Redirect 137   0                   | reserved                                 | target (16), destination (16), options
+//!  type, code 0, checksum | 32 bits                       | then, before the options
+//!  133  RS                | reserved                      |
+//!  134  RA                | hop limit, MOH Prf P, lifetime| reachable (4), retrans (4)
+//!  135  NS                | reserved                      | target (16)
+//!  136  NA                | R S O                         | target (16)
+//!  137  redirect          | reserved                      | target (16), destination (16)
 //! ```
 //!
-//! [`parse`] applies the validity rules of RFC 4861 sections 6.1, 7.1 and 8.1, each a variant of [`NdError`] so that each is
-//! counted apart. One rule is left to the receiver, who alone knows: that a redirect comes from the current first hop.
+//! [`parse`] applies the validity rules of RFC 4861 sections 6.1, 7.1 and 8.1, each a variant of
+//! [`NdError`] so that each is counted apart. One rule is left to the receiver, who alone knows:
+//! that a redirect comes from the current first hop.
 
 use std::net::Ipv6Addr;
 
@@ -62,7 +63,8 @@ pub struct RouterAdvertisement {
     pub other_config: bool,
     /// H: the router is a home agent (RFC 6275 section 7.1).
     pub home_agent: bool,
-    /// Prf: how much to prefer this router (RFC 4191 section 2.2); the reserved value reads as medium.
+    /// Prf: how much to prefer this router (RFC 4191 section 2.2); the reserved value reads as
+    /// medium.
     pub preference: Preference,
     /// P: the advertisement was proxied (RFC 4389 section 4.1.3.3).
     pub proxy: bool,
@@ -166,7 +168,8 @@ pub enum NdError {
     /// From the unspecified address, yet with a source link-layer address.
     #[error("unspecified source with a source link-layer address")]
     UnspecifiedSourceWithLinkLayer,
-    /// A solicitation from the unspecified address (DAD) that went elsewhere than to a solicited-node group.
+    /// A solicitation from the unspecified address (DAD) that went elsewhere than to a
+    /// solicited-node group.
     #[error("unspecified source and not to a solicited-node group")]
     UnspecifiedSourceNotSolicitedNode,
     /// The source is multicast.
@@ -236,7 +239,8 @@ pub fn parse_packet(packet: &[u8]) -> Result<Received<'_>, NdError> {
     parse(Envelope::from(header), &packet[chain.offset..end])
 }
 
-/// Reads and checks the ND message `icmp`, which starts at the ICMPv6 header and ends with the packet.
+/// Reads and checks the ND message `icmp`, which starts at the ICMPv6 header and ends with the
+/// packet.
 pub fn parse(envelope: Envelope, icmp: &[u8]) -> Result<Received<'_>, NdError> {
     let need = |need| {
         let have = icmp.len();
@@ -255,7 +259,8 @@ pub fn parse(envelope: Envelope, icmp: &[u8]) -> Result<Received<'_>, NdError> {
         message::REDIRECT => 40,
         other => return Err(NdError::NotNd(other)),
     };
-    // The rules common to all five. The hop limit comes first: it costs nothing and keeps strangers off.
+    // The rules common to all five. The hop limit comes first: it costs nothing and keeps strangers
+    // off.
     if envelope.hop_limit != HOP_LIMIT {
         return Err(NdError::HopLimit(envelope.hop_limit));
     }
@@ -436,9 +441,11 @@ impl Message {
     }
 }
 
-/// Writes a whole packet at the start of `buf`, from the IPv6 header on, hop limit 255, and returns its length.
+/// Writes a whole packet at the start of `buf`, from the IPv6 header on, hop limit 255, and returns
+/// its length.
 ///
-/// Room for every packet that fits an MTU is [`packet_len`]. The rules of [`parse`] are the caller's to keep.
+/// Room for every packet that fits an MTU is [`packet_len`]. The rules of [`parse`] are the
+/// caller's to keep.
 pub fn write(
     buf: &mut [u8],
     source: &Ipv6Addr,

@@ -6,9 +6,9 @@
 //! +---------------+---------------+
 //! ```
 //!
-//! [`Options`] walks them in place. A length of zero, or one beyond the packet, makes the whole message invalid
-//! (RFC 4861 section 6.1) and ends the walk; an option whose content is wrong is an error of its own, which a receiver
-//! ignores with the option. Kinds unknown here are kept.
+//! [`Options`] walks them in place. A length of zero, or one beyond the packet, makes the whole
+//! message invalid (RFC 4861 section 6.1) and ends the walk; an option whose content is wrong is an
+//! error of its own, which a receiver ignores with the option. Kinds unknown here are kept.
 
 use std::net::Ipv6Addr;
 
@@ -63,7 +63,8 @@ pub enum NdOption<'a> {
     RedirectedHeader(&'a [u8]),
     /// The MTU that all nodes of the link should use.
     Mtu(u32),
-    /// Ties an advertisement to a solicitation (RFC 3971 section 5.3.2); loop detection in RFC 7527.
+    /// Ties an advertisement to a solicitation (RFC 3971 section 5.3.2); loop detection in RFC
+    /// 7527.
     Nonce(&'a [u8]),
     /// A route through the sender (RFC 4191 section 2.3).
     RouteInformation(RouteInformation),
@@ -85,7 +86,8 @@ pub enum NdOption<'a> {
     Pref64(Pref64),
     /// The URI of the captive portal's API (RFC 8910 section 2.3).
     CaptivePortal(&'a str),
-    /// Bits 8 to 55 of the flags of a router advertisement (RFC 5175 section 4), none of them assigned.
+    /// Bits 8 to 55 of the flags of a router advertisement (RFC 5175 section 4), none of them
+    /// assigned.
     RaFlags([u8; 6]),
     /// A kind that is not known here.
     Unknown {

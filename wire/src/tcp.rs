@@ -60,7 +60,8 @@ impl TcpHeader {
     /// Length in bytes, without options.
     pub const LEN: usize = 20;
 
-    /// The header at the start of `bytes`, its options, and the data. The checksum is not looked at.
+    /// The header at the start of `bytes`, its options, and the data. The checksum is not looked
+    /// at.
     pub fn parse(bytes: &[u8]) -> Result<(&TcpHeader, &[u8], &[u8]), DecodeError> {
         let (header, rest) =
             TcpHeader::ref_from_prefix(bytes).map_err(|_| DecodeError::Truncated {

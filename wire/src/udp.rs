@@ -31,7 +31,8 @@ impl UdpHeader {
     pub const LEN: usize = 8;
 
     /// A header to send. `len` counts the header; the checksum is computed by the caller
-    /// ([`crate::checksum::Sum::finish_udp`]), 0 for none, which IPv6 does not allow (RFC 8200 section 8.1).
+    /// ([`crate::checksum::Sum::finish_udp`]), 0 for none, which IPv6 does not allow (RFC 8200
+    /// section 8.1).
     pub fn new(source_port: u16, destination_port: u16, len: u16, checksum: u16) -> Self {
         UdpHeader {
             source_port: U16::new(source_port),
@@ -41,7 +42,8 @@ impl UdpHeader {
         }
     }
 
-    /// The header at the start of `bytes`, and its payload as its length says. The checksum is not looked at.
+    /// The header at the start of `bytes`, and its payload as its length says. The checksum is not
+    /// looked at.
     pub fn parse(bytes: &[u8]) -> Result<(&UdpHeader, &[u8]), DecodeError> {
         let (header, rest) = UdpHeader::parse_prefix(bytes)?;
         let len = usize::from(header.len.get());

@@ -1,6 +1,8 @@
-//! Replays the fuzzers' seeds and past findings, and a few thousand mutations of them, without a fuzzer.
+//! Replays the fuzzers' seeds and past findings, and a few thousand mutations of them, without a
+//! fuzzer.
 //!
-//! A finding is kept as `fuzz/regressions/<target>/<name>`: nothing else is to be done for this test to know it.
+//! A finding is kept as `fuzz/regressions/<target>/<name>`: nothing else is to be done for this
+//! test to know it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -103,7 +105,8 @@ fn mutated_seeds_hold() {
     }
 }
 
-/// One change: a bit, a byte, a length-like value, a cut, a repetition, or the tail of another file.
+/// One change: a bit, a byte, a length-like value, a cut, a repetition, or the tail of another
+/// file.
 fn mutate(data: &mut Vec<u8>, random: &mut SplitMix, corpus: &[(String, Vec<u8>)]) {
     let at = random.below(data.len().max(1));
     match random.below(6) {

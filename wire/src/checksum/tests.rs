@@ -82,7 +82,11 @@ proptest! {
     }
 
     #[test]
-    fn ttl_update_equals_the_general_one(check in any::<u16>(), ttl in 1u16..256, protocol in any::<u8>()) {
+    fn ttl_update_equals_the_general_one(
+        check in any::<u16>(),
+        ttl in 1u16..256,
+        protocol in any::<u8>(),
+    ) {
         let (old, new) = (ttl << 8 | u16::from(protocol), (ttl - 1) << 8 | u16::from(protocol));
         let (quick, general) = (update_ttl_decremented(check), update_u16(check, old, new));
         prop_assert_eq!(quick % 0xffff, general % 0xffff);

@@ -175,7 +175,8 @@ fn what_is_never_answered() {
 
 #[test]
 fn echo_both_ways() {
-    // Scapy: IPv6(2001:db8::1 > 2001:db8::2, hlim=64)/ICMPv6EchoRequest(id=77, seq=3, data="abcdefgh").
+    // Scapy: IPv6(2001:db8::1 > 2001:db8::2, hlim=64)/ICMPv6EchoRequest(id=77, seq=3,
+    // data="abcdefgh").
     let wanted = *b"\x80\x00\x92\x5a\x00\x4d\x00\x03abcdefgh";
     let echo = Echo {
         reply: false,

@@ -88,7 +88,8 @@ fn advertisement_of_a_router_both_ways() {
 
 #[test]
 fn advertisement_of_a_neighbour_both_ways() {
-    // Scapy: IPv6(fe80::1 > fe80::2, hlim=255)/ICMPv6ND_NA(tgt=fe80::1, R=1, S=1, O=1)/OptDstLLAddr.
+    // Scapy: IPv6(fe80::1 > fe80::2, hlim=255)/ICMPv6ND_NA(tgt=fe80::1, R=1, S=1,
+    // O=1)/OptDstLLAddr.
     #[rustfmt::skip]
     let wanted = [
         136, 0, 0x98, 0x1b, 0xe0, 0, 0, 0,
@@ -160,7 +161,8 @@ fn solicitation_of_routers_and_redirect_both_ways() {
     );
 }
 
-/// A message from `source` to `destination`, changed by `change` before its checksum is filled, as it is judged.
+/// A message from `source` to `destination`, changed by `change` before its checksum is filled, as
+/// it is judged.
 fn judged(
     (source, destination): (&str, &str),
     message: Message,

@@ -5,7 +5,8 @@ use crate::error::{EmitError, room};
 use crate::nd_option::{NdOption, Pref64, PrefixInformation, RouteInformation, kind};
 
 impl NdOption<'_> {
-    /// Bytes this option takes, padding included. Only [`NdOption::write`] says whether it can be written at all.
+    /// Bytes this option takes, padding included. Only [`NdOption::write`] says whether it can be
+    /// written at all.
     pub fn encoded_len(&self) -> usize {
         let unpadded = match self {
             NdOption::SourceLinkLayer(_) | NdOption::TargetLinkLayer(_) => 8,
@@ -43,7 +44,8 @@ impl NdOption<'_> {
         }
     }
 
-    /// Writes the option at the start of `buf`, zero-padded, and returns its length. Nothing is written on error.
+    /// Writes the option at the start of `buf`, zero-padded, and returns its length. Nothing is
+    /// written on error.
     pub fn write(&self, buf: &mut [u8]) -> Result<usize, EmitError> {
         self.check()?;
         let len = self.encoded_len();

@@ -166,7 +166,8 @@ impl<'a> DomainName<'a> {
         )
     }
 
-    /// Whether DNS can encode the name: labels of 1 to 63 bytes, 255 in all. Of a name from the wire this holds.
+    /// Whether DNS can encode the name: labels of 1 to 63 bytes, 255 in all. Of a name from the
+    /// wire this holds.
     pub(super) fn is_valid(&self) -> bool {
         let mut len = 1;
         let labels_fit = self.labels().all(|label| {
@@ -218,7 +219,8 @@ impl fmt::Debug for DomainName<'_> {
 const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 255;
 
-/// The first name of `bytes`, without its final zero, and what follows; `None` at padding or a fault.
+/// The first name of `bytes`, without its final zero, and what follows; `None` at padding or a
+/// fault.
 fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = 0;
     loop {
@@ -227,8 +229,8 @@ fn split_name(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
             break;
         }
         let label = bytes.get(end + 1..end + 1 + len)?;
-        // Two high bits would be a compression pointer, which this list must not have. A dot or an unprintable
-        // byte in a label could not be told apart once the name is text.
+        // Two high bits would be a compression pointer, which this list must not have. A dot or an
+        // unprintable byte in a label could not be told apart once the name is text.
         if len > MAX_LABEL || !label.iter().all(|&b| b.is_ascii_graphic() && b != b'.') {
             return None;
         }
