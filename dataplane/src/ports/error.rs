@@ -120,6 +120,19 @@ pub enum Fault {
         /// The limit.
         max: u16,
     },
+    /// Some of the interface's queues would stay with the kernel.
+    #[error(
+        "interface {interface} spreads packets over {has} queues and {taken} are taken; set \
+         queues = {has}, or run ethtool -L {interface} with fewer"
+    )]
+    QueuesLeft {
+        /// The interface.
+        interface: String,
+        /// Queues it uses.
+        has: u32,
+        /// Queues asked for.
+        taken: u16,
+    },
     /// The device cannot carry such packets.
     #[error("the MTU {mtu} is asked for, the device carries at most {max}")]
     MtuTooLarge {

@@ -1,4 +1,7 @@
 //! Shared memory with another process (memif, as VPP and other DPDK programs speak it).
+//!
+//! The server can send only into buffers that the client has offered, which the client's driver
+//! does while it is polled: until the client's worker runs, the server's frames are refused.
 
 use std::path::PathBuf;
 

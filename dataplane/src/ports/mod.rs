@@ -8,8 +8,8 @@
 //! |---|---|---|---|---|---|---|
 //! | [`Pci`] | a network card, vfio-pci or mlx5 | device | device | any | set | exact or all |
 //! | [`AfPacket`] | a kernel interface (veth, NIC) | many (fanout) | 9000+ | 802.1Q; an outer 802.1ad arrives as 802.1Q | set | promiscuous |
-//! | [`AfXdp`] | a kernel interface, faster on NICs | interface's | 3498 | any, if the peer keeps them in the frame | refused: promiscuous | promiscuous |
-//! | [`Tap`] | the host's own network stack | 16 | 1500 | any | the router's differs from the interface's | list |
+//! | [`AfXdp`] | a kernel interface, faster on NICs | interface's | 3542 | any, if the peer keeps them in the frame | refused: promiscuous | promiscuous |
+//! | [`Tap`] | the host's own network stack | 16 | 1504 | any | the router's differs from the interface's | list |
 //! | [`Memif`] | another process, shared memory | many | 9000+ | any | free | receives all |
 //! | [`VhostUser`] | a virtual machine or container | many | 9000+ | any | free | receives all |
 //! | [`VirtioUser`] | a vhost-user backend (a switch) | many | 9000+ | any | set | backend's |
@@ -38,7 +38,7 @@ pub use af_xdp::AfXdp;
 pub use error::{Fault, OpenError};
 pub use memif::{Memif, MemifRole};
 pub use null::Null;
-pub use open::{Notice, OpenPort, open};
+pub use open::{DeviceState, Notice, OpenPort, open};
 pub use pcap::Pcap;
 pub use pci::Pci;
 pub use ring::Ring;

@@ -26,6 +26,17 @@ pub struct OpenPort {
     spec: DeviceSpec,
 }
 
+/// Whether a device can carry packets now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceState {
+    /// It can.
+    Up,
+    /// Its link is down, or has no other end.
+    Down,
+    /// The device has disappeared. It is safe to go on polling it; close it when convenient.
+    Gone,
+}
+
 /// Something the device refused that does not keep it from working.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -217,6 +228,24 @@ impl OpenPort {
     /// What was asked for.
     pub fn spec(&self) -> &DeviceSpec {
         &self.spec
+    }
+
+    /// Asks the device and, where there is one, the kernel interface under it (which a driver on
+    /// a packet socket does not watch). To be polled by the control plane, once a second or so.
+    pub fn state(&self) -> DeviceState {
+        if self.port.take_events().removed {
+            return DeviceState::Gone;
+        }
+        let running = match self.spec.kind.driver().interface() {
+            Some(interface) if !netdev::exists(interface) => return DeviceState::Gone,
+            Some(interface) => netdev::is_running(interface).unwrap_or(false),
+            None => self.port.link().is_ok_and(|link| link.up),
+        };
+        if running {
+            DeviceState::Up
+        } else {
+            DeviceState::Down
+        }
     }
 
     /// Lets these multicast MAC addresses in; says how.

@@ -194,6 +194,8 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 
 static LOG_SINK: OnceLock<Option<LogSink>> = OnceLock::new();
 
+static MOST_VERBOSE: OnceLock<LogLevel> = OnceLock::new();
+
 impl Eal {
     /// Starts DPDK, once per process. Runs on a thread of its own: DPDK binds the thread that
     /// calls it to one CPU, and every thread made from that one later would inherit it.
@@ -219,7 +221,8 @@ impl Eal {
         if STARTED.swap(true, Ordering::SeqCst) {
             return Err(EalError::AlreadyStarted);
         }
-        if LOG_SINK.set(options.log).is_ok() {
+        let first = MOST_VERBOSE.set(options.log_level).is_ok();
+        if first && LOG_SINK.set(options.log).is_ok() {
             // SAFETY: `log_line` is callable from any thread for the life of the process.
             unsafe { c::hextet_log_to(Some(log_line)) };
         }
@@ -446,12 +449,32 @@ fn free_hugepage_mib() -> u64 {
         .unwrap_or(0)
 }
 
+/// What drivers report as errors although nothing is lost by it: no secondary process of DPDK
+/// ever attaches to a router, and nothing here uses a tap's flow rules.
+const HARMLESS: [&str; 5] = [
+    "Failed to register mp action callback",
+    "Failed to send start req to secondary",
+    "Specified qdisc kind is unknown",
+    "multiq qdisc",
+    "Disabling rte flow support",
+];
+
+fn level_of(level: u32, line: &str) -> LogLevel {
+    match HARMLESS.iter().any(|harmless| line.contains(harmless)) {
+        true => LogLevel::Debug,
+        false => LogLevel::from_rte(level),
+    }
+}
+
 unsafe extern "C" fn log_line(level: u32, text: *const c_char, len: usize) {
     // SAFETY: C hands over `len` readable bytes for the time of the call.
     let bytes = unsafe { slice::from_raw_parts(text.cast::<u8>(), len) };
     let text = String::from_utf8_lossy(bytes);
-    let level = LogLevel::from_rte(level);
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let level = level_of(level, line);
+        if level > MOST_VERBOSE.get().copied().unwrap_or(LogLevel::Warning) {
+            continue;
+        }
         match LOG_SINK.get() {
             Some(Some(sink)) => sink(level, line),
             _ => eprintln!("dpdk: {line}"),

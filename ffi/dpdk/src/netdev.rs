@@ -28,22 +28,62 @@ pub fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
     ioctl(libc::SIOCSIFMTU, &mut request)
 }
 
+/// Whether the interface is up and its link carries packets.
+pub fn is_running(name: &str) -> io::Result<bool> {
+    Ok(flags(name)? & libc::IFF_RUNNING as i16 != 0)
+}
+
 /// Sets the interface up, if it is not.
 pub fn set_up(name: &str) -> io::Result<()> {
-    let mut request = request(name)?;
-    ioctl(libc::SIOCGIFFLAGS, &mut request)?;
-    // SAFETY: the kernel filled this member.
-    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    let flags = flags(name)?;
     if flags & libc::IFF_UP as i16 != 0 {
         return Ok(());
     }
+    let mut request = request(name)?;
     request.ifr_ifru.ifru_flags = flags | libc::IFF_UP as i16;
     ioctl(libc::SIOCSIFFLAGS, &mut request)
 }
 
+/// How many receive queues the interface uses; `None` if its driver does not say.
+pub fn receive_queues(name: &str) -> Option<u32> {
+    let mut channels = Channels {
+        cmd: ETHTOOL_GCHANNELS,
+        ..Channels::default()
+    };
+    let mut request = request(name).ok()?;
+    request.ifr_ifru.ifru_data = std::ptr::from_mut(&mut channels).cast();
+    ioctl(SIOCETHTOOL, &mut request).ok()?;
+    Some(channels.rx_count + channels.combined_count)
+}
+
+/// `struct ethtool_channels` of linux/ethtool.h.
+#[derive(Default)]
+#[repr(C)]
+struct Channels {
+    cmd: u32,
+    max_rx: u32,
+    max_tx: u32,
+    max_other: u32,
+    max_combined: u32,
+    rx_count: u32,
+    tx_count: u32,
+    other_count: u32,
+    combined_count: u32,
+}
+
+const ETHTOOL_GCHANNELS: u32 = 0x3c;
+const SIOCETHTOOL: libc::Ioctl = 0x8946;
+
 /// Whether this process may open packet sockets (CAP_NET_RAW).
 pub fn may_open_packet_sockets() -> bool {
     socket(libc::AF_PACKET, libc::SOCK_RAW).is_ok()
+}
+
+fn flags(name: &str) -> io::Result<i16> {
+    let mut request = request(name)?;
+    ioctl(libc::SIOCGIFFLAGS, &mut request)?;
+    // SAFETY: the kernel filled this member.
+    Ok(unsafe { request.ifr_ifru.ifru_flags })
 }
 
 fn request(name: &str) -> io::Result<libc::ifreq> {
@@ -61,7 +101,8 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
 fn ioctl(operation: libc::Ioctl, request: &mut libc::ifreq) -> io::Result<()> {
     let socket = socket(libc::AF_INET6, libc::SOCK_DGRAM)
         .or_else(|_| socket(libc::AF_INET, libc::SOCK_DGRAM))?;
-    // SAFETY: each operation used here reads and writes one ifreq.
+    // SAFETY: each operation used here reads and writes one ifreq, and SIOCETHTOOL besides what
+    // its pointer leads to, which lives as long as the request.
     match unsafe { libc::ioctl(socket.as_raw_fd(), operation, request) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
@@ -91,6 +132,7 @@ mod tests {
             mtu("hx-none").unwrap_err().raw_os_error(),
             Some(libc::ENODEV)
         );
+        assert_eq!(receive_queues("lo"), None);
         let long = mtu("a-name-longer-than-any-interface").unwrap_err();
         assert_eq!(long.raw_os_error(), Some(libc::ENAMETOOLONG));
     }

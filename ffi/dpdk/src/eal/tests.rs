@@ -47,3 +47,16 @@ fn options_become_arguments() {
         "an empty list allows nothing, not everything"
     );
 }
+
+#[test]
+fn harmless_lines_are_for_developers() {
+    assert_eq!(
+        level_of(4, "eth_dev_tap_create(): Disabling rte flow support"),
+        LogLevel::Debug
+    );
+    assert_eq!(
+        level_of(4, "eth_dev_tap_create(): Unable to create"),
+        LogLevel::Error
+    );
+    assert_eq!(level_of(5, "something else"), LogLevel::Warning);
+}
