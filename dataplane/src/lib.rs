@@ -10,6 +10,7 @@
 
 pub mod capture;
 pub mod counters;
+mod dataplane;
 pub mod drop;
 pub mod forwarding;
 pub mod fragment;
@@ -25,3 +26,7 @@ pub mod punt;
 pub mod stages;
 pub mod state;
 pub mod trace;
+pub mod worker;
+
+pub use dataplane::{ControlSide, Dataplane, DataplaneOptions, DeviceError, StartError};
+pub use worker::Idle;

@@ -106,6 +106,15 @@ impl WorkerState {
         }
     }
 
+    /// Frees every packet it still has: nothing runs any more.
+    pub fn close(&mut self) {
+        while let Some(entry) = self.backlog.pop() {
+            self.trash.put(entry.mbuf);
+        }
+        self.tx.close(&mut self.trash);
+        self.trash.empty();
+    }
+
     /// Counts and frees a packet that is in no frame.
     pub fn drop(&mut self, mbuf: Mbuf, port: PortId, reason: DropReason) {
         self.counters.port(port).drops[reason.index()].add(1);

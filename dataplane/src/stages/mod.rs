@@ -20,3 +20,5 @@ pub mod punt;
 pub mod tx;
 
 pub mod drop;
+
+pub mod inject;

@@ -1,0 +1,508 @@
+//! Starts the workers, opens devices, and hands the control plane its ends of everything.
+//!
+//! # Which worker serves which queue
+//!
+//! Receive queue *q* of the *p*-th port belongs to worker (*p* + *q*) mod *workers*; so does transmit queue *q*. A
+//! worker that has no transmit queue on a port (the device has fewer than there are workers) hands its packets to the
+//! worker of queue (*worker* mod *queues*).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dpdk::{Eal, EalError, EalOptions, Link, Mempool, MempoolError, MulticastFilter, PortStats};
+use rtrb::{Producer, RingBuffer};
+use tables::group::{GroupError, GroupWriter};
+use tables::id::PortId;
+use tables::lpm::{LpmError, LpmWriter};
+use tables::next_hop::{NextHopError, NextHopWriter};
+use tables::publish::{Published, Qsbr, TooManyReaders};
+
+use crate::counters::{NO_PORT, WorkerCounters};
+use crate::forwarding::Forwarding;
+use crate::inject::{InjectProducer, inject_ring};
+use crate::ports::{self, DeviceSpec, OpenError, OpenPort};
+use crate::punt::{PuntConsumer, PuntRingSize, punt_ring};
+use crate::stages::tx::{Handoff, Outlet, TxPorts};
+use crate::stages::{hold, icmp_error, punt};
+use crate::state::{Backlog, Tables, Trash, WorkerState};
+use crate::worker::{Command, Idle, Shared, Worker};
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct DataplaneOptions {
+    /// DPDK.
+    pub eal: EalOptions,
+    /// One worker per element: the CPU it is pinned to, or `None` for wherever the kernel puts it.
+    pub workers: Vec<Option<usize>>,
+    /// What idle workers do.
+    pub idle: Idle,
+    /// Packet buffers in all.
+    pub buffers: u32,
+    /// Bytes of packet that a buffer holds.
+    pub buffer_size: u16,
+    /// Routing domains at most.
+    pub max_vrfs: usize,
+    /// Interfaces at most; ids are below it.
+    pub max_interfaces: usize,
+    /// Next hops at most.
+    pub max_next_hops: usize,
+    /// Next-hop groups at most.
+    pub max_groups: usize,
+    /// Punt ring of each worker.
+    pub punt_ring: PuntRingSize,
+    /// Requests that each inject ring holds.
+    pub inject_ring: usize,
+    /// Packets made or released by a worker that can wait for the graph.
+    pub backlog: usize,
+    /// Packets that a ring between two workers holds.
+    pub handoff_ring: usize,
+}
+
+impl Default for DataplaneOptions {
+    fn default() -> Self {
+        Self {
+            eal: EalOptions::default(),
+            workers: vec![None],
+            idle: Idle::default(),
+            buffers: 16_383,
+            buffer_size: 2048,
+            max_vrfs: 256,
+            max_interfaces: 1024,
+            max_next_hops: 65_536,
+            max_groups: 1024,
+            punt_ring: PuntRingSize::default(),
+            inject_ring: 1024,
+            backlog: 8192,
+            handoff_ring: 1024,
+        }
+    }
+}
+
+/// Why the packet path did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// DPDK did not.
+    #[error(transparent)]
+    Eal(#[from] EalError),
+    /// No packet buffers.
+    #[error(transparent)]
+    Pool(#[from] MempoolError),
+    /// No routing table.
+    #[error(transparent)]
+    Lpm(#[from] LpmError),
+    /// No next-hop table.
+    #[error(transparent)]
+    NextHops(#[from] NextHopError),
+    /// No group table.
+    #[error(transparent)]
+    Groups(#[from] GroupError),
+    /// No place among the tables' readers.
+    #[error(transparent)]
+    Readers(#[from] TooManyReaders),
+    /// A worker's thread.
+    #[error("cannot start the thread of worker {worker}: {source}")]
+    Thread {
+        /// The worker.
+        worker: usize,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A worker cannot be bound to its CPU.
+    #[error("cannot bind worker {worker} to CPU {cpu}: {source}")]
+    Pin {
+        /// The worker.
+        worker: usize,
+        /// The CPU.
+        cpu: usize,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No worker was asked for.
+    #[error("at least one worker is needed")]
+    NoWorkers,
+    /// A device.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+}
+
+/// Why a device was not added or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// It cannot be opened or closed.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A queue cannot be had.
+    #[error(transparent)]
+    Port(#[from] dpdk::PortError),
+    /// There are as many devices as can be counted.
+    #[error("device {0:?} is one too many")]
+    TooMany(String),
+    /// No such port.
+    #[error("there is no port {0}")]
+    NoPort(PortId),
+    /// A worker did not let the port go.
+    #[error("worker {worker} does not answer")]
+    Worker {
+        /// The worker.
+        worker: usize,
+    },
+}
+
+/// The control plane's ends.
+pub struct ControlSide {
+    /// Punted packets, by worker.
+    pub punts: Vec<PuntConsumer>,
+    /// Requests, by worker. Neighbour verdicts go to every worker, packets to any one.
+    pub injects: Vec<InjectProducer>,
+    /// Counters, by worker.
+    pub counters: Vec<Arc<WorkerCounters>>,
+    /// IPv6 routes.
+    pub lpm6: LpmWriter<u128>,
+    /// IPv4 routes.
+    pub lpm4: LpmWriter<u32>,
+    /// Next hops.
+    pub next_hops: NextHopWriter,
+    /// Next-hop groups.
+    pub groups: GroupWriter,
+    /// Grace periods of all tables.
+    pub qsbr: Arc<Qsbr>,
+    /// Ports and interfaces.
+    pub forwarding: Arc<Published<Forwarding>>,
+}
+
+struct WorkerHandle {
+    thread: Option<JoinHandle<()>>,
+    commands: Producer<Command>,
+    shared: Arc<Shared>,
+    sent: u64,
+}
+
+/// The running packet path.
+pub struct Dataplane {
+    workers: Vec<WorkerHandle>,
+    ports: Vec<Option<OpenPort>>,
+    pool: Mempool,
+    eal: Arc<Eal>,
+}
+
+/// How long a worker may take to obey a command; it does so once a round.
+const OBEDIENCE: Duration = Duration::from_secs(2);
+/// Commands on their way to a worker.
+const COMMANDS: usize = 1024;
+
+impl Dataplane {
+    /// Starts DPDK and the workers, and opens the devices; the *n*-th becomes port *n*. Call it once per process.
+    pub fn start(
+        options: &DataplaneOptions,
+        devices: &[DeviceSpec],
+    ) -> Result<(Self, ControlSide), StartError> {
+        let n = options.workers.len();
+        if n == 0 {
+            return Err(StartError::NoWorkers);
+        }
+        let eal = Arc::new(Eal::init(&options.eal)?);
+        let pool = Mempool::new(
+            &eal,
+            "packets",
+            options.buffers,
+            256,
+            options.buffer_size,
+            None,
+        )?;
+        let qsbr = Qsbr::new(n);
+        let (lpm6, lpm6_reader) = LpmWriter::new(options.max_vrfs, qsbr.clone())?;
+        let (lpm4, lpm4_reader) = LpmWriter::new(options.max_vrfs, qsbr.clone())?;
+        let (next_hops, next_hop_table) = NextHopWriter::new(options.max_next_hops, qsbr.clone())?;
+        let (groups, group_table) = GroupWriter::new(options.max_groups, qsbr.clone())?;
+        let forwarding = Arc::new(Published::new(qsbr.clone(), Box::default()));
+        let tables = Tables {
+            lpm6: lpm6_reader,
+            lpm4: lpm4_reader,
+            next_hops: next_hop_table,
+            groups: group_table,
+            forwarding: forwarding.clone(),
+        };
+        let mut control = ControlSide {
+            punts: Vec::new(),
+            injects: Vec::new(),
+            counters: Vec::new(),
+            lpm6,
+            lpm4,
+            next_hops,
+            groups,
+            qsbr: qsbr.clone(),
+            forwarding,
+        };
+        let mut dataplane = Self {
+            workers: Vec::new(),
+            ports: Vec::new(),
+            pool,
+            eal,
+        };
+        let outputs = handoff_rings(n, options.handoff_ring);
+        for (index, (cpu, tx)) in options.workers.iter().zip(outputs).enumerate() {
+            let reader = qsbr.register()?;
+            let (punt_in, punt_out) = punt_ring(index as u16, options.punt_ring);
+            let (inject_in, inject_out) = inject_ring(options.inject_ring);
+            let (commands_in, commands_out) = RingBuffer::new(COMMANDS);
+            let counters = Arc::new(WorkerCounters::new(
+                options.max_interfaces,
+                options.max_next_hops,
+            ));
+            control.punts.push(punt_out);
+            control.injects.push(inject_in);
+            control.counters.push(counters.clone());
+            let state = WorkerState {
+                index: index as u16,
+                counters,
+                pool: dataplane.pool.clone(),
+                backlog: Backlog::new(options.backlog),
+                tx,
+                punts: punt::Punts::new(punt_in),
+                icmp: icmp_error::State,
+                hold: hold::State,
+                trash: Trash::default(),
+            };
+            let worker = Worker::new(
+                state,
+                tables.clone(),
+                reader,
+                inject_out,
+                commands_out,
+                options.idle,
+            );
+            dataplane.launch(worker, *cpu, commands_in)?;
+        }
+        for device in devices {
+            dataplane.add_device(device)?;
+        }
+        Ok((dataplane, control))
+    }
+
+    /// Opens a device and has the workers serve it.
+    pub fn add_device(&mut self, spec: &DeviceSpec) -> Result<PortId, DeviceError> {
+        let vacant = self.ports.iter().position(Option::is_none);
+        let place = vacant.unwrap_or(self.ports.len());
+        let id = PortId(place as u16);
+        if id >= NO_PORT {
+            return Err(DeviceError::TooMany(spec.name.clone()));
+        }
+        let mut open = ports::open(spec, &self.eal, &self.pool)?;
+        let mut commands = Vec::new();
+        let (queues, workers) = (usize::from(spec.queues.max(1)), self.workers.len());
+        for queue in 0..queues {
+            let worker = (place + queue) % workers;
+            let rx = open.port.rx_queue(queue as u16)?;
+            commands.push((worker, Command::Receive(id, rx)));
+            if queue < workers {
+                let tx = open.port.tx_queue(queue as u16)?;
+                commands.push((worker, Command::Connect(id, Outlet::Queue(tx))));
+            }
+        }
+        for distance in queues..workers {
+            let worker = (place + distance) % workers;
+            let owner = (place + worker % queues) % workers;
+            commands.push((worker, Command::Connect(id, Outlet::Peer(owner))));
+        }
+        if place == self.ports.len() {
+            self.ports.push(Some(open));
+        } else {
+            self.ports[place] = Some(open);
+        }
+        // Outputs first: no packet arrives for a port that a worker cannot reach yet.
+        commands.sort_by_key(|(_, command)| matches!(command, Command::Receive(..)));
+        for (worker, command) in commands {
+            self.command(worker, command)?;
+        }
+        self.await_obedience()?;
+        Ok(id)
+    }
+
+    /// Has the workers let the port go, and closes it.
+    pub fn remove_device(&mut self, id: PortId) -> Result<(), DeviceError> {
+        if self.port(id).is_none() {
+            return Err(DeviceError::NoPort(id));
+        }
+        for worker in 0..self.workers.len() {
+            self.command(worker, Command::Disconnect(id))?;
+        }
+        self.await_obedience()?;
+        match self.ports[id.index()].take() {
+            Some(open) => Ok(open.close()?),
+            None => Err(DeviceError::NoPort(id)),
+        }
+    }
+
+    /// An open port: its MAC address, what the device can, notices.
+    pub fn port(&self, id: PortId) -> Option<&OpenPort> {
+        self.ports.get(id.index())?.as_ref()
+    }
+
+    /// Every open port.
+    pub fn ports(&self) -> impl Iterator<Item = (PortId, &OpenPort)> {
+        let numbered = self.ports.iter().enumerate();
+        numbered.filter_map(|(n, port)| Some((PortId(n as u16), port.as_ref()?)))
+    }
+
+    /// The port's link.
+    pub fn link(&self, id: PortId) -> Result<Link, DeviceError> {
+        Ok(self.port(id).ok_or(DeviceError::NoPort(id))?.port.link()?)
+    }
+
+    /// The device's own counters.
+    pub fn stats(&self, id: PortId) -> Result<PortStats, DeviceError> {
+        Ok(self.port(id).ok_or(DeviceError::NoPort(id))?.port.stats()?)
+    }
+
+    /// Lets these multicast MAC addresses in, and says how.
+    pub fn set_multicast(
+        &mut self,
+        id: PortId,
+        groups: &[[u8; 6]],
+    ) -> Result<MulticastFilter, DeviceError> {
+        match self.ports.get_mut(id.index()) {
+            Some(Some(open)) => Ok(open.set_multicast(groups)),
+            _ => Err(DeviceError::NoPort(id)),
+        }
+    }
+
+    /// The pool of packet buffers.
+    pub fn pool(&self) -> &Mempool {
+        &self.pool
+    }
+
+    /// DPDK.
+    pub fn eal(&self) -> &Eal {
+        &self.eal
+    }
+
+    /// How many workers run.
+    pub fn n_workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// A worker that has ended although nobody told it to: the packet path is broken.
+    pub fn dead_worker(&self) -> Option<usize> {
+        self.workers
+            .iter()
+            .position(|w| w.thread.as_ref().is_none_or(JoinHandle::is_finished))
+    }
+
+    /// Stops the workers and closes the devices. Returns what went wrong on the way, which does not stop it.
+    pub fn stop(mut self) -> Vec<DeviceError> {
+        let mut faults = self.halt();
+        for open in self.ports.drain(..).flatten() {
+            faults.extend(open.close().err().map(DeviceError::from));
+        }
+        faults
+    }
+
+    fn halt(&mut self) -> Vec<DeviceError> {
+        for worker in &self.workers {
+            worker.shared.stop.store(true, Ordering::Relaxed);
+        }
+        let mut faults = Vec::new();
+        for (index, worker) in self.workers.iter_mut().enumerate() {
+            let panicked = worker
+                .thread
+                .take()
+                .is_some_and(|thread| thread.join().is_err());
+            if panicked {
+                faults.push(DeviceError::Worker { worker: index });
+            }
+        }
+        faults
+    }
+
+    fn launch(
+        &mut self,
+        worker: Worker,
+        cpu: Option<usize>,
+        commands: Producer<Command>,
+    ) -> Result<(), StartError> {
+        let index = self.workers.len();
+        let shared = worker.shared.clone();
+        let eal = self.eal.clone();
+        let (report, reported) = crossbeam_channel::bounded(1);
+        let main = move || {
+            let pinned = cpu.map_or(Ok(()), crate::worker::pin);
+            let ready = pinned.is_ok();
+            // The starter waits for this; it cannot be gone.
+            let _ = report.send(pinned);
+            if ready {
+                // Without a place in DPDK the pools work all the same, only without their cache.
+                let _registered = eal.register_thread();
+                worker.run();
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(main)
+            .map_err(|source| StartError::Thread {
+                worker: index,
+                source,
+            })?;
+        self.workers.push(WorkerHandle {
+            thread: Some(thread),
+            commands,
+            shared,
+            sent: 0,
+        });
+        match (reported.recv(), cpu) {
+            (Ok(Err(source)), Some(cpu)) => Err(StartError::Pin {
+                worker: index,
+                cpu,
+                source,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn command(&mut self, worker: usize, command: Command) -> Result<(), DeviceError> {
+        let handle = &mut self.workers[worker];
+        handle
+            .commands
+            .push(command)
+            .map_err(|_| DeviceError::Worker { worker })?;
+        handle.sent += 1;
+        Ok(())
+    }
+
+    fn await_obedience(&self) -> Result<(), DeviceError> {
+        let begin = Instant::now();
+        for (worker, handle) in self.workers.iter().enumerate() {
+            while handle.shared.done.load(Ordering::Acquire) < handle.sent {
+                if begin.elapsed() > OBEDIENCE {
+                    return Err(DeviceError::Worker { worker });
+                }
+                std::thread::sleep(Duration::from_micros(100));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Dataplane {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// A ring from every worker to every other.
+fn handoff_rings(n: usize, capacity: usize) -> Vec<TxPorts> {
+    let mut to: Vec<Vec<Producer<Handoff>>> = (0..n).map(|_| Vec::new()).collect();
+    let mut owed: Vec<Vec<rtrb::Consumer<Handoff>>> = (0..n).map(|_| Vec::new()).collect();
+    for sender in &mut to {
+        for receiver in &mut owed {
+            let (producer, consumer) = RingBuffer::new(if n == 1 { 1 } else { capacity });
+            sender.push(producer);
+            receiver.push(consumer);
+        }
+    }
+    to.into_iter()
+        .zip(owed)
+        .map(|(peers, owed)| TxPorts::new(peers, owed))
+        .collect()
+}

@@ -1,0 +1,293 @@
+//! The loop of one worker: one pinned thread that never locks, allocates, logs or makes a system call while there is
+//! work.
+//!
+//! ```text
+//!   round:  every receive queue ─► frame ─► lane, graph
+//!           inject ring · hold timers · hand-offs · backlog ─► graph
+//!           flush output ports · free buffers · quiescent
+//! ```
+//!
+//! Adaptive idle: after many rounds without work the worker says that it reads no table (so that writers need not
+//! wait for it) and sleeps for 20 µs, then longer, up to 200 µs.
+//!
+//! # Invariant (of the unsafe code)
+//!
+//! The `run_*` functions are entered only after the processor was found to have their features.
+#![allow(unsafe_code)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use dpdk::RxQueue;
+use rtrb::Consumer;
+use tables::id::PortId;
+use tables::publish::Reader;
+
+use crate::frame::{BURST, Frame};
+use crate::graph;
+use crate::inject::{Inject, InjectConsumer};
+use crate::stages::tx::Outlet;
+use crate::stages::{hold, inject};
+use crate::state::{Context, Tables, WorkerState};
+
+pub mod clock;
+
+/// What a worker does when there is nothing to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Idle {
+    /// Polls on: the lowest latency, a whole CPU.
+    Poll,
+    /// Sleeps in short naps while idle.
+    #[default]
+    Adaptive,
+}
+
+/// Rounds without work before an adaptive worker sleeps.
+const PATIENCE: u32 = 512;
+/// First and longest nap.
+const NAP: [Duration; 2] = [Duration::from_micros(20), Duration::from_micros(200)];
+/// Requests taken from the inject ring in one round.
+const INJECTS_PER_ROUND: usize = 64;
+
+/// A change of the worker's ports. Nothing in it is allocated.
+pub enum Command {
+    /// Receive from this queue.
+    Receive(PortId, RxQueue),
+    /// Send to this port this way.
+    Connect(PortId, Outlet),
+    /// Forget the port and give its queues back.
+    Disconnect(PortId),
+}
+
+/// What a worker shares with whoever started it.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Set once to end the loop.
+    pub stop: AtomicBool,
+    /// Commands carried out.
+    pub done: AtomicU64,
+}
+
+/// A worker, ready to run on a thread of its own.
+pub struct Worker {
+    /// What the stages work with.
+    pub state: WorkerState,
+    /// The tables.
+    pub tables: Tables,
+    /// Its registration with the tables.
+    pub reader: Reader,
+    /// Requests of the control plane.
+    pub injects: InjectConsumer,
+    /// Changes of its ports.
+    pub commands: Consumer<Command>,
+    /// Stop flag and acknowledgements.
+    pub shared: Arc<Shared>,
+    /// What to do when idle.
+    pub idle: Idle,
+    receive: Vec<(PortId, RxQueue)>,
+    frame: Box<Frame>,
+    hz: u64,
+}
+
+/// Receive queues a worker can poll.
+const MAX_QUEUES: usize = 256;
+
+impl Worker {
+    /// A worker without ports.
+    pub fn new(
+        state: WorkerState,
+        tables: Tables,
+        reader: Reader,
+        injects: InjectConsumer,
+        commands: Consumer<Command>,
+        idle: Idle,
+    ) -> Self {
+        Self {
+            state,
+            tables,
+            reader,
+            injects,
+            commands,
+            shared: Arc::default(),
+            idle,
+            receive: Vec::with_capacity(MAX_QUEUES),
+            frame: Frame::new(),
+            hz: clock::hz(),
+        }
+    }
+
+    /// Runs until told to stop.
+    pub fn run(mut self) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+            // SAFETY: the processor has the features (invariant).
+            return unsafe { run_avx2(&mut self) };
+        }
+        self.poll();
+    }
+
+    /// The loop itself, compiled once per instruction set.
+    #[inline(always)]
+    fn poll(&mut self) {
+        let mut idle_rounds = 0;
+        let mut before = clock::ticks();
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            let busy = self.round(before) > 0;
+            let now = clock::ticks();
+            let run = &self.state.counters.run;
+            run.polls.add(1);
+            run.total_cycles.add(now - before);
+            if busy {
+                run.busy_cycles.add(now - before);
+                idle_rounds = 0;
+            } else {
+                run.empty_polls.add(1);
+                idle_rounds += 1;
+                if self.idle == Idle::Adaptive && idle_rounds > PATIENCE {
+                    self.nap(idle_rounds - PATIENCE);
+                }
+            }
+            before = now;
+        }
+        // What was received has been dealt with; what is held, or half made, is freed with its owner.
+        self.receive.clear();
+        self.state.close();
+    }
+
+    /// One round; how many packets and requests it dealt with.
+    #[inline(always)]
+    pub fn round(&mut self, now: u64) -> usize {
+        let cx = self.tables.read(&self.reader, now, self.hz);
+        let (frame, state) = (&mut *self.frame, &mut self.state);
+        let mut work = 0;
+        for (port, queue) in &mut self.receive {
+            // SAFETY: `rx_burst` initialises as many packets as it says.
+            let n = unsafe { frame.receive(|out| queue.rx_burst(out)) };
+            if n > 0 {
+                process(&cx, frame, state, *port);
+                work += n;
+            }
+        }
+        for _ in 0..INJECTS_PER_ROUND {
+            let Some(request) = self.injects.pop() else {
+                break;
+            };
+            work += 1;
+            match request {
+                Inject::Frame { port, bytes } => {
+                    inject::frame(state, port, &bytes);
+                    self.injects.give_back(bytes);
+                }
+                Inject::Routed { vrf, bytes } => {
+                    inject::routed(state, vrf, &bytes);
+                    self.injects.give_back(bytes);
+                }
+                Inject::Release { iface, address } => hold::release(&cx, state, iface, address),
+                Inject::Fail { iface, address } => hold::fail(&cx, state, iface, address),
+            }
+        }
+        hold::expire(&cx, state);
+        work += state.tx.take_over(&state.counters, &mut state.trash);
+        work += drain_backlog(&cx, frame, state);
+        state.tx.flush(&state.counters, &mut state.trash);
+        state.trash.empty();
+        if !self.commands.is_empty() {
+            self.obey();
+        }
+        self.reader.quiescent();
+        work
+    }
+
+    #[cold]
+    fn obey(&mut self) {
+        while let Ok(command) = self.commands.pop() {
+            match command {
+                Command::Receive(port, queue) => {
+                    if self.receive.len() < MAX_QUEUES {
+                        self.receive.push((port, queue));
+                    }
+                }
+                Command::Connect(port, outlet) => {
+                    self.state.tx.connect(port, Some(outlet));
+                }
+                Command::Disconnect(port) => {
+                    self.receive.retain(|(from, _)| *from != port);
+                    self.state.tx.connect(port, None);
+                }
+            }
+            self.shared.done.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    #[cold]
+    fn nap(&mut self, rounds: u32) {
+        self.state.counters.run.sleeps.add(1);
+        let offline = self.reader.offline();
+        std::thread::sleep((NAP[0] * rounds.min(16)).min(NAP[1]));
+        offline.online();
+    }
+}
+
+/// Deals with the packets that a port has just delivered into the frame.
+#[inline(always)]
+pub fn process(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState, port: PortId) {
+    let bytes: u64 = frame
+        .mbufs()
+        .iter()
+        .map(|mbuf| u64::from(mbuf.pkt_len()))
+        .sum();
+    w.counters.port(port).rx.add(frame.len() as u64, bytes);
+    w.counters.run.bursts.add(1);
+    w.counters.run.packets.add(frame.len() as u64);
+    for number in 0..frame.len() {
+        frame.enter(number, port);
+    }
+    frame.observed = cx.forwarding.port(port).is_some_and(|port| port.observed);
+    graph::run(cx, frame, w);
+}
+
+/// Runs the graph over what waits in the backlog, until nothing does.
+pub fn drain_backlog(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) -> usize {
+    let mut entered = 0;
+    while !w.backlog.is_empty() {
+        frame.clear();
+        while frame.len() < BURST {
+            let Some(entry) = w.backlog.pop() else { break };
+            entered += 1;
+            if let Err(mbuf) = frame.push(entry.mbuf, entry.meta, entry.stage) {
+                unreachable!("a frame with room refused {mbuf:?}");
+            }
+        }
+        graph::run(cx, frame, w);
+    }
+    entered
+}
+
+/// The loop compiled for AVX2.
+///
+/// # Safety
+/// The processor has AVX2, BMI1 and BMI2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_avx2(worker: &mut Worker) {
+    worker.poll();
+}
+
+/// Binds the calling thread to one CPU.
+pub(crate) fn pin(cpu: usize) -> std::io::Result<()> {
+    if cpu >= libc::CPU_SETSIZE as usize {
+        return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: all-zero is an empty set; `cpu` is within it; the call reads the set.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(std::io::Error::last_os_error())
+    }
+}
