@@ -278,6 +278,13 @@ pub struct Ipv4Option<'a> {
     pub data: &'a [u8],
 }
 
+impl Ipv4Option<'_> {
+    /// Whether every fragment carries the option, not only the first (RFC 791 section 3.1).
+    pub const fn is_copied(&self) -> bool {
+        self.kind & 0x80 != 0
+    }
+}
+
 impl<'a> Options<'a> {
     /// The option bytes as they stand, padding included.
     pub fn as_bytes(&self) -> &'a [u8] {
@@ -380,6 +387,7 @@ mod tests {
         assert!(packet.header.dont_fragment() && !packet.header.is_fragment());
         assert_eq!(packet.payload, [0xde, 0xad, 0xbe, 0xef]);
         assert!(packet.options.has_router_alert() && !packet.options.has_source_route());
+        assert!(packet.options.flatten().all(|option| option.is_copied()));
         bytes[8] -= 1;
         assert!(
             Ipv4Header::parse(&bytes)

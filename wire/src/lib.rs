@@ -16,7 +16,7 @@
 //! questions.
 //!
 //! Every decoder takes arbitrary bytes and returns a typed error with what was wrong and where;
-//! none panics (fuzzed, see [`fuzzing`]).
+//! none panics (fuzzed, see [`fuzzing`], the only module that allocates).
 #![forbid(unsafe_code)]
 
 pub mod error;
@@ -26,7 +26,6 @@ pub mod checksum;
 
 pub mod arp;
 pub mod ether;
-
 pub mod vlan;
 
 pub mod ext_header;

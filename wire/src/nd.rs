@@ -474,7 +474,7 @@ pub fn write(
     Ok(len)
 }
 
-/// Bytes that [`write`] writes.
+/// Bytes that [`write()`] writes.
 pub fn packet_len(message: &Message, options: &[NdOption<'_>]) -> usize {
     let options_len: usize = options.iter().map(NdOption::encoded_len).sum();
     Ipv6Header::LEN + message.fixed_len() + options_len
