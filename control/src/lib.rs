@@ -3,6 +3,7 @@
 pub mod api;
 #[cfg(test)]
 mod blessed;
+pub mod compile;
 pub mod config;
 pub mod metrics;
 pub mod model;

@@ -7,7 +7,7 @@ use tables::id::{IfaceId, PortId, VrfId};
 
 use super::reader::{Place, Table};
 use super::schema::{INTERFACE, ROOT, ROUTE, ROUTER};
-use super::{device, interface, route, system};
+use super::{device, forwarding, interface, route, system};
 use crate::model::{Interface, Model, Router, Tag};
 
 /// Most devices and interfaces that ids leave room for; a file never comes near.
@@ -20,6 +20,8 @@ const MAX_NAME: usize = 32;
 pub(super) fn read(mut root: Table<'_>) -> Model {
     root.check_keys(&[&ROOT]);
     let system = system::read(root.get("system").and_then(|value| value.table()));
+
+    let forwarding = forwarding::read(root.get("forwarding").and_then(|value| value.table()));
 
     let mut seen = Seen::default();
     let mut devices = Vec::new();
@@ -57,6 +59,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     }
     Model {
         system,
+        forwarding,
         devices,
         routers,
     }

@@ -49,6 +49,10 @@ pub(super) fn read(
     let ra = table
         .table("ra", &RA)
         .map(|table| ra::read(&table, &addresses, mtu));
+    if table.boolean("directed_broadcast") == Some(true) {
+        let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
+        table.fault("directed_broadcast", why);
+    }
     let speaks_ipv6 = ra.is_some()
         || link_local.is_some()
         || !anycast.is_empty()
@@ -62,7 +66,6 @@ pub(super) fn read(
         urpf_v4: self::urpf(table, "urpf_v4").unwrap_or(urpf),
         urpf_v6: self::urpf(table, "urpf_v6").unwrap_or(urpf),
         redirects: table.boolean("redirects").unwrap_or(true),
-        directed_broadcast: table.boolean("directed_broadcast").unwrap_or(false),
         name: name?,
         device: device.map_or(PortId(u16::MAX), |(port, _)| port),
         tag: tag.unwrap_or(Tag::Untagged),

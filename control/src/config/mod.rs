@@ -19,6 +19,7 @@ use crate::model::Model;
 mod device;
 mod document;
 mod fault;
+mod forwarding;
 mod interface;
 mod nd;
 mod net;

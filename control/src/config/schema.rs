@@ -40,6 +40,7 @@ const fn key(
 pub static SECTIONS: &[&Section] = &[
     &ROOT,
     &SYSTEM,
+    &FORWARDING,
     &DEVICE,
     &PCI,
     &AF_PACKET,
@@ -70,6 +71,12 @@ pub(super) static ROOT: Section = Section {
     help: "The file holds one `[system]` table and any number of devices and routers.",
     keys: &[
         key("system", "table", "all defaults", "The process itself."),
+        key(
+            "forwarding",
+            "table",
+            "all defaults",
+            "What holds for all interfaces.",
+        ),
         key(
             "device",
             "array of tables",
@@ -154,6 +161,43 @@ pub(super) static SYSTEM: Section = Section {
             "string",
             "\"info\"",
             "Log level or filter, such as \"info,control::protocols=debug\".",
+        ),
+    ],
+};
+
+pub(super) static FORWARDING: Section = Section {
+    header: "[forwarding]",
+    help: "What holds for all interfaces. It can change while the router runs.",
+    keys: &[
+        key(
+            "flow_hash",
+            "directional, symmetric",
+            "\"directional\"",
+            "How flows are spread over several next hops: `symmetric` keeps both directions of a flow together, and leaves the flow label out.",
+        ),
+        key(
+            "icmp_per_interface",
+            "integer 0 to 10000000, per second",
+            "1000",
+            "ICMP errors about packets of one interface, per worker (RFC 4443 section 2.4 f); 0 sends none.",
+        ),
+        key(
+            "icmp_per_interface_burst",
+            "integer 1 to 10000000",
+            "100",
+            "How many of them at once.",
+        ),
+        key(
+            "icmp_per_destination",
+            "integer 0 to 10000000, per second",
+            "50",
+            "ICMP errors to one destination, per worker.",
+        ),
+        key(
+            "icmp_per_destination_burst",
+            "integer 1 to 10000000",
+            "20",
+            "How many of them at once.",
         ),
     ],
 };
@@ -520,9 +564,9 @@ pub(super) static INTERFACE: Section = Section {
         ),
         key(
             "directed_broadcast",
-            "boolean",
             "false",
-            "Forward IPv4 packets to the subnet's broadcast address (RFC 2644).",
+            "false",
+            "Packets to a subnet's broadcast address are never forwarded (RFC 2644); the key may say so.",
         ),
         key(
             "anycast",

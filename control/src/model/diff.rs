@@ -66,7 +66,7 @@ pub struct InterfaceChange {
     pub neighbors: Delta<StaticNeighbor>,
     /// Whether the link-local address changed.
     pub link_local: bool,
-    /// Whether something only the forwarding snapshot holds changed: MTU, uRPF, redirects, directed broadcast.
+    /// Whether something only the forwarding snapshot holds changed: MTU, uRPF, redirects.
     pub forwarding: bool,
     /// Whether neighbour discovery's parameters or proxied prefixes changed.
     pub nd: bool,
@@ -85,8 +85,7 @@ impl InterfaceChange {
             forwarding: old.mtu != new.mtu
                 || old.urpf_v4 != new.urpf_v4
                 || old.urpf_v6 != new.urpf_v6
-                || old.redirects != new.redirects
-                || old.directed_broadcast != new.directed_broadcast,
+                || old.redirects != new.redirects,
             nd: old.nd != new.nd,
             ra: old.ra != new.ra,
         };
@@ -108,6 +107,8 @@ pub struct Changes {
     pub needs_restart: Vec<String>,
     /// The log filter changed.
     pub log: bool,
+    /// What holds for all interfaces changed.
+    pub forwarding: bool,
     /// Devices to open and to close. One whose options changed is in both, under its id.
     pub devices: Delta<PortId>,
     /// Routers to make and to remove.
@@ -133,6 +134,7 @@ pub fn diff(old: &Model, new: &Model) -> Changes {
     let mut changes = Changes {
         needs_restart: system(old, new),
         log: old.system.log != new.system.log,
+        forwarding: old.forwarding != new.forwarding,
         ..Changes::default()
     };
     devices(&old.devices, &new.devices, &mut changes);

@@ -33,6 +33,8 @@ pub use diff::{Changes, diff};
 pub struct Model {
     /// The process itself.
     pub system: System,
+    /// What holds for all interfaces.
+    pub forwarding: Forwarding,
     /// Ports of the dataplane.
     pub devices: Vec<Device>,
     /// Routing domains.
@@ -79,6 +81,42 @@ impl Default for System {
             log: "info".into(),
         }
     }
+}
+
+/// What holds for all interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarding {
+    /// Keep both directions of a flow on one next hop.
+    pub symmetric_hash: bool,
+    /// ICMP errors about packets of one interface, per worker.
+    pub icmp_per_interface: Rate,
+    /// ICMP errors to one destination, per worker.
+    pub icmp_per_destination: Rate,
+}
+
+impl Default for Forwarding {
+    fn default() -> Self {
+        Forwarding {
+            symmetric_hash: false,
+            icmp_per_interface: Rate {
+                per_second: 1000,
+                burst: 100,
+            },
+            icmp_per_destination: Rate {
+                per_second: 50,
+                burst: 20,
+            },
+        }
+    }
+}
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens a second.
+    pub per_second: u32,
+    /// Tokens at most.
+    pub burst: u32,
 }
 
 /// How many workers, and where.
@@ -158,8 +196,6 @@ pub struct Interface {
     pub urpf_v6: Urpf,
     /// Whether to send redirects.
     pub redirects: bool,
-    /// Whether to forward directed broadcasts.
-    pub directed_broadcast: bool,
     /// Anycast addresses beside the subnet-router ones.
     pub anycast: Vec<Ipv6Addr>,
     /// Destinations to answer neighbour solicitations for.

@@ -1,0 +1,324 @@
+//! Interfaces of the model to what the workers and the devices need: the forwarding snapshot, and MAC filters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use dataplane::forwarding::{self, Forwarding, IcmpLimits, Tags};
+use ipnet::IpNet;
+use tables::hash::FlowHasher;
+use tables::id::{IfaceId, PortId};
+use wire::ether::MacAddr;
+
+use crate::model::{self, Interface, Model, Router, Tag, Urpf, broadcast, solicited_node};
+
+/// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
+const MIN_IPV6_MTU: u16 = 1280;
+/// The same in every life of the router, so that a restart keeps flows on their paths.
+const FLOW_HASH_SEED: u64 = 0x6865_7874_6574_0001;
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+
+/// What compilation learns from the running router.
+pub trait Learned {
+    /// The MAC address of an open device; interfaces of others are left out.
+    fn mac(&self, port: PortId) -> Option<MacAddr>;
+    /// Whether an own address may be used: duplicate detection passed, or is off.
+    fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool;
+}
+
+/// The snapshot of all interfaces on open devices.
+pub fn forwarding(model: &Model, learned: &impl Learned) -> Forwarding {
+    let mut snapshot = Forwarding::new();
+    let seed = FLOW_HASH_SEED;
+    snapshot.flow_hash = if model.forwarding.symmetric_hash {
+        FlowHasher::symmetric(seed)
+    } else {
+        FlowHasher::new(seed)
+    };
+    snapshot.icmp = IcmpLimits {
+        per_interface: rate(model.forwarding.icmp_per_interface),
+        per_destination: rate(model.forwarding.icmp_per_destination),
+    };
+    for (router, interface) in model.interfaces() {
+        if let Some(view) = view(router, interface, learned) {
+            snapshot.insert(view);
+        }
+    }
+    snapshot
+}
+
+/// An interface as the packet path sees it; `None` when its device is not open.
+pub fn view(
+    router: &Router,
+    interface: &Interface,
+    learned: &impl Learned,
+) -> Option<forwarding::Interface> {
+    let mac = interface.mac.or_else(|| learned.mac(interface.device))?;
+    let valid = |address: &IpAddr| learned.is_valid(interface.id, *address);
+    let link_local = interface.link_local_for(mac);
+    let sources = icmp_sources(router, interface, learned);
+    Some(forwarding::Interface {
+        mtu: interface.mtu,
+        ip6: interface.mtu >= MIN_IPV6_MTU,
+        // Without an IPv4 address too: its next hops may be IPv6 ones (RFC 8950).
+        ip4: true,
+        link_local: if valid(&link_local.into()) {
+            vec![link_local]
+        } else {
+            Vec::new()
+        },
+        icmp_source6: sources.0,
+        icmp_source4: sources.1,
+        groups6: groups6(interface, mac).into_iter().collect(),
+        groups4: vec![ALL_HOSTS],
+        broadcast4: broadcasts(interface),
+        urpf6: urpf(interface.urpf_v6),
+        urpf4: urpf(interface.urpf_v4),
+        redirects: interface.redirects,
+        ..forwarding::Interface::new(
+            interface.id,
+            interface.device,
+            tags(interface.tag),
+            mac.octets(),
+            router.id,
+        )
+    })
+}
+
+/// Source addresses of ICMP errors: the interface's own first (RFC 1812 section 4.3.2.4), else another of its router.
+fn icmp_sources(
+    router: &Router,
+    interface: &Interface,
+    learned: &impl Learned,
+) -> (Option<Ipv6Addr>, Option<Ipv4Addr>) {
+    let others = router
+        .interfaces
+        .iter()
+        .filter(|other| other.id != interface.id);
+    let candidates: Vec<IpAddr> = std::iter::once(interface)
+        .chain(others)
+        .flat_map(|i| i.addresses.iter().map(|net| (i.id, net.addr())))
+        .filter(|(id, address)| learned.is_valid(*id, *address))
+        .map(|(_, address)| address)
+        .collect();
+    let v6 = candidates.iter().find_map(|address| match address {
+        IpAddr::V6(v6) => Some(*v6),
+        IpAddr::V4(_) => None,
+    });
+    let v4 = candidates.iter().find_map(|address| match address {
+        IpAddr::V4(v4) => Some(*v4),
+        IpAddr::V6(_) => None,
+    });
+    (v6, v4)
+}
+
+/// IPv6 groups to join: all nodes, all routers, and the solicited-node group of each unicast and anycast address
+/// (RFC 4291 section 2.8). Tentative addresses count: duplicate detection listens there.
+pub fn groups6(interface: &Interface, mac: MacAddr) -> BTreeSet<Ipv6Addr> {
+    if interface.mtu < MIN_IPV6_MTU {
+        return BTreeSet::new();
+    }
+    let own = interface
+        .addresses
+        .iter()
+        .filter_map(|net| match net.addr() {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(_) => None,
+        });
+    let proxied = interface
+        .proxy_nd
+        .iter()
+        .filter(|net| net.prefix_len() == 128);
+    own.chain([interface.link_local_for(mac)])
+        .chain(interface.subnet_router_anycast())
+        .chain(interface.anycast.iter().copied())
+        .chain(proxied.map(|net| net.addr()))
+        .map(solicited_node)
+        .chain([ALL_NODES, ALL_ROUTERS])
+        .collect()
+}
+
+fn broadcasts(interface: &Interface) -> Vec<Ipv4Addr> {
+    let of = |net: &IpNet| match net {
+        IpNet::V4(net) => broadcast(net),
+        IpNet::V6(_) => None,
+    };
+    let set: BTreeSet<Ipv4Addr> = interface.addresses.iter().filter_map(of).collect();
+    set.into_iter().collect()
+}
+
+fn rate(rate: model::Rate) -> forwarding::Rate {
+    forwarding::Rate {
+        per_second: rate.per_second,
+        burst: rate.burst,
+    }
+}
+
+fn urpf(mode: Urpf) -> forwarding::Urpf {
+    match mode {
+        Urpf::Off => forwarding::Urpf::Off,
+        Urpf::Strict => forwarding::Urpf::Strict,
+        Urpf::Loose => forwarding::Urpf::Loose,
+    }
+}
+
+fn tags(tag: Tag) -> Tags {
+    match tag {
+        Tag::Untagged => Tags::None,
+        Tag::Vlan(vid) => Tags::Vlan(vid),
+        Tag::QinQ { outer, inner, .. } => Tags::QinQ { outer, inner },
+    }
+}
+
+/// What a device must let in beside broadcasts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MacFilter {
+    /// Unicast addresses beside the device's own.
+    pub unicast: BTreeSet<MacAddr>,
+    /// Multicast addresses.
+    pub multicast: BTreeSet<MacAddr>,
+    /// Every multicast: solicitations for the addresses of a proxied prefix go to more groups than can be listed.
+    pub all_multicast: bool,
+}
+
+/// The MAC filter of each open device that has interfaces.
+pub fn mac_filters(model: &Model, learned: &impl Learned) -> BTreeMap<PortId, MacFilter> {
+    let mut filters: BTreeMap<PortId, MacFilter> = BTreeMap::new();
+    for (_, interface) in model.interfaces() {
+        let Some(device_mac) = learned.mac(interface.device) else {
+            continue;
+        };
+        let filter = filters.entry(interface.device).or_default();
+        let mac = interface.mac.unwrap_or(device_mac);
+        if mac != device_mac {
+            filter.unicast.insert(mac);
+        }
+        let groups = groups6(interface, mac);
+        filter
+            .multicast
+            .extend(groups.iter().map(MacAddr::for_ipv6_multicast));
+        filter
+            .multicast
+            .insert(MacAddr::for_ipv4_multicast(ALL_HOSTS));
+        filter.all_multicast |= interface.proxy_nd.iter().any(|net| net.prefix_len() < 128);
+    }
+    filters
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    struct AllValid;
+
+    impl Learned for AllValid {
+        fn mac(&self, port: PortId) -> Option<MacAddr> {
+            (port == PortId(0)).then_some(MacAddr([2, 0, 0, 0, 0, 1]))
+        }
+        fn is_valid(&self, _: IfaceId, address: IpAddr) -> bool {
+            address != "2001:db8:2::1".parse::<IpAddr>().unwrap()
+        }
+    }
+
+    const TEXT: &str = r#"
+[[device]]
+name = "lan"
+kind = "null"
+[[device]]
+name = "closed"
+kind = "null"
+[[router]]
+name = "main"
+[[router.interface]]
+name = "lan0"
+device = "lan"
+addresses = ["2001:db8:1::1:2345/64", "192.0.2.1/24", "192.0.2.2/24"]
+anycast = ["2001:db8:1::53"]
+urpf_v6 = "strict"
+[[router.interface]]
+name = "lan100"
+device = "lan"
+vlan = 100
+outer_vlan = 7
+mac = "02:00:00:00:00:64"
+addresses = ["2001:db8:2::1/64"]
+proxy_nd = ["2001:db8:9::/64"]
+[[router.interface]]
+name = "closed0"
+device = "closed"
+"#;
+
+    fn model() -> Model {
+        crate::config::parse(Path::new("t.toml"), TEXT)
+            .unwrap()
+            .model
+    }
+
+    #[test]
+    fn the_snapshot_holds_interfaces_of_open_devices() {
+        let snapshot = forwarding(&model(), &AllValid);
+        assert_eq!(snapshot.interfaces().count(), 2);
+        let lan = snapshot.interface(IfaceId(1)).unwrap();
+        assert_eq!(
+            lan.link_local,
+            ["fe80::ff:fe00:1".parse::<Ipv6Addr>().unwrap()]
+        );
+        assert_eq!(lan.icmp_source4, Some(Ipv4Addr::new(192, 0, 2, 1)));
+        assert_eq!(lan.broadcast4, [Ipv4Addr::new(192, 0, 2, 255)]);
+        assert_eq!(
+            (lan.urpf6, lan.urpf4),
+            (forwarding::Urpf::Strict, forwarding::Urpf::Off)
+        );
+        let groups: Vec<String> = lan.groups6.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            groups,
+            [
+                "ff02::1",
+                "ff02::2",
+                "ff02::1:ff00:0",
+                "ff02::1:ff00:1",
+                "ff02::1:ff00:53",
+                "ff02::1:ff01:2345"
+            ]
+        );
+        let vlan = snapshot.interface(IfaceId(2)).unwrap();
+        assert_eq!(
+            vlan.tags,
+            Tags::QinQ {
+                outer: 7,
+                inner: 100
+            }
+        );
+        assert_eq!(vlan.mac, [2, 0, 0, 0, 0, 0x64]);
+        // Its own address is not valid: errors come from another of the router.
+        assert_eq!(
+            vlan.icmp_source6,
+            Some("2001:db8:1::1:2345".parse().unwrap())
+        );
+        assert_eq!(
+            snapshot.port(PortId(0)).unwrap().tags.qinq(7, 100),
+            IfaceId(2)
+        );
+    }
+
+    #[test]
+    fn filters_let_in_what_the_interfaces_listen_to() {
+        let filters = mac_filters(&model(), &AllValid);
+        assert_eq!(filters.len(), 1);
+        let filter = &filters[&PortId(0)];
+        assert_eq!(
+            filter.unicast,
+            BTreeSet::from([MacAddr([2, 0, 0, 0, 0, 0x64])])
+        );
+        assert!(filter.all_multicast);
+        assert!(
+            filter
+                .multicast
+                .contains(&MacAddr([0x33, 0x33, 0xff, 1, 0x23, 0x45]))
+        );
+        assert!(filter.multicast.contains(&MacAddr([1, 0, 0x5e, 0, 0, 1])));
+    }
+}

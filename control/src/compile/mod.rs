@@ -1,0 +1,10 @@
+//! Intent and learned state to tables, as pure functions: same inputs, same tables.
+//!
+//! ```text
+//!   model ─┬─► interfaces ──► dataplane::forwarding::Forwarding, MAC filters
+//!          └─► routes (RIB, per router) ──► changed prefixes with their resolution ──► publish
+//!   link state, valid addresses, API routes ──▲
+//! ```
+
+pub mod interfaces;
+pub mod routes;
