@@ -261,8 +261,8 @@ impl Dataplane {
                 backlog: Backlog::new(options.backlog),
                 tx,
                 punts: punt::Punts::new(punt_in),
-                icmp: icmp_error::State,
-                hold: hold::State,
+                icmp: icmp_error::State::default(),
+                hold: hold::State::default(),
                 trash: Trash::default(),
             };
             let worker = Worker::new(

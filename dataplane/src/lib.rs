@@ -20,6 +20,7 @@ pub mod graph_doc;
 pub mod hold;
 pub mod icmp;
 pub mod inject;
+pub mod lane;
 pub mod observe;
 pub mod ports;
 pub mod punt;

@@ -25,8 +25,9 @@ use tables::id::PortId;
 use tables::publish::Reader;
 
 use crate::frame::{BURST, Frame};
-use crate::graph;
+use crate::graph::{self, Stage};
 use crate::inject::{Inject, InjectConsumer};
+use crate::lane::Lane;
 use crate::stages::tx::Outlet;
 use crate::stages::{hold, inject};
 use crate::state::{Context, Tables, WorkerState};
@@ -87,6 +88,7 @@ pub struct Worker {
     pub idle: Idle,
     receive: Vec<(PortId, RxQueue)>,
     frame: Box<Frame>,
+    lane: Box<Lane>,
     hz: u64,
 }
 
@@ -113,6 +115,7 @@ impl Worker {
             idle,
             receive: Vec::with_capacity(MAX_QUEUES),
             frame: Frame::new(),
+            lane: Lane::new(),
             hz: clock::hz(),
         }
     }
@@ -120,7 +123,10 @@ impl Worker {
     /// Runs until told to stop.
     pub fn run(mut self) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") {
+            // SAFETY: the processor has the features (invariant); all that have these have AVX2 and BMI2.
+            return unsafe { run_avx512(&mut self) };
+        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
             // SAFETY: the processor has the features (invariant).
             return unsafe { run_avx2(&mut self) };
         }
@@ -165,7 +171,7 @@ impl Worker {
             // SAFETY: `rx_burst` initialises as many packets as it says.
             let n = unsafe { frame.receive(|out| queue.rx_burst(out)) };
             if n > 0 {
-                process(&cx, frame, state, *port);
+                process(&cx, frame, Some(&mut self.lane), state, *port);
                 work += n;
             }
         }
@@ -229,9 +235,15 @@ impl Worker {
     }
 }
 
-/// Deals with the packets that a port has just delivered into the frame.
+/// Deals with the packets that `port` has just delivered into the frame; without a lane, all in the graph.
 #[inline(always)]
-pub fn process(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState, port: PortId) {
+pub fn process(
+    cx: &Context<'_>,
+    frame: &mut Frame,
+    lane: Option<&mut Lane>,
+    w: &mut WorkerState,
+    port: PortId,
+) {
     let bytes: u64 = frame
         .mbufs()
         .iter()
@@ -240,11 +252,14 @@ pub fn process(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState, port: P
     w.counters.port(port).rx.add(frame.len() as u64, bytes);
     w.counters.run.bursts.add(1);
     w.counters.run.packets.add(frame.len() as u64);
-    for number in 0..frame.len() {
-        frame.enter(number, port);
-    }
     frame.observed = cx.forwarding.port(port).is_some_and(|port| port.observed);
-    graph::run(cx, frame, w);
+    match lane {
+        Some(lane) => lane.run(cx, frame, w, port),
+        None => (0..frame.len()).for_each(|number| frame.enter(number, port)),
+    }
+    if !frame.waiting(Stage::Parse).is_empty() {
+        graph::run(cx, frame, w);
+    }
 }
 
 /// Runs the graph over what waits in the backlog, until nothing does.
@@ -271,6 +286,16 @@ pub fn drain_backlog(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) -
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 unsafe fn run_avx2(worker: &mut Worker) {
+    worker.poll();
+}
+
+/// The loop compiled for AVX-512 with byte and word instructions on vectors of any length.
+///
+/// # Safety
+/// The processor has AVX-512 F, BW, DQ and VL, and all that [`run_avx2`] needs.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn run_avx512(worker: &mut Worker) {
     worker.poll();
 }
 

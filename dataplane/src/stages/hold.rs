@@ -7,7 +7,7 @@ use crate::state::{Context, WorkerState};
 
 /// The stage's own state.
 #[derive(Debug, Default)]
-pub struct State;
+pub struct State {}
 
 /// Nothing can wait yet.
 pub fn hold(_: &Context<'_>, frame: &mut Frame, _: &mut WorkerState) {

@@ -6,7 +6,7 @@ use crate::state::{Context, WorkerState};
 
 /// The stage's own state.
 #[derive(Debug, Default)]
-pub struct State;
+pub struct State {}
 
 /// Drops the packets of its list, each under its reason.
 pub fn icmp_error(_: &Context<'_>, frame: &mut Frame, _: &mut WorkerState) {

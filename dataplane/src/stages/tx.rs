@@ -162,7 +162,7 @@ impl TxPorts {
         } = &mut self.ports[port.index()];
         let (sent, refused) = match outlet {
             Some(Outlet::Queue(queue)) => (
-                transmit(queue, waiting, counters.port(port)),
+                transmit(queue, waiting, octets(waiting), counters.port(port)),
                 DropReason::TxFull,
             ),
             Some(Outlet::Peer(peer)) => {
@@ -190,11 +190,14 @@ impl TxPorts {
     }
 }
 
-/// Hands a burst to the device; how many it took. Counts them.
+/// Hands a burst of `bytes` in all to the device; how many packets it took. Counts them.
 #[inline(always)]
-pub fn transmit(queue: &mut TxQueue, packets: &[Mbuf], counters: &PortCounters) -> usize {
-    // A packet that the device took is no longer ours to look at.
-    let bytes: u64 = packets.iter().map(|packet| packet.pkt_len() as u64).sum();
+pub fn transmit(
+    queue: &mut TxQueue,
+    packets: &[Mbuf],
+    bytes: u64,
+    counters: &PortCounters,
+) -> usize {
     let mut sent = queue.tx_burst(packets);
     for _ in 1..TRIES {
         if sent == packets.len() {
@@ -202,12 +205,18 @@ pub fn transmit(queue: &mut TxQueue, packets: &[Mbuf], counters: &PortCounters) 
         }
         sent += queue.tx_burst(&packets[sent..]);
     }
-    let left: u64 = packets[sent..]
-        .iter()
-        .map(|packet| packet.pkt_len() as u64)
-        .sum();
-    counters.tx.add(sent as u64, bytes - left);
+    counters
+        .tx
+        .add(sent as u64, bytes - octets(&packets[sent..]));
     sent
+}
+
+/// Bytes of packets that are still ours.
+fn octets(packets: &[Mbuf]) -> u64 {
+    packets
+        .iter()
+        .map(|packet| u64::from(packet.pkt_len()))
+        .sum()
 }
 
 /// Puts the packets of its list into their ports' buffers.

@@ -1,0 +1,416 @@
+//! The fast lane: the graph's commonest way, as two dense loops.
+//!
+//! A packet is *plain* when nothing is left to ask about it but its route: whole headers in one segment, our MAC,
+//! untagged, an intact IP header without options, extension headers or fragments, a hop limit to spare, and addresses
+//! that may be forwarded. Plain packets of a burst are looked up together, rewritten in one loop and, when they all leave
+//! by one port, sent as they stand. A packet whose next hop asks for more (not resolved, too big, local, a redirect) goes
+//! back to the graph, unchanged.
+//!
+//! The lane is an optimisation, never a second opinion: same tables, counters and drop reasons. A test sends every
+//! case through both ways and compares what came out.
+//!
+//! Measured (cycles per packet, a burst of 64): classification 8, lookup 31, the rest 6. What matters: loops without
+//! calls, counters summed in registers, one transmit burst per frame, prefetching of packets that come from memory.
+//!
+//! LIMIT: tagged frames and interfaces with a reverse path check take the graph.
+
+use dpdk::{Mbuf, mbuf};
+use tables::id::{IfaceId, NextHopId, PortId};
+use tables::next_hop::{NextHop, NextHopKind};
+
+use crate::drop::DropReason;
+use crate::forwarding::{Interface, Urpf};
+use crate::frame::{BURST, Family, Frame, Meta};
+use crate::stages::rewrite::{decrement, encapsulate};
+use crate::stages::route::member;
+use crate::stages::tx::transmit;
+use crate::state::{Context, WorkerState};
+
+/// Bytes of the link-layer header of a plain packet.
+const LINK: usize = 14;
+/// How many packets ahead are prefetched.
+const AHEAD: usize = 8;
+
+/// The lane's working arrays, made once per worker.
+pub struct Lane {
+    v6: Plain<u128>,
+    v4: Plain<u32>,
+    out: Vec<Mbuf>,
+    ways: [Way; BURST],
+}
+
+/// The plain packets of one family.
+struct Plain<A> {
+    len: usize,
+    numbers: [u8; BURST],
+    to: [A; BURST],
+    next_hops: [NextHopId; BURST],
+}
+
+/// By what a packet leaves.
+#[derive(Clone, Copy, Default)]
+struct Way {
+    port: PortId,
+    iface: IfaceId,
+    len: u32,
+}
+
+impl<A: Copy + Default> Plain<A> {
+    fn new() -> Self {
+        Self {
+            len: 0,
+            numbers: [0; BURST],
+            to: [A::default(); BURST],
+            next_hops: [NextHopId(0); BURST],
+        }
+    }
+
+    /// Notes packet `number`; it counts only if it is `plain`, so that no branch is needed.
+    #[inline(always)]
+    fn note(&mut self, number: usize, to: A, plain: bool) {
+        let place = self.len & (BURST - 1);
+        self.numbers[place] = number as u8;
+        self.to[place] = to;
+        self.len += plain as usize;
+    }
+}
+
+impl Lane {
+    /// The arrays.
+    pub fn new() -> Box<Self> {
+        Box::new(Self {
+            v6: Plain::new(),
+            v4: Plain::new(),
+            out: Vec::with_capacity(BURST),
+            ways: [Way::default(); BURST],
+        })
+    }
+
+    /// Sends the plain packets of a frame from `port` on their way; the others wait for the parse stage.
+    #[inline(always)]
+    pub fn run(&mut self, cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState, port: PortId) {
+        let Some(interface) = open_to(cx, port) else {
+            return (0..frame.len()).for_each(|number| frame.enter(number, port));
+        };
+        self.classify(frame, interface, port);
+        let vrf = interface.vrf;
+        if self.v6.len > 0 {
+            let n = self.v6.len.min(BURST);
+            let Plain { to, next_hops, .. } = &mut self.v6;
+            cx.lpm6
+                .lookup_burst(cx.reader, vrf, &to[..n], &mut next_hops[..n]);
+            let Self { v6, out, ways, .. } = self;
+            forward::<true>(
+                cx,
+                frame,
+                w,
+                interface,
+                (&v6.numbers[..n], &v6.next_hops[..n]),
+                out,
+                ways,
+            );
+        }
+        if self.v4.len > 0 {
+            let n = self.v4.len.min(BURST);
+            let Plain { to, next_hops, .. } = &mut self.v4;
+            cx.lpm4
+                .lookup_burst(cx.reader, vrf, &to[..n], &mut next_hops[..n]);
+            let Self { v4, out, ways, .. } = self;
+            forward::<false>(
+                cx,
+                frame,
+                w,
+                interface,
+                (&v4.numbers[..n], &v4.next_hops[..n]),
+                out,
+                ways,
+            );
+        }
+    }
+
+    #[inline(always)]
+    fn classify(&mut self, frame: &mut Frame, interface: &Interface, port: PortId) {
+        self.v6.len = 0;
+        self.v4.len = 0;
+        let own = mac_bits(&interface.mac);
+        let n = frame.len();
+        for mbuf in &frame.mbufs()[..n.min(AHEAD)] {
+            mbuf.prefetch_data();
+        }
+        for number in 0..n {
+            let mbufs = frame.mbufs();
+            if let Some(later) = mbufs.get(number + 2 * AHEAD) {
+                later.prefetch();
+            }
+            if let Some(later) = mbufs.get(number + AHEAD) {
+                later.prefetch_data();
+            }
+            let mbuf = mbufs[number];
+            let plain = match plain6(&mbuf, own) {
+                Some((to, plain)) => {
+                    let plain = plain & interface.ip6;
+                    self.v6.note(number, to, plain);
+                    plain
+                }
+                None => match plain4(&mbuf, own) {
+                    Some((to, plain)) => {
+                        let plain = plain & interface.ip4;
+                        self.v4.note(number, to, plain);
+                        plain
+                    }
+                    None => false,
+                },
+            };
+            if !plain {
+                frame.enter(number, port);
+            }
+        }
+    }
+}
+
+/// The interface of the port's untagged frames, if the lane may take them.
+#[inline(always)]
+fn open_to<'r>(cx: &Context<'r>, port: PortId) -> Option<&'r Interface> {
+    let view = cx.forwarding.port(port)?;
+    let interface = cx.forwarding.interface(view.tags.untagged())?;
+    let checked = interface.urpf6 != Urpf::Off || interface.urpf4 != Urpf::Off;
+    (!view.observed && !checked).then_some(interface)
+}
+
+/// The first six bytes of a frame as the upper bits of a word.
+#[inline(always)]
+fn mac_bits(mac: &[u8; 6]) -> u64 {
+    let [a, b, c, d, e, f] = *mac;
+    u64::from_le_bytes([0, 0, a, b, c, d, e, f])
+}
+
+/// `N` bytes at an offset that is known when this is compiled.
+#[inline(always)]
+fn at<const N: usize, const M: usize>(header: &[u8; M], offset: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&header[offset..offset + N]);
+    bytes
+}
+
+/// One segment, no tag taken out of the data, no batch of segments, no checksum left to us.
+#[inline(always)]
+fn ordinary(mbuf: &Mbuf) -> bool {
+    use mbuf::flags::{RX_L4_CKSUM_MASK, RX_L4_CKSUM_NONE, RX_LRO, RX_VLAN_STRIPPED};
+    let flags = mbuf.ol_flags();
+    (mbuf.nb_segs() == 1)
+        & (flags & (RX_LRO | RX_VLAN_STRIPPED) == 0)
+        & (flags & RX_L4_CKSUM_MASK != RX_L4_CKSUM_NONE)
+}
+
+/// Our MAC as destination, a station's as source.
+#[inline(always)]
+fn for_us<const M: usize>(header: &[u8; M], own: u64) -> bool {
+    (u64::from_le_bytes(at(header, 0)) << 16 == own) & (header[6] & 1 == 0)
+}
+
+/// Whether transit needs no look at this next header: all but extension headers.
+static UPPER_LAYER: [bool; 256] = {
+    let mut table = [true; 256];
+    let extensions = [0, 43, 44, 51, 60, 135, 139, 140];
+    let mut k = 0;
+    while k < extensions.len() {
+        table[extensions[k]] = false;
+        k += 1;
+    }
+    table
+};
+
+/// The destination of an IPv6 packet, and whether it is plain. `None` if it is no IPv6 packet or too short.
+#[inline(always)]
+fn plain6(mbuf: &Mbuf, own: u64) -> Option<(u128, bool)> {
+    let header = mbuf.data().first_chunk::<{ LINK + 40 }>()?;
+    // EtherType and version at once.
+    if u32::from_le_bytes(at(header, 12)) & 0x00f0_ffff != 0x0060_dd86 {
+        return None;
+    }
+    let destination = u128::from_be_bytes(at(header, LINK + 24));
+    let len = u32::from(u16::from_be_bytes(at(header, LINK + 4))) + (LINK + 40) as u32;
+    let source = u16::from_be_bytes(at(header, LINK + 8));
+    // Everything but 0000::/16 (unspecified, loopback, mapped) and fe80::/9 upwards (link-local, multicast).
+    let routable = |hi: u16| hi.wrapping_sub(1) < 0xfe7f;
+    let plain = for_us(header, own)
+        & ordinary(mbuf)
+        & (len <= mbuf.pkt_len())
+        & (header[LINK + 7] > 1)
+        & UPPER_LAYER[header[LINK + 6] as usize]
+        & routable(source)
+        & routable((destination >> 112) as u16);
+    Some((destination, plain))
+}
+
+/// The destination of an IPv4 packet, and whether it is plain. `None` if it is no IPv4 packet or too short.
+#[inline(always)]
+fn plain4(mbuf: &Mbuf, own: u64) -> Option<(u32, bool)> {
+    let header = mbuf.data().first_chunk::<{ LINK + 20 }>()?;
+    // EtherType, version and a header without options at once.
+    if u32::from_le_bytes(at(header, 12)) & 0x00ff_ffff != 0x0045_0008 {
+        return None;
+    }
+    let source = u32::from_be_bytes(at(header, LINK + 12));
+    let destination = u32::from_be_bytes(at(header, LINK + 16));
+    let len = u32::from(u16::from_be_bytes(at(header, LINK + 2)));
+    let fragment = u16::from_be_bytes(at(header, LINK + 6)) & 0x3fff;
+    // Not 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3.
+    let routable =
+        |a: u32| ((a >> 24).wrapping_sub(1) < 223) & (a >> 24 != 127) & (a >> 16 != 0xa9fe);
+    let plain = for_us(header, own)
+        & ordinary(mbuf)
+        & (len >= 20)
+        & (len + LINK as u32 <= mbuf.pkt_len())
+        & (fragment == 0)
+        & (header[LINK + 8] > 1)
+        & routable(source)
+        & routable(destination)
+        & intact(mbuf, header);
+    Some((destination, plain))
+}
+
+/// Whether the IPv4 header's checksum is right, by the device's word or our own sum.
+#[inline(always)]
+fn intact(mbuf: &Mbuf, header: &[u8; LINK + 20]) -> bool {
+    use mbuf::flags::{RX_IP_CKSUM_GOOD, RX_IP_CKSUM_MASK};
+    let words = [0, 4, 8, 12, 16].map(|k| u64::from(u32::from_le_bytes(at(header, LINK + k))));
+    let sum: u64 = words.iter().sum();
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    (mbuf.ol_flags() & RX_IP_CKSUM_MASK == RX_IP_CKSUM_GOOD) | (sum == 0xffff)
+}
+
+/// Rewrites the packets of one family and sends them.
+#[inline(always)]
+fn forward<const V6: bool>(
+    cx: &Context<'_>,
+    frame: &mut Frame,
+    w: &mut WorkerState,
+    interface: &Interface,
+    (numbers, next_hops): (&[u8], &[NextHopId]),
+    out: &mut Vec<Mbuf>,
+    ways: &mut [Way; BURST],
+) {
+    let family = if V6 { Family::V6 } else { Family::V4 };
+    let port = interface.port;
+    // Out of this interface a redirect may be due: the graph's business.
+    let back = if interface.redirects {
+        interface.id
+    } else {
+        IfaceId(0)
+    };
+    let (mut bytes, mut frame_bytes, mut mixed) = (0, 0, 0);
+    out.clear();
+    for (&number, &id) in numbers.iter().zip(next_hops) {
+        let mut mbuf = frame.mbufs()[number as usize];
+        let (mut id, mut next_hop) = (id, cx.next_hops.get(id));
+        if next_hop.kind == NextHopKind::Group {
+            id = choose::<V6>(cx, &mbuf, id);
+            next_hop = cx.next_hops.get(id);
+        }
+        let len = ip_len::<V6>(&mbuf);
+        let more = (next_hop.kind != NextHopKind::Forward)
+            | (len > u32::from(next_hop.mtu))
+            | (next_hop.iface == back)
+            | (mbuf.headroom() < 8);
+        if more {
+            frame.enter(number as usize, port);
+            continue;
+        }
+        if mbuf.pkt_len() != len + LINK as u32 {
+            // Padding. Cannot fail: the packet is longer.
+            let _ = mbuf.truncate(len + LINK as u32);
+        }
+        rewrite(&mut mbuf, next_hop, family);
+        w.counters.next_hop(id).add(1, u64::from(len));
+        let way = Way {
+            port: next_hop.port,
+            iface: next_hop.iface,
+            len,
+        };
+        ways[out.len() & (BURST - 1)] = way;
+        mixed |= (way.port.0 ^ ways[0].port.0) | (way.iface.0 ^ ways[0].iface.0);
+        bytes += u64::from(len);
+        frame_bytes += u64::from(len) + u64::from(next_hop.header_len);
+        out.push(mbuf);
+    }
+    let n = out.len() as u64;
+    if n == 0 {
+        return;
+    }
+    let received = w.counters.interface(interface.id);
+    let received = if V6 { &received.rx6 } else { &received.rx4 };
+    received.add(n, bytes);
+    w.counters.run.lane.add(n);
+    let Way {
+        port: to, iface, ..
+    } = ways[0];
+    let direct = mixed == 0 && w.tx.is_idle(to);
+    match w.tx.queue(to) {
+        Some(queue) if direct => {
+            let sent = w.counters.interface(iface);
+            let sent = if V6 { &sent.tx6 } else { &sent.tx4 };
+            sent.add(n, bytes);
+            let took = transmit(queue, out, frame_bytes, w.counters.port(to));
+            for mbuf in &out[took..] {
+                w.counters.port(port).drops[DropReason::TxFull.index()].add(1);
+                w.trash.put(*mbuf);
+            }
+        }
+        _ => {
+            for (mbuf, way) in out.iter().zip(&*ways) {
+                let sent = w.counters.interface(way.iface);
+                let sent = if V6 { &sent.tx6 } else { &sent.tx4 };
+                sent.add(1, u64::from(way.len));
+                w.tx.put(way.port, *mbuf, port, &w.counters, &mut w.trash);
+            }
+        }
+    }
+}
+
+/// Bytes of the IP packet, as its header says.
+#[inline(always)]
+fn ip_len<const V6: bool>(mbuf: &Mbuf) -> u32 {
+    let offset = if V6 { LINK + 4 } else { LINK + 2 };
+    match mbuf.data().first_chunk::<{ LINK + 20 }>() {
+        Some(header) if V6 => 40 + u32::from(u16::from_be_bytes(at(header, offset))),
+        Some(header) => u32::from(u16::from_be_bytes(at(header, offset))),
+        None => 0,
+    }
+}
+
+#[inline(always)]
+fn rewrite(mbuf: &mut Mbuf, next_hop: &NextHop, family: Family) {
+    if next_hop.header_len as usize == LINK {
+        // The EtherType is right already.
+        if let Some(header) = mbuf.data_mut().first_chunk_mut::<12>() {
+            header.copy_from_slice(&next_hop.header[..12]);
+        }
+        decrement(&mut mbuf.data_mut()[LINK..], family);
+    } else {
+        decrement(&mut mbuf.data_mut()[LINK..], family);
+        // Cannot fail: there is headroom for two tags.
+        let _ = encapsulate(mbuf, LINK as u16, next_hop, family);
+    }
+}
+
+/// The member of a group that the flow takes.
+#[cold]
+fn choose<const V6: bool>(cx: &Context<'_>, mbuf: &Mbuf, group: NextHopId) -> NextHopId {
+    let (l4, protocol) = if V6 {
+        (LINK + 40, LINK + 6)
+    } else {
+        (LINK + 20, LINK + 9)
+    };
+    let meta = Meta {
+        family: if V6 { Family::V6 } else { Family::V4 },
+        l3: LINK as u16,
+        l4: l4 as u16,
+        protocol: mbuf.data().get(protocol).copied().unwrap_or_default(),
+        ..Meta::from_port(PortId(0))
+    };
+    member(cx, mbuf, &meta, group)
+}
