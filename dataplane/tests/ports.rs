@@ -118,6 +118,12 @@ fn exchange(pool: &Mempool, mut a: OpenPort, mut b: OpenPort, len: usize) {
     assert!(refused.contains("2 queues of port"), "{refused}");
     drop((arx, atx, brx, btx));
     b.close().unwrap();
+    // See the limit of the memif driver: let it handle first that its peer has gone.
+    let until = Instant::now() + Duration::from_millis(200);
+    while a.state() == DeviceState::Up && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(20));
     a.close().unwrap();
 }
 

@@ -2,6 +2,10 @@
 //!
 //! The server can send only into buffers that the client has offered, which the client's driver
 //! does while it is polled: until the client's worker runs, the server's frames are refused.
+//!
+//! LIMIT: the driver (DPDK 22.11) must not be closed in the very moment in which its peer closes:
+//! its interrupt thread and the closing thread then free the same rings. Two ends within one
+//! process are closed one after the other with a pause.
 
 use std::path::PathBuf;
 

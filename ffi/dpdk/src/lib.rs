@@ -26,6 +26,7 @@ mod events;
 pub mod mbuf;
 mod mempool;
 pub mod netdev;
+pub mod offload;
 mod port;
 mod port_config;
 mod queue;
