@@ -203,8 +203,15 @@ impl fmt::Display for DomainName<'_> {
             if i > 0 {
                 f.write_str(".")?;
             }
-            // Bytes outside printable ASCII must not reach a terminal or a log as they are.
-            write!(f, "{}", label.escape_ascii())?;
+            for &byte in label {
+                // Bytes outside printable ASCII must not reach a terminal or a log as they are. A
+                // name from the wire has none, so that its text is the name again.
+                if byte.is_ascii_graphic() {
+                    write!(f, "{}", char::from(byte))?;
+                } else {
+                    write!(f, "{}", byte.escape_ascii())?;
+                }
+            }
         }
         Ok(())
     }
