@@ -138,13 +138,6 @@ impl Interface {
     /// A packet waits in the dataplane for `target`.
     pub(super) fn glean(&mut self, cx: &mut Context<'_>, target: IpAddr, source: Option<IpAddr>) {
         let iface = cx.iface;
-        if self.addresses.contains_key(&target) || !self.up || !is_host(target) {
-            cx.out.push(Action::Fail {
-                iface,
-                addr: target,
-            });
-            return;
-        }
         if let Some(neighbor) = self.cache.entries.get_mut(&target) {
             match neighbor.state {
                 // The answer is on its way.
@@ -162,6 +155,13 @@ impl Interface {
                     self.used(cx, target);
                 }
             }
+            return;
+        }
+        if self.addresses.contains_key(&target) || !self.up || !is_host(target) {
+            cx.out.push(Action::Fail {
+                iface,
+                addr: target,
+            });
             return;
         }
         let known = self.cache.known.remove(&target);

@@ -1,0 +1,129 @@
+//! Conversations as data: each case is a folder `<protocol>/<case>/` with `NN-input.jsonl` and `NN-output.jsonl`.
+//!
+//! An input line is an event with its time (`at_ms`, from the start of the case; `"do": "wait"` only lets time pass); an output
+//! line is what the machine did, when. Timers run between events. Randomness has a fixed seed, so that a case is exact;
+//! bounds over many seeds are the unit tests'. `CONFORMANCE_WRITE=1` writes the outputs anew, to be read before they are committed.
+
+mod nd;
+mod ra;
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A machine under test, driven by JSON.
+trait Subject {
+    /// Handles one event; what was done, in words.
+    fn event(&mut self, now: Instant, step: &Value) -> Vec<String>;
+    /// Handles `Event::Timer`.
+    fn timer(&mut self, now: Instant) -> Vec<String>;
+    /// When the timer is due.
+    fn deadline(&self) -> Option<Instant>;
+}
+
+fn case(protocol: &str, name: &str, start: Instant, mut subject: impl Subject) {
+    let folder: PathBuf = [
+        env!("CARGO_MANIFEST_DIR"),
+        "tests/conformance",
+        protocol,
+        name,
+    ]
+    .iter()
+    .collect();
+    let mut inputs: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with("-input.jsonl"))
+        .collect();
+    inputs.sort();
+    assert!(!inputs.is_empty(), "no input in {}", folder.display());
+    for input in inputs {
+        let mut lines = Vec::new();
+        for line in fs::read_to_string(&input).unwrap().lines() {
+            let step: Value = serde_json::from_str(line).unwrap();
+            let at = start + Duration::from_millis(step["at_ms"].as_u64().unwrap());
+            while let Some(due) = subject.deadline().filter(|due| *due <= at) {
+                let out = subject.timer(due);
+                record(&mut lines, due - start, out);
+            }
+            if step["do"] != "wait" {
+                let out = subject.event(at, &step);
+                record(&mut lines, at - start, out);
+            }
+        }
+        compare(&input, &lines);
+    }
+}
+
+fn record(lines: &mut Vec<String>, at: Duration, out: Vec<String>) {
+    let line = |action| {
+        format!(
+            "{{\"at_ms\":{},\"action\":{}}}",
+            at.as_millis(),
+            Value::String(action)
+        )
+    };
+    lines.extend(out.into_iter().map(line));
+}
+
+fn compare(input: &Path, lines: &[String]) {
+    let path = PathBuf::from(input.to_string_lossy().replace("-input.", "-output."));
+    if std::env::var_os("CONFORMANCE_WRITE").is_some() {
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    let expected: Vec<_> = expected.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines, expected, "{} differs", path.display());
+}
+
+// Input: an address is added; a packet waits for a host; the host answers, falls silent while in use, and is given up.
+// Output: duplicate detection, resolution, probes, multicast probes, withdrawal.
+#[test]
+fn nd_life_of_a_neighbour() {
+    nd::run("life_of_a_neighbour");
+}
+
+// Input: another host answers the duplicate detection of our link-local address.
+// Output: the address is a duplicate and stays silent.
+#[test]
+fn nd_duplicate_address() {
+    nd::run("duplicate_address");
+}
+
+// Input: solicitations for an own, an anycast and a proxied address, and another host's duplicate detection.
+// Output: advertisements with the flags of RFC 4861 sections 7.2.4, 7.2.7 and 7.2.8.
+#[test]
+fn nd_answers() {
+    nd::run("answers");
+}
+
+// Input: IPv4 address, request for it, resolution, a host that moves, a conflict.
+// Output: probes and announcements of RFC 5227, replies, the defence.
+#[test]
+fn nd_arp() {
+    nd::run("arp");
+}
+
+// Input: switched on, solicited by unicast and from the unspecified address, shut down.
+// Output: initial, solicited and final advertisements.
+#[test]
+fn ra_life_of_a_router() {
+    ra::run("life_of_a_router");
+}
+
+// Input: a prefix is configured away and comes back.
+// Output: lifetime 0, then the old lifetimes.
+#[test]
+fn ra_renumbering() {
+    ra::run("renumbering");
+}
+
+// Input: another router advertises other variables, twice, then a third time with others.
+// Output: each contradiction once.
+#[test]
+fn ra_inconsistent_router() {
+    ra::run("inconsistent_router");
+}
