@@ -15,6 +15,8 @@ pub mod publish;
 #[cfg(not(loom))]
 mod region;
 mod sync;
+#[cfg(not(loom))]
+pub mod testing;
 
 /// Asks for the cache line at `line` to be loaded; any address may be given.
 #[cfg(not(loom))]

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes by which a region is opened up: the size of an x86 huge page.
 const STEP: usize = 2 << 20;
@@ -15,7 +16,7 @@ const STEP: usize = 2 << 20;
 pub(crate) struct Region {
     base: NonNull<u8>,
     reserved: usize,
-    open: usize,
+    open: AtomicUsize,
 }
 
 // SAFETY: a region is plain memory; whoever writes through its pointers answers for the races.
@@ -57,13 +58,13 @@ impl Region {
         Ok(Region {
             base,
             reserved,
-            open: 0,
+            open: AtomicUsize::new(0),
         })
     }
 
     /// Reserves and opens `bytes`: for tables of a fixed size, of which only what is used gets pages.
     pub fn fixed(bytes: usize) -> io::Result<Region> {
-        let mut region = Region::reserve(bytes)?;
+        let region = Region::reserve(bytes)?;
         // SAFETY: the range is ours; sparse use of a big table should not take 2 MiB a touch.
         unsafe {
             libc::madvise(
@@ -77,8 +78,8 @@ impl Region {
     }
 
     /// Makes the first `bytes` usable. Fails when that is more than was reserved, or than the system gives.
-    pub fn open(&mut self, bytes: usize) -> io::Result<()> {
-        if bytes <= self.open {
+    pub fn open(&self, bytes: usize) -> io::Result<()> {
+        if bytes <= self.open.load(Ordering::Relaxed) {
             return Ok(());
         }
         if bytes > self.reserved {
@@ -96,7 +97,8 @@ impl Region {
         if rc != 0 {
             return Err(io::Error::last_os_error());
         }
-        self.open = open;
+        // Two threads at once would both have opened at least what they asked for; here it only saves calls.
+        self.open.fetch_max(open, Ordering::Relaxed);
         Ok(())
     }
 
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn opened_memory_is_zero_stays_in_place_and_is_bounded() {
-        let mut region = Region::reserve(3 << 20).unwrap();
+        let region = Region::reserve(3 << 20).unwrap();
         let base = region.base();
         assert_eq!(base.align_offset(STEP), 0);
         region.open(100).unwrap();

@@ -35,10 +35,19 @@ pub trait Address:
     /// Bitwise or.
     fn or(self, other: Self) -> Self;
 
+    /// Bitwise exclusive or.
+    fn xor(self, other: Self) -> Self;
+
     /// The length of the common prefix of two addresses.
     fn common_len(self, other: Self) -> u8;
 
-    /// The first 64 bits, left-aligned: an IPv4 address stands in the upper half.
+    /// Bits that a wide direct node of the lookup structure decides.
+    const WIDE_BITS: u8;
+
+    /// The first bit that no wide direct node decides: IPv6 has two of them one above the other, IPv4 one.
+    const WIDE_END: u8;
+
+    /// The first 64 bits of an IPv6 address; an IPv4 address as a number.
     fn high(self) -> u64;
 
     /// Bits 64 to 127; 0 for IPv4.
@@ -49,9 +58,12 @@ pub trait Address:
 }
 
 macro_rules! address {
-    ($int:ty, $ip:ty, $bits:literal, high: $high:expr, low: $low:expr) => {
+    ($int:ty, $ip:ty, $bits:literal, wide: $wide:literal to $end:literal,
+     high: $high:expr, low: $low:expr) => {
         impl Address for $int {
             const BITS: u8 = $bits;
+            const WIDE_BITS: u8 = $wide;
+            const WIDE_END: u8 = $end;
 
             #[inline(always)]
             fn network(self, len: u8) -> Self {
@@ -90,6 +102,11 @@ macro_rules! address {
             }
 
             #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                self ^ other
+            }
+
+            #[inline(always)]
             fn common_len(self, other: Self) -> u8 {
                 (self ^ other).leading_zeros() as u8
             }
@@ -111,8 +128,8 @@ macro_rules! address {
     };
 }
 
-address!(u128, Ipv6Addr, 128, high: |a: u128| (a >> 64) as u64, low: |a: u128| a as u64);
-address!(u32, Ipv4Addr, 32, high: |a: u32| (a as u64) << 32, low: |_| 0);
+address!(u128, Ipv6Addr, 128, wide: 12 to 24, high: |a: u128| (a >> 64) as u64, low: |a: u128| a as u64);
+address!(u32, Ipv4Addr, 32, wide: 16 to 16, high: |a: u32| a as u64, low: |_| 0);
 
 /// A prefix length longer than the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -270,6 +287,6 @@ mod tests {
             (0, 0, u32::MAX)
         );
         assert_eq!((u128::MAX.next(), u128::MAX.high()), (None, u64::MAX));
-        assert_eq!(0x0a00_0001_u32.high(), 0x0a00_0001_0000_0000);
+        assert_eq!(0x0a00_0001_u32.high(), 0x0a00_0001);
     }
 }

@@ -1,203 +1,197 @@
 //! Which route does this address take?
 //!
-//! Longest prefix match over many VRFs, looked up by every worker while one writer changes it.
+//! Longest prefix match for IPv6 and IPv4 over many VRFs, looked up in bursts by every worker while one writer changes it.
+//!
+//! ```text
+//!   writer                                        readers
+//!   Rib: a trie of routes, per VRF                vrfs[vrf]: root entry, default route
+//!     │ routes inside a span, in order              │
+//!   build: sweep to intervals, intervals to nodes   ▼ entries: next hop | node       (node.rs has the layout)
+//!     │ one atomic store of an entry              direct nodes: 12 + 12 bits, where a VRF is big; IPv4: 16
+//!     └──────────────────────────────────────────► └► chunks: 17-ary SIMD search trees over 32 or 64 bits,
+//!   old nodes ─► retired ─► free (QSBR)               immutable but for the entries among their values
+//! ```
+//!
+//! A small VRF is one chunk over the first 64 bits and, for its hosts, one per /64: a few hundred bytes. As it grows, spans
+//! with many boundaries are split by direct nodes, and put together again when they empty.
+//!
+//! A change rebuilds the smallest span that holds the prefix: a host route only its /64's chunk. The default route is a word of
+//! its own beside the root.
+//!
+//! # Invariants
+//! 1. A node is written before the entry that names it is stored (release), and read after that entry was loaded
+//!    (acquire).
+//! 2. After that only entries in it change (direct slots and values), each by one atomic store; separators never do.
+//! 3. A node is reused only after the entry that named it was replaced and a grace period has passed; a lookup borrows the
+//!    [`Reader`] and keeps nothing.
+//! 4. At any moment each address finds the next hop it had before or after any change in progress. Of a route that
+//!    spans several entries the parts change one by one.
 #![allow(unsafe_code)]
 
 mod address;
+pub mod arch;
+mod arena;
+mod build;
 mod naive;
+mod node;
+mod rib;
+mod search;
+mod writer;
 
 pub use address::{Address, Prefix, PrefixLenError};
+#[cfg(target_arch = "x86_64")]
+pub use arch::{Avx2, Avx512};
+pub use arch::{Isa, Scalar, Simd};
 pub use naive::NaiveLpm;
+pub use writer::{LpmError, LpmWriter};
 
 use crate::id::{NextHopId, VrfId};
 use crate::publish::{Qsbr, Reader};
-use std::sync::{Arc, RwLock};
+use crate::region::Region;
+use node::Entry;
+use search::{BURST, Nodes, Start};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Why the routing table refused a change.
-#[derive(Debug, thiserror::Error)]
-pub enum LpmError {
-    /// The memory could not be reserved or is used up.
-    #[error("no memory for the routing table")]
-    Memory(#[source] std::io::Error),
-    /// The VRF has not been added.
-    #[error("VRF {0} does not exist")]
-    UnknownVrf(VrfId),
-    /// The VRF's number is not below the maximum that the table was created with.
-    #[error("VRF {vrf} is not below the limit of {max}")]
-    VrfLimit {
-        /// The number asked for.
-        vrf: VrfId,
-        /// VRFs that the table was created for.
-        max: usize,
-    },
-    /// Next hop 0 means "no route", and ids have 28 bits.
-    #[error("{0} is not a next-hop id that a route can have")]
-    InvalidNextHop(NextHopId),
+/// Where a VRF's lookups begin.
+#[derive(Debug, Default)]
+struct Vrf {
+    root: AtomicU32,
+    /// Next hop of the route of length 0, or 0.
+    default: AtomicU32,
 }
 
 /// The readers' side: shared by all workers.
 #[derive(Debug)]
 pub struct Lpm<A: Address> {
+    vrfs: Box<[Vrf]>,
+    region: Arc<Region>,
     qsbr: Arc<Qsbr>,
-    routes: RwLock<NaiveLpm<A>>,
+    isa: Isa,
+    family: PhantomData<A>,
 }
 
 impl<A: Address> Lpm<A> {
     /// The next hop of `addr`; 0 if the VRF has no route for it, or does not exist.
+    ///
+    /// # Panics
+    /// If `reader` belongs to another [`Qsbr`] than the table.
+    #[inline]
     pub fn lookup(&self, reader: &Reader, vrf: VrfId, addr: A) -> NextHopId {
-        let mut out = [NextHopId(0)];
-        self.lookup_burst(reader, vrf, &[addr], &mut out);
-        out[0]
+        let Some(start) = self.begin(reader, vrf) else {
+            return NextHopId(0);
+        };
+        // SAFETY: `reader` keeps nodes from being reused, and the root is of this table.
+        unsafe { start.find(addr) }
     }
 
-    /// The next hops of a burst of addresses of one VRF.
+    /// The next hops of any number of addresses of one VRF, with the best instructions that the processor has.
     ///
     /// # Panics
     /// If `out` is shorter than `addrs`, or `reader` belongs to another [`Qsbr`] than the table.
     pub fn lookup_burst(&self, reader: &Reader, vrf: VrfId, addrs: &[A], out: &mut [NextHopId]) {
+        match self.isa {
+            Isa::Scalar => self.chunks(Scalar, reader, vrf, addrs, out),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `isa` was found by detection.
+            Isa::Avx2 => unsafe { self.chunks_avx2(reader, vrf, addrs, out) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Isa::Avx512 => unsafe { self.chunks_avx512(reader, vrf, addrs, out) },
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => self.chunks(Scalar, reader, vrf, addrs, out),
+        }
+    }
+
+    /// The next hops of up to 64 addresses of one VRF, for a caller that is itself compiled for `simd`'s instructions (a
+    /// poll loop under `#[target_feature]`), and has the first half of each address in `high` (see [`Address::high`]).
+    /// `addr(i)` gives a whole address; it is only called where routes are longer than 56 bits.
+    ///
+    /// # Panics
+    /// If `high` is longer than 64 or than `out`, or `reader` belongs to another [`Qsbr`] than the table.
+    #[inline(always)]
+    pub fn lookup_lane<S: Simd>(
+        &self,
+        simd: S,
+        reader: &Reader,
+        vrf: VrfId,
+        high: &[u64],
+        addr: impl Fn(usize) -> A,
+        out: &mut [NextHopId],
+    ) {
+        let n = high.len();
+        assert!(
+            n <= BURST && n <= out.len(),
+            "{n} addresses for {} results",
+            out.len()
+        );
+        let Some(start) = self.begin(reader, vrf) else {
+            out[..n].fill(NextHopId(0));
+            return;
+        };
+        // SAFETY: `search::burst` calls it with `i < n`.
+        let high = |i: usize| unsafe { *high.get_unchecked(i) };
+        // SAFETY: `reader` keeps nodes from being reused, the root is of this table; `n` was checked.
+        unsafe { search::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
+    }
+
+    #[inline(always)]
+    fn begin(&self, reader: &Reader, vrf: VrfId) -> Option<Start> {
         assert!(
             reader.belongs_to(&self.qsbr),
             "reader of another QSBR instance"
         );
-        let routes = self
-            .routes
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (addr, out) in addrs.iter().zip(&mut out[..addrs.len()]) {
-            *out = routes.lookup(vrf, *addr);
-        }
-    }
-}
-
-/// The writer's side: one per table.
-#[derive(Debug)]
-pub struct LpmWriter<A: Address> {
-    table: Arc<Lpm<A>>,
-    vrfs: Vec<bool>,
-}
-
-impl<A: Address> LpmWriter<A> {
-    /// An empty table for VRFs `0..max_vrfs`, whose readers are registered with `qsbr`.
-    pub fn new(max_vrfs: usize, qsbr: Arc<Qsbr>) -> Result<(LpmWriter<A>, Arc<Lpm<A>>), LpmError> {
-        let table = Arc::new(Lpm {
-            qsbr,
-            routes: RwLock::default(),
-        });
-        Ok((
-            LpmWriter {
-                table: table.clone(),
-                vrfs: vec![false; max_vrfs],
-            },
-            table,
-        ))
+        let vrf = self.vrfs.get(vrf.index())?;
+        Some(Start {
+            nodes: Nodes(self.region.base()),
+            root: Entry(vrf.root.load(Ordering::Acquire)),
+            default: vrf.default.load(Ordering::Relaxed),
+        })
     }
 
-    /// Adds a VRF without routes; nothing happens if it exists.
-    pub fn add_vrf(&mut self, vrf: VrfId) -> Result<(), LpmError> {
-        let max = self.vrfs.len();
-        *self
-            .vrfs
-            .get_mut(vrf.index())
-            .ok_or(LpmError::VrfLimit { vrf, max })? = true;
-        Ok(())
-    }
-
-    /// Removes a VRF and its routes.
-    pub fn remove_vrf(&mut self, vrf: VrfId) -> Result<(), LpmError> {
-        self.check(vrf)?;
-        let all: Vec<_> = self.iter(vrf).collect();
-        for (prefix, _) in all {
-            self.remove(vrf, &prefix)?;
-        }
-        self.vrfs[vrf.index()] = false;
-        Ok(())
-    }
-
-    /// Adds or replaces a route, visible to readers at once; returns the next hop it had.
-    pub fn insert(
-        &mut self,
+    #[inline(always)]
+    fn chunks<S: Simd>(
+        &self,
+        simd: S,
+        reader: &Reader,
         vrf: VrfId,
-        prefix: Prefix<A>,
-        next_hop: NextHopId,
-    ) -> Result<Option<NextHopId>, LpmError> {
-        self.check(vrf)?;
-        if next_hop.0 == 0 || next_hop.0 >= 1 << 28 {
-            return Err(LpmError::InvalidNextHop(next_hop));
-        }
-        Ok(self.routes_mut().insert(vrf, prefix, next_hop))
-    }
-
-    /// Removes a route, at once; returns the next hop it had, `None` if there was no such route.
-    pub fn remove(
-        &mut self,
-        vrf: VrfId,
-        prefix: &Prefix<A>,
-    ) -> Result<Option<NextHopId>, LpmError> {
-        self.check(vrf)?;
-        Ok(self.routes_mut().remove(vrf, prefix))
-    }
-
-    /// The next hop of exactly this route.
-    pub fn get(&self, vrf: VrfId, prefix: &Prefix<A>) -> Option<NextHopId> {
-        self.iter(vrf)
-            .find(|(p, _)| p == prefix)
-            .map(|(_, next_hop)| next_hop)
-    }
-
-    /// All routes of a VRF in order: parents before children.
-    pub fn iter(&self, vrf: VrfId) -> impl Iterator<Item = (Prefix<A>, NextHopId)> {
-        let routes = self
-            .table
-            .routes
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut all: Vec<_> = routes
-            .iter()
-            .filter(|(v, ..)| *v == vrf)
-            .map(|(_, p, n)| (p, n))
-            .collect();
-        all.sort_unstable();
-        all.into_iter()
-    }
-
-    /// The route that `addr` takes.
-    pub fn explain(&self, vrf: VrfId, addr: A) -> Option<(Prefix<A>, NextHopId)> {
-        let routes = self
-            .table
-            .routes
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        routes.explain(vrf, addr)
-    }
-
-    /// Begins a batch: changes are visible to readers at [`commit`](LpmWriter::commit), every part of the table being
-    /// rebuilt once however many changes met it.
-    pub fn begin(&mut self) {}
-
-    /// Ends a batch.
-    pub fn commit(&mut self) -> Result<(), LpmError> {
-        Ok(())
-    }
-
-    /// Takes back memory that no worker can be reading any more. Cheap; called from the writer's tick.
-    pub fn reclaim(&mut self) {}
-
-    /// Bytes of the lookup structure of a VRF.
-    pub fn memory_bytes(&self, vrf: VrfId) -> usize {
-        self.iter(vrf).count() * size_of::<Prefix<A>>()
-    }
-
-    fn check(&self, vrf: VrfId) -> Result<(), LpmError> {
-        match self.vrfs.get(vrf.index()) {
-            Some(true) => Ok(()),
-            _ => Err(LpmError::UnknownVrf(vrf)),
+        addrs: &[A],
+        out: &mut [NextHopId],
+    ) {
+        let out = &mut out[..addrs.len()];
+        let Some(start) = self.begin(reader, vrf) else {
+            out.fill(NextHopId(0));
+            return;
+        };
+        for (addrs, out) in addrs.chunks(BURST).zip(out.chunks_mut(BURST)) {
+            let n = addrs.len();
+            // SAFETY: `search::burst` calls it with `i < n`.
+            let addr = |i: usize| unsafe { *addrs.get_unchecked(i) };
+            let high = |i: usize| addr(i).high();
+            // SAFETY: `reader` keeps nodes from being reused, the root is of this table; a chunk is at most BURST long.
+            unsafe { search::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
         }
     }
 
-    fn routes_mut(&mut self) -> std::sync::RwLockWriteGuard<'_, NaiveLpm<A>> {
-        self.table
-            .routes
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,popcnt")]
+    fn chunks_avx2(&self, reader: &Reader, vrf: VrfId, addrs: &[A], out: &mut [NextHopId]) {
+        let Some(simd) = Avx2::detect() else {
+            unreachable!("the caller has detected it")
+        };
+        self.chunks(simd, reader, vrf, addrs, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi1,popcnt")]
+    fn chunks_avx512(&self, reader: &Reader, vrf: VrfId, addrs: &[A], out: &mut [NextHopId]) {
+        let Some(simd) = Avx512::detect() else {
+            unreachable!("the caller has detected it")
+        };
+        self.chunks(simd, reader, vrf, addrs, out);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! Routing tables and traffic for benches and tests, from a seed: shaped like the Internet's, without its data.
+//!
+//! What makes a real IPv6 table hard or easy is kept: the shares of prefix lengths, that routes crowd in few /12s, that most
+//! sit in clusters under a provider's /29 or /32 while some stand alone, and that nearly every pair of neighbours has
+//! different next hops.
+
+use crate::id::NextHopId;
+use crate::lpm::{Address, Prefix};
+use hashbrown::HashSet;
+
+/// A generator of pseudo-random numbers (SplitMix64): small, and the same everywhere.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// A sequence of its own for each seed.
+    pub fn new(seed: u64) -> Random {
+        Random(seed)
+    }
+
+    /// 64 random bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `n`; 0 if `n` is 0.
+    pub fn below(&mut self, n: u64) -> u64 {
+        ((self.bits() as u128 * n as u128) >> 64) as u64
+    }
+
+    /// 128 random bits.
+    pub fn bits128(&mut self) -> u128 {
+        (self.bits() as u128) << 64 | self.bits() as u128
+    }
+
+    /// A number in `0.0..1.0`.
+    pub fn fraction(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// One of the weighted values.
+    fn pick<T: Copy>(&mut self, weighted: &[(T, u32)]) -> T {
+        let total: u64 = weighted.iter().map(|(_, weight)| *weight as u64).sum();
+        let mut at = self.below(total);
+        for &(value, weight) in weighted {
+            if at < weight as u64 {
+                return value;
+            }
+            at -= weight as u64;
+        }
+        weighted[0].0
+    }
+}
+
+/// A route of a generated table.
+pub type Route<A> = (Prefix<A>, NextHopId);
+
+/// The /12s that hold the IPv6 Internet, by their share of the /24s in use.
+const REGIONS6: [(u32, u32); 10] = [
+    (0x200, 170),
+    (0x240, 290),
+    (0x260, 170),
+    (0x280, 130),
+    (0x2a0, 220),
+    (0x2c0, 15),
+    (0x241, 2),
+    (0x261, 1),
+    (0x263, 1),
+    (0x2a1, 1),
+];
+
+/// Lengths of provider blocks, and of what is announced inside one, in thousandths.
+const BLOCKS6: [(u8, u32); 8] = [
+    (32, 700),
+    (29, 140),
+    (30, 25),
+    (31, 15),
+    (28, 20),
+    (26, 5),
+    (24, 3),
+    (20, 1),
+];
+const INSIDE6: [(u8, u32); 13] = [
+    (48, 600),
+    (44, 115),
+    (40, 107),
+    (36, 47),
+    (33, 12),
+    (34, 14),
+    (38, 12),
+    (42, 14),
+    (46, 20),
+    (47, 12),
+    (45, 8),
+    (56, 2),
+    (64, 1),
+];
+
+/// An IPv6 table of `count` routes, sorted, next hops random in `1..=next_hops`.
+pub fn bgp6(count: usize, next_hops: u32, seed: u64) -> Vec<Route<u128>> {
+    let mut random = Random::new(seed);
+    let mut prefixes = HashSet::with_capacity(count);
+    while prefixes.len() < count {
+        let region = (random.pick(&REGIONS6) as u128) << 116;
+        // Some /16s of a region are full, most are thin.
+        let crowd = random.below(16).min(random.below(16)) as u128;
+        let block = region | crowd << 112 | (random.bits() as u128 & 0xffff) << 96;
+        let len = random.pick(&BLOCKS6);
+        let block = Prefix::of(block, len);
+        prefixes.insert(block);
+        // Few providers announce much: the sizes of clusters follow a power law.
+        let inside = (1.6 / (random.fraction() + 0.0018)) as usize - 1;
+        // Announcements of one provider crowd at the start of its block.
+        let spread = 1u128 << random.below(17);
+        for _ in 0..inside {
+            if prefixes.len() >= count {
+                break;
+            }
+            let len = random.pick(&INSIDE6).max(len + 1);
+            let site = random.below(spread as u64) as u128;
+            let host = if len > 48 { random.bits() as u128 } else { 0 };
+            let place = if len >= 48 {
+                site << 80
+            } else {
+                site << (128 - len as u32)
+            };
+            let room = block.addr().last(block.len()) ^ block.addr();
+            prefixes.insert(Prefix::of(block.addr() | (place | host) & room, len));
+        }
+    }
+    finish(prefixes, next_hops, random)
+}
+
+/// Lengths in an IPv4 table, in thousandths.
+const LENGTHS4: [(u8, u32); 15] = [
+    (24, 620),
+    (23, 98),
+    (22, 110),
+    (21, 48),
+    (20, 44),
+    (19, 25),
+    (18, 14),
+    (17, 8),
+    (16, 13),
+    (15, 2),
+    (14, 2),
+    (13, 1),
+    (12, 1),
+    (11, 1),
+    (10, 1),
+];
+
+/// An IPv4 table of `count` routes, sorted, next hops random in `1..=next_hops`.
+pub fn bgp4(count: usize, next_hops: u32, seed: u64) -> Vec<Route<u32>> {
+    let mut random = Random::new(seed);
+    let mut prefixes = HashSet::with_capacity(count);
+    let mut place = 0u32;
+    while prefixes.len() < count {
+        // Runs of neighbours, as allocations are cut up and announced in pieces.
+        place = match random.below(10) {
+            0..=3 => (1 + random.below(223) as u32) << 24 | random.bits() as u32 & 0x00ff_ff00,
+            _ => place.wrapping_add(256 << random.below(3)),
+        };
+        let first = place >> 24;
+        if (1..224).contains(&first) && first != 10 && first != 127 {
+            prefixes.insert(Prefix::of(place, random.pick(&LENGTHS4)));
+        }
+    }
+    finish(prefixes, next_hops, random)
+}
+
+/// A router of `subnets` connected /64s with `hosts` neighbours each: addresses as hosts make them, half of them small
+/// numbers, half from a MAC (RFC 4291 appendix A).
+pub fn connected6(subnets: usize, hosts: usize, next_hops: u32, seed: u64) -> Vec<Route<u128>> {
+    let mut random = Random::new(seed);
+    let mut prefixes = HashSet::new();
+    for subnet in 0..subnets as u128 {
+        let lan = 0x2001_0db8_u128 << 96 | subnet << 64;
+        prefixes.insert(Prefix::of(lan, 64));
+        for host in 0..hosts as u128 {
+            let eui64 = 0x0200_5eff_fe00_0000 | random.bits() as u128 & 0xff_ffff;
+            prefixes.insert(Prefix::host(
+                lan | if host % 2 == 0 { host + 1 } else { eui64 },
+            ));
+        }
+    }
+    finish(prefixes, next_hops, random)
+}
+
+fn finish<A: Address>(
+    prefixes: HashSet<Prefix<A>>,
+    next_hops: u32,
+    mut random: Random,
+) -> Vec<Route<A>> {
+    let mut prefixes: Vec<_> = prefixes.into_iter().collect();
+    prefixes.sort_unstable();
+    let mut next_hop = || NextHopId(1 + random.below(next_hops.max(1) as u64) as u32);
+    prefixes
+        .into_iter()
+        .map(|prefix| (prefix, next_hop()))
+        .collect()
+}
+
+/// Addresses to look up: each one of a route chosen evenly, its host bits random. The hard case: nothing repeats.
+pub fn uniform_trace<A: Address>(routes: &[Route<A>], count: usize, seed: u64) -> Vec<A> {
+    let mut random = Random::new(seed);
+    let mut addrs = Vec::with_capacity(count);
+    while addrs.len() < count && !routes.is_empty() {
+        let prefix = routes[random.below(routes.len() as u64) as usize].0;
+        let mut addr = A::default();
+        for at in (0..A::BITS).step_by(32) {
+            addr = addr.or(A::from_bits(random.bits() as u32, at, 32));
+        }
+        addrs.push(prefix.addr().or(addr.network(prefix.len()).xor(addr)));
+    }
+    addrs
+}
+
+/// As [`uniform_trace`] over `flows` destinations whose popularity follows Zipf's law (exponent 1): what traffic is
+/// like.
+pub fn zipf_trace<A: Address>(
+    routes: &[Route<A>],
+    flows: usize,
+    count: usize,
+    seed: u64,
+) -> Vec<A> {
+    let destinations = uniform_trace(routes, flows, seed ^ 0x5a5a);
+    let mut sum = 0.0;
+    let cumulative: Vec<f64> = (1..=destinations.len())
+        .map(|rank| {
+            sum += 1.0 / rank as f64;
+            sum
+        })
+        .collect();
+    let mut random = Random::new(seed);
+    let mut pick = || {
+        let at = random.fraction() * sum;
+        let rank = cumulative.partition_point(|&c| c < at);
+        destinations.get(rank).or(destinations.last()).copied()
+    };
+    (0..count).map_while(|_| pick()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share<A: Address>(routes: &[Route<A>], len: u8) -> f64 {
+        let of_len = routes
+            .iter()
+            .filter(|(prefix, _)| prefix.len() == len)
+            .count();
+        of_len as f64 / routes.len() as f64
+    }
+
+    #[test]
+    fn an_ipv6_table_has_the_internets_shape() {
+        let routes = bgp6(50_000, 1000, 1);
+        assert_eq!(routes.len(), 50_000);
+        assert_eq!(
+            routes,
+            bgp6(50_000, 1000, 1),
+            "the same seed gives the same table"
+        );
+        assert_ne!(routes, bgp6(50_000, 1000, 2));
+        for (len, expected) in [(48, 0.47), (32, 0.14), (44, 0.09), (40, 0.084), (36, 0.037)] {
+            let share = share(&routes, len);
+            assert!(
+                (share - expected).abs() < 0.05,
+                "/{len}: {share} for {expected}"
+            );
+        }
+        let regions: HashSet<u128> = routes.iter().map(|(p, _)| p.addr() >> 116).collect();
+        assert!(regions.len() <= 10);
+        assert!(routes.iter().all(|(_, n)| (1..=1000).contains(&n.0)));
+        assert!(routes.windows(2).all(|w| w[0].0 < w[1].0));
+    }
+
+    #[test]
+    fn an_ipv4_table_has_the_internets_shape() {
+        let routes = bgp4(50_000, 1000, 1);
+        assert_eq!(routes.len(), 50_000);
+        for (len, expected) in [(24, 0.61), (23, 0.1), (22, 0.11)] {
+            let share = share(&routes, len);
+            assert!(
+                (share - expected).abs() < 0.05,
+                "/{len}: {share} for {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn traces_stay_in_the_table_and_zipf_repeats() {
+        let routes = bgp6(1000, 10, 1);
+        let covered = |addr: &u128| routes.iter().any(|(prefix, _)| prefix.contains(*addr));
+        assert!(uniform_trace(&routes, 500, 1).iter().all(covered));
+        let zipf = zipf_trace(&routes, 1000, 5000, 1);
+        assert!(zipf[..500].iter().all(covered));
+        let distinct: HashSet<u128> = zipf.iter().copied().collect();
+        assert!((300..999).contains(&distinct.len()), "{}", distinct.len());
+        assert!(
+            uniform_trace::<u32>(&[], 5, 1).is_empty()
+                && zipf_trace::<u32>(&[], 5, 5, 1).is_empty()
+        );
+        let connected = connected6(3, 4, 5, 1);
+        assert_eq!(connected.iter().filter(|(p, _)| p.len() == 128).count(), 12);
+        assert_eq!(share(&connected, 64), 3.0 / 15.0);
+    }
+}
