@@ -25,10 +25,11 @@
 //!    a `SeqCst` fence and only then by the look at the slots: one of the two sees the other.
 #![allow(unsafe_code)]
 
-use crate::sync::{Arc, AtomicPtr, AtomicU64, Mutex, Ordering, fence};
+use crate::sync::{AtomicPtr, AtomicU64, Mutex, MutexGuard, Ordering, fence};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// Value of a slot whose reader is absent or offline.
 const OFFLINE: u64 = 0;
@@ -325,7 +326,7 @@ impl<T: Send + Sync> Drop for Published<T> {
 }
 
 /// Locks a mutex whose data stays valid whatever a panicking holder did.
-fn lock<T>(mutex: &Mutex<T>) -> crate::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
