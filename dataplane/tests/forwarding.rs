@@ -1,0 +1,958 @@
+//! Packets and what must become of them, each sent twice: with the fast lane and without. Both ways must give the
+//! same frames, the same punts and the same counters, and no packet may be lost.
+
+mod support;
+
+use dataplane::drop::DropReason::{self, *};
+use dataplane::forwarding::Urpf;
+use dataplane::punt::PuntClass;
+use support::packet::{Packet, ethernet};
+use support::*;
+use tables::id::PortId;
+
+/// What must become of a packet.
+enum Expect {
+    /// It is dropped under this reason, and an ICMP error may leave.
+    Drop(DropReason),
+    /// It leaves by the port with this header, its hop limit one lower.
+    Sent(PortId, Vec<u8>),
+    /// The control plane gets it.
+    Punt(PuntClass),
+}
+
+use Expect::{Drop, Punt, Sent};
+
+fn through_both_ways(
+    name: &str,
+    port: PortId,
+    packet: &Packet,
+    prepare: fn(&mut World),
+) -> (Outcome, u64) {
+    let mut outcomes = [true, false].map(|with_lane| {
+        let mut world = World::new(with_lane);
+        prepare(&mut world);
+        world.receive(port, &packet.bytes());
+        world.round();
+        (world.outcome(), world.lane_packets())
+    });
+    assert_eq!(
+        outcomes[0].0, outcomes[1].0,
+        "{name}: lane and graph disagree"
+    );
+    assert_eq!(outcomes[1].1, 0, "{name}: the lane was off");
+    std::mem::take(&mut outcomes[0])
+}
+
+fn check(cases: Vec<(&str, PortId, Packet, Expect)>) {
+    check_with(cases, |_| ());
+}
+
+fn check_with(cases: Vec<(&str, PortId, Packet, Expect)>, prepare: fn(&mut World)) {
+    for (name, port, packet, expect) in cases {
+        let (outcome, _) = through_both_ways(name, port, &packet, prepare);
+        match expect {
+            Drop(reason) => {
+                assert_eq!(outcome.drops(), [reason.label()], "{name}: {outcome:#?}");
+                let errors = outcome.count("originated");
+                assert_eq!(outcome.sent.len() as u64, errors, "{name}: {outcome:#?}");
+            }
+            Sent(port, header) => {
+                let forwarded = expected(&packet, &header);
+                assert!(
+                    outcome.sent.contains(&(port, forwarded)),
+                    "{name}: {outcome:#?}"
+                );
+                assert!(outcome.drops().is_empty(), "{name}: {outcome:#?}");
+            }
+            Punt(class) => {
+                let punted = outcome.punted.iter().map(|(class, _)| *class);
+                assert_eq!(punted.collect::<Vec<_>>(), [class], "{name}: {outcome:#?}");
+                assert_eq!(
+                    outcome.count(&format!("punt {class}")),
+                    1,
+                    "{name}: {outcome:#?}"
+                );
+            }
+        }
+    }
+}
+
+/// The packet as it must leave behind this link-layer header.
+fn expected(packet: &Packet, header: &[u8]) -> Vec<u8> {
+    let is6 = packet.ether_type == 0x86dd;
+    let hop_limit = packet.l3[if is6 { 7 } else { 8 }] - 1;
+    let after = packet.clone().set(if is6 { 7 } else { 8 }, &[hop_limit]);
+    let after = if is6 { after } else { after.summed() };
+    [header, &after.l3].concat()
+}
+
+/// From the host on the LAN to an IPv6 address.
+fn v6(to: &str) -> Packet {
+    Packet::udp6(MAC0, "2001:db8:1::10", to, 64)
+}
+
+/// From the host on the LAN to an IPv4 address.
+fn v4(to: &str) -> Packet {
+    Packet::udp4(MAC0, "10.1.0.10", to, 64)
+}
+
+fn v6_from(source: &str) -> Packet {
+    Packet::udp6(MAC0, source, "2001:db8:2::10", 64)
+}
+
+fn v4_from(source: &str) -> Packet {
+    Packet::udp4(MAC0, source, "10.2.0.10", 64)
+}
+
+#[test]
+fn packets_to_resolved_neighbours_leave_with_a_lower_hop_limit() {
+    let wan6 = || ethernet(HOST, MAC1, &[], 0x86dd);
+    let wan4 = || ethernet(HOST, MAC1, &[], 0x0800);
+    let lan6 = || ethernet(HOST, MAC0, &[], 0x86dd);
+    check(vec![
+        ("untagged", PORT0, v6("2001:db8:2::10"), Sent(PORT1, wan6())),
+        (
+            "untagged, IPv4",
+            PORT0,
+            v4("10.2.0.10"),
+            Sent(PORT1, wan4()),
+        ),
+        (
+            "to a VLAN",
+            PORT0,
+            v6("2001:db8:3::10"),
+            Sent(PORT1, ethernet(HOST, MAC1, &[100], 0x86dd)),
+        ),
+        (
+            "to a VLAN, IPv4",
+            PORT0,
+            v4("10.3.0.10"),
+            Sent(PORT1, ethernet(HOST, MAC1, &[100], 0x0800)),
+        ),
+        (
+            "to QinQ",
+            PORT0,
+            v6("2001:db8:4::10"),
+            Sent(PORT1, ethernet(HOST, MAC1, &[200, 300], 0x86dd)),
+        ),
+        (
+            "from a VLAN",
+            PORT1,
+            v6("2001:db8:1::10").to(MAC1).tagged(&[100]),
+            Sent(PORT0, lan6()),
+        ),
+        (
+            "from QinQ",
+            PORT1,
+            v6("2001:db8:1::10").to(MAC1).tagged(&[200, 300]),
+            Sent(PORT0, lan6()),
+        ),
+        (
+            "QinQ to VLAN",
+            PORT1,
+            v6("2001:db8:3::10").to(MAC1).tagged(&[200, 300]),
+            Sent(PORT1, ethernet(HOST, MAC1, &[100], 0x86dd)),
+        ),
+        (
+            "priority tag",
+            PORT0,
+            v6("2001:db8:2::10").tagged(&[0]),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "back out of its port",
+            PORT0,
+            v6("2001:db8:1::10"),
+            Sent(PORT0, lan6()),
+        ),
+        (
+            "by a gateway",
+            PORT0,
+            v6("2001:db8:8000::5"),
+            Sent(PORT1, ethernet(GATEWAYS[0], MAC1, &[], 0x86dd)),
+        ),
+        (
+            "by a gateway, IPv4",
+            PORT0,
+            v4("20.1.2.3"),
+            Sent(PORT1, ethernet(GATEWAYS[0], MAC1, &[], 0x0800)),
+        ),
+        (
+            "last hop but one",
+            PORT0,
+            v6("2001:db8:2::10").set(7, &[2]),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "padding is cut off",
+            PORT0,
+            Packet::udp4(MAC0, "10.1.0.10", "10.2.0.10", 0).padded(18),
+            Sent(PORT1, wan4()),
+        ),
+        (
+            "padding behind IPv6",
+            PORT0,
+            v6("2001:db8:2::10").padded(6),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "just fits the MTU",
+            PORT0,
+            Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:2::10", 1352),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "destination options",
+            PORT0,
+            Packet::ip6(
+                MAC0,
+                "2001:db8:1::10",
+                "2001:db8:2::10",
+                60,
+                &[17, 0, 1, 4, 0, 0, 0, 0, 1, 2, 3, 4, 0, 8, 0, 0],
+            ),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "hop-by-hop options are not looked at",
+            PORT0,
+            Packet::ip6(
+                MAC0,
+                "2001:db8:1::10",
+                "2001:db8:2::10",
+                0,
+                &[17, 0, 0xde, 4, 0, 0, 0, 0, 1, 2, 3, 4, 0, 8, 0, 0],
+            ),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "later fragment",
+            PORT0,
+            Packet::ip6(
+                MAC0,
+                "2001:db8:1::10",
+                "2001:db8:2::10",
+                44,
+                &[17, 0, 0, 8, 0, 0, 0, 9, 1, 2, 3],
+            ),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "no next header",
+            PORT0,
+            Packet::ip6(MAC0, "2001:db8:1::10", "2001:db8:2::10", 59, &[]),
+            Sent(PORT1, wan6()),
+        ),
+        (
+            "IPv4 options",
+            PORT0,
+            v4("10.2.0.10").options(&[7, 7, 4, 0, 0, 0, 0, 1]),
+            Sent(PORT1, wan4()),
+        ),
+        (
+            "IPv4 fragment",
+            PORT0,
+            v4("10.2.0.10").set(6, &[0x20, 0]).summed(),
+            Sent(PORT1, wan4()),
+        ),
+        (
+            "don't fragment",
+            PORT0,
+            v4("10.2.0.10").set(6, &[0x40, 0]).summed(),
+            Sent(PORT1, wan4()),
+        ),
+    ]);
+}
+
+#[test]
+fn the_lane_takes_plain_packets_and_only_those() {
+    let plain = [
+        v6("2001:db8:2::10"),
+        v4("10.2.0.10"),
+        v6("2001:db8:3::10"),
+        v6("2001:db8:e::1"),
+    ];
+    for packet in plain {
+        let (outcome, lane) = through_both_ways("plain", PORT0, &packet, |_| ());
+        assert_eq!((outcome.sent.len(), lane), (1, 1), "{packet:?}");
+    }
+    let odd = [
+        v6("2001:db8:2::10").tagged(&[0]),
+        v4("10.2.0.10").options(&[1, 1, 1, 1]),
+        v4("10.2.0.10").set(6, &[0x20, 0]).summed(),
+        v6("2001:db8:1::1"),
+    ];
+    for packet in odd {
+        let (_, lane) = through_both_ways("odd", PORT0, &packet, |_| ());
+        assert_eq!(lane, 0, "{packet:?}");
+    }
+}
+
+#[test]
+fn malformed_link_layer_frames_are_dropped_by_name() {
+    let short = |len: usize| {
+        let mut packet = v6("2001:db8:2::10");
+        packet.l3.clear();
+        packet.padding = 0;
+        assert!(len >= 14);
+        packet
+    };
+    check(vec![
+        ("no IP header at all", PORT0, short(14), Drop(Ip6Truncated)),
+        (
+            "other station",
+            PORT0,
+            v6("2001:db8:2::10").to([2, 9, 9, 9, 9, 9]),
+            Drop(NotOurMac),
+        ),
+        (
+            "group as sender",
+            PORT0,
+            v6("2001:db8:2::10").from([3, 0, 0, 0, 0, 1]),
+            Drop(SourceMacMulticast),
+        ),
+        (
+            "unknown VLAN",
+            PORT0,
+            v6("2001:db8:2::10").tagged(&[100]),
+            Drop(UnknownVlan),
+        ),
+        (
+            "unknown inner tag",
+            PORT1,
+            v6("2001:db8:1::10").to(MAC1).tagged(&[200, 301]),
+            Drop(UnknownVlan),
+        ),
+        (
+            "outer tag alone",
+            PORT1,
+            v6("2001:db8:1::10").to(MAC1).tagged(&[200]),
+            Drop(UnknownVlan),
+        ),
+        (
+            "three tags",
+            PORT1,
+            v6("2001:db8:1::10").to(MAC1).tagged(&[200, 300, 1]),
+            Drop(UnknownVlan),
+        ),
+        (
+            "length instead of a type",
+            PORT0,
+            v6("2001:db8:2::10").ether_type(100),
+            Drop(UnknownEtherType),
+        ),
+        (
+            "LLDP",
+            PORT0,
+            v6("2001:db8:2::10").ether_type(0x88cc),
+            Drop(UnknownEtherType),
+        ),
+        (
+            "broadcast to a unicast address",
+            PORT0,
+            v6("2001:db8:2::10").to([0xff; 6]),
+            Drop(Ip6UnicastInMulticastFrame),
+        ),
+        (
+            "broadcast to a unicast address, IPv4",
+            PORT0,
+            v4("10.2.0.10").to([0xff; 6]),
+            Drop(Ip4UnicastInMulticastFrame),
+        ),
+        (
+            "ARP cut short",
+            PORT0,
+            v4("10.2.0.10").ether_type(0x0806).cut(20),
+            Drop(ArpMalformed),
+        ),
+    ]);
+    let mut world = World::new(true);
+    world.receive(PORT0, &[2, 0, 0, 0, 0, 0x10, 2, 0, 0]);
+    world.round();
+    assert_eq!(world.outcome().drops(), ["frame_truncated"]);
+}
+
+#[test]
+fn malformed_and_forbidden_ipv6_packets_are_dropped_by_name() {
+    let chain =
+        |next, payload: &[u8]| Packet::ip6(MAC0, "2001:db8:1::10", "2001:db8:2::10", next, payload);
+    let routing0 = [
+        17, 2, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 2, 0, 8,
+        0, 0,
+    ];
+    let many: Vec<u8> = [60, 0, 1, 4, 0, 0, 0, 0].repeat(20);
+    check(vec![
+        (
+            "cut in the header",
+            PORT0,
+            v6("2001:db8:2::10").cut(39),
+            Drop(Ip6Truncated),
+        ),
+        (
+            "version 5",
+            PORT0,
+            v6("2001:db8:2::10").set(0, &[0x50]),
+            Drop(Ip6BadVersion),
+        ),
+        (
+            "longer than its frame",
+            PORT0,
+            v6("2001:db8:2::10").cut(80),
+            Drop(Ip6BadLength),
+        ),
+        (
+            "jumbogram",
+            PORT0,
+            chain(0, &[17, 0, 0xc2, 4, 0, 1, 0, 0]).set(4, &[0, 0]),
+            Drop(Ip6Jumbogram),
+        ),
+        (
+            "multicast source",
+            PORT0,
+            v6_from("ff02::1"),
+            Drop(Ip6SourceMulticast),
+        ),
+        (
+            "loopback source",
+            PORT0,
+            v6_from("::1"),
+            Drop(Ip6SourceLoopback),
+        ),
+        (
+            "mapped source",
+            PORT0,
+            v6_from("::ffff:10.0.0.1"),
+            Drop(Ip6SourceMapped),
+        ),
+        (
+            "compatible source",
+            PORT0,
+            v6_from("::10.0.0.1"),
+            Drop(Ip6SourceMapped),
+        ),
+        (
+            "unspecified source",
+            PORT0,
+            v6_from("::"),
+            Drop(Ip6SourceUnspecified),
+        ),
+        (
+            "link-local source",
+            PORT0,
+            v6_from("fe80::5"),
+            Drop(Ip6SourceLinkLocal),
+        ),
+        ("to ::", PORT0, v6("::"), Drop(Ip6DestinationUnspecified)),
+        (
+            "to loopback",
+            PORT0,
+            v6("::1"),
+            Drop(Ip6DestinationLoopback),
+        ),
+        (
+            "to a mapped address",
+            PORT0,
+            v6("::ffff:10.2.0.10"),
+            Drop(Ip6DestinationMapped),
+        ),
+        (
+            "reserved multicast scope",
+            PORT0,
+            v6("ff00::1").to([0x33, 0x33, 0, 0, 0, 1]),
+            Drop(Ip6MulticastScope),
+        ),
+        (
+            "interface-local multicast",
+            PORT0,
+            v6("ff01::1").to([0x33, 0x33, 0, 0, 0, 1]),
+            Drop(Ip6MulticastScope),
+        ),
+        (
+            "routing header 0",
+            PORT0,
+            chain(43, &routing0),
+            Drop(Ip6RoutingHeader0),
+        ),
+        (
+            "extension header cut short",
+            PORT0,
+            chain(60, &[17, 9, 0, 0, 0, 0, 0, 0]),
+            Drop(Ip6ExtensionTruncated),
+        ),
+        (
+            "too many extension headers",
+            PORT0,
+            chain(60, &many),
+            Drop(Ip6ExtensionTooMany),
+        ),
+        (
+            "hop-by-hop behind another",
+            PORT0,
+            chain(60, &[0, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0]),
+            Drop(Ip6HopByHopNotFirst),
+        ),
+        (
+            "first fragment without its upper layer",
+            PORT0,
+            chain(44, &[17, 0, 0, 1, 0, 0, 0, 9, 1, 2]),
+            Drop(Ip6FirstFragmentIncomplete),
+        ),
+        (
+            "two fragment headers",
+            PORT0,
+            chain(44, &[44, 0, 0, 1, 0, 0, 0, 9, 17, 0, 0, 1, 0, 0, 0, 9]),
+            Drop(Ip6FragmentMalformed),
+        ),
+        (
+            "fragment beyond 64 KiB",
+            PORT0,
+            chain(44, &[17, 0, 0xff, 0xf8, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8]),
+            Drop(Ip6FragmentMalformed),
+        ),
+        (
+            "hop limit 1",
+            PORT0,
+            v6("2001:db8:2::10").set(7, &[1]),
+            Drop(Ip6HopLimit),
+        ),
+        (
+            "hop limit 0",
+            PORT0,
+            v6("2001:db8:2::10").set(7, &[0]),
+            Drop(Ip6HopLimit),
+        ),
+        ("no route", PORT0, v6("2001:db9::1"), Drop(Ip6NoRoute)),
+        (
+            "discard route",
+            PORT0,
+            v6("2001:db8:b0::1"),
+            Drop(Blackhole),
+        ),
+        (
+            "unreachable route",
+            PORT0,
+            v6("2001:db8:b1::1"),
+            Drop(Unreachable),
+        ),
+        (
+            "prohibit route",
+            PORT0,
+            v6("2001:db8:b2::1"),
+            Drop(Prohibited),
+        ),
+        ("empty group", PORT0, v6("2001:db8:f::1"), Drop(GroupEmpty)),
+        (
+            "too big",
+            PORT0,
+            Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:2::10", 1353),
+            Drop(Ip6PacketTooBig),
+        ),
+    ]);
+    check_with(
+        vec![(
+            "IPv6 is off",
+            PORT0,
+            v6("2001:db8:2::10"),
+            Drop(Ip6NotEnabled),
+        )],
+        |world| {
+            world.change(LAN, |lan| lan.ip6 = false);
+        },
+    );
+}
+
+#[test]
+fn malformed_and_forbidden_ipv4_packets_are_dropped_by_name() {
+    let good = || v4("10.2.0.10");
+    check(vec![
+        (
+            "cut in the header",
+            PORT0,
+            good().cut(19),
+            Drop(Ip4Truncated),
+        ),
+        (
+            "cut in the options",
+            PORT0,
+            good().set(0, &[0x4f]).cut(40),
+            Drop(Ip4Truncated),
+        ),
+        (
+            "version 5",
+            PORT0,
+            good().set(0, &[0x55]),
+            Drop(Ip4BadVersion),
+        ),
+        (
+            "header of 16 bytes",
+            PORT0,
+            good().set(0, &[0x44]),
+            Drop(Ip4BadHeaderLength),
+        ),
+        (
+            "longer than its frame",
+            PORT0,
+            good().cut(60),
+            Drop(Ip4BadLength),
+        ),
+        (
+            "shorter than its header",
+            PORT0,
+            good().set(2, &[0, 19]),
+            Drop(Ip4BadLength),
+        ),
+        (
+            "checksum",
+            PORT0,
+            good().set(10, &[1, 2]),
+            Drop(Ip4BadChecksum),
+        ),
+        (
+            "loose source route",
+            PORT0,
+            good().options(&[131, 7, 4, 10, 2, 0, 10, 0]),
+            Drop(Ip4SourceRoute),
+        ),
+        (
+            "strict source route",
+            PORT0,
+            good().options(&[137, 7, 4, 10, 2, 0, 10, 0]),
+            Drop(Ip4SourceRoute),
+        ),
+        (
+            "option of length 0",
+            PORT0,
+            good().options(&[7, 0, 0, 0]),
+            Drop(Ip4Options),
+        ),
+        (
+            "option beyond the header",
+            PORT0,
+            good().options(&[7, 9, 4, 0]),
+            Drop(Ip4Options),
+        ),
+        (
+            "source 0.0.0.0",
+            PORT0,
+            v4_from("0.0.0.0"),
+            Drop(Ip4SourceUnspecified),
+        ),
+        (
+            "source 0.1.2.3",
+            PORT0,
+            v4_from("0.1.2.3"),
+            Drop(Ip4SourceUnspecified),
+        ),
+        (
+            "source 127.0.0.1",
+            PORT0,
+            v4_from("127.0.0.1"),
+            Drop(Ip4SourceLoopback),
+        ),
+        (
+            "multicast source",
+            PORT0,
+            v4_from("224.0.0.1"),
+            Drop(Ip4SourceMulticast),
+        ),
+        (
+            "broadcast source",
+            PORT0,
+            v4_from("255.255.255.255"),
+            Drop(Ip4SourceMulticast),
+        ),
+        (
+            "link-local source",
+            PORT0,
+            v4_from("169.254.1.1"),
+            Drop(Ip4SourceLinkLocal),
+        ),
+        (
+            "to 0.0.0.0",
+            PORT0,
+            v4("0.0.0.0"),
+            Drop(Ip4DestinationMartian),
+        ),
+        (
+            "to loopback",
+            PORT0,
+            v4("127.0.0.1"),
+            Drop(Ip4DestinationMartian),
+        ),
+        (
+            "to a reserved address",
+            PORT0,
+            v4("240.0.0.1"),
+            Drop(Ip4DestinationMartian),
+        ),
+        (
+            "limited broadcast",
+            PORT0,
+            v4("255.255.255.255").to([0xff; 6]),
+            Drop(Ip4Broadcast),
+        ),
+        (
+            "directed broadcast",
+            PORT0,
+            v4("10.2.0.255"),
+            Drop(Ip4DirectedBroadcast),
+        ),
+        (
+            "directed broadcast on its link",
+            PORT0,
+            v4("10.1.0.255").to([0xff; 6]),
+            Drop(Ip4DirectedBroadcast),
+        ),
+        (
+            "fragment beyond 64 KiB",
+            PORT0,
+            good().set(6, &[0x1f, 0xff]).summed(),
+            Drop(Ip4FragmentMalformed),
+        ),
+        (
+            "TTL 1",
+            PORT0,
+            good().set(8, &[1]).summed(),
+            Drop(Ip4TtlExceeded),
+        ),
+        (
+            "TTL 0",
+            PORT0,
+            good().set(8, &[0]).summed(),
+            Drop(Ip4TtlExceeded),
+        ),
+        ("no route", PORT0, v4("99.0.0.1"), Drop(Ip4NoRoute)),
+        ("discard route", PORT0, v4("40.0.0.1"), Drop(Blackhole)),
+        (
+            "unreachable route",
+            PORT0,
+            v4("41.0.0.1"),
+            Drop(Unreachable),
+        ),
+        ("prohibit route", PORT0, v4("42.0.0.1"), Drop(Prohibited)),
+        ("empty group", PORT0, v4("31.0.0.1"), Drop(GroupEmpty)),
+        (
+            "too big with DF",
+            PORT0,
+            Packet::udp4(MAC0, "10.1.0.10", "10.2.0.10", 1400)
+                .set(6, &[0x40, 0])
+                .summed(),
+            Drop(Ip4FragmentationNeeded),
+        ),
+    ]);
+    check_with(
+        vec![
+            ("IPv4 is off", PORT0, good(), Drop(Ip4NotEnabled)),
+            (
+                "ARP is off",
+                PORT0,
+                good().ether_type(0x0806),
+                Drop(ArpNotEnabled),
+            ),
+        ],
+        |world| world.change(LAN, |lan| lan.ip4 = false),
+    );
+}
+
+#[test]
+fn arp_goes_to_the_control_plane() {
+    let mut arp = v4("10.2.0.10").to([0xff; 6]).ether_type(0x0806);
+    let question = [0, 1, 8, 0, 6, 4, 0, 1];
+    let asker = [&support::packet::SENDER[..], &[10, 1, 0, 10]].concat();
+    arp.l3 = [&question[..], &asker, &[0; 6], &[10, 1, 0, 1]].concat();
+    check(vec![("who has", PORT0, arp, Punt(PuntClass::Arp))]);
+}
+
+#[test]
+fn reverse_path_check() {
+    type Case = (
+        &'static str,
+        Urpf,
+        &'static str,
+        &'static str,
+        Option<DropReason>,
+    );
+    let cases: [Case; 10] = [
+        (
+            "own network",
+            Urpf::Strict,
+            "2001:db8:1::10",
+            "10.1.0.10",
+            None,
+        ),
+        (
+            "unresolved neighbour",
+            Urpf::Strict,
+            "2001:db8:1::99",
+            "10.1.0.99",
+            None,
+        ),
+        (
+            "other network",
+            Urpf::Strict,
+            "2001:db8:3::10",
+            "10.3.0.10",
+            Some(DropReason::Urpf),
+        ),
+        (
+            "other network, loose",
+            Urpf::Loose,
+            "2001:db8:3::10",
+            "10.3.0.10",
+            None,
+        ),
+        (
+            "group elsewhere",
+            Urpf::Strict,
+            "2001:db8:e::1",
+            "30.0.0.1",
+            Some(DropReason::Urpf),
+        ),
+        (
+            "group, loose",
+            Urpf::Loose,
+            "2001:db8:e::1",
+            "30.0.0.1",
+            None,
+        ),
+        (
+            "no route",
+            Urpf::Loose,
+            "2001:db9::1",
+            "99.0.0.1",
+            Some(DropReason::Urpf),
+        ),
+        (
+            "discard route",
+            Urpf::Loose,
+            "2001:db8:b0::1",
+            "40.0.0.1",
+            Some(DropReason::Urpf),
+        ),
+        (
+            "one of ours",
+            Urpf::Loose,
+            "2001:db8:2::1",
+            "10.2.0.1",
+            Some(DropReason::Urpf),
+        ),
+        ("off", Urpf::Off, "2001:db9::1", "99.0.0.1", None),
+    ];
+    for (name, mode, source6, source4, fails) in cases {
+        for packet in [v6_from(source6), v4_from(source4)] {
+            for with_lane in [true, false] {
+                let mut world = World::new(with_lane);
+                world.change(LAN, |lan| {
+                    lan.urpf6 = mode;
+                    lan.urpf4 = mode;
+                });
+                world.receive(PORT0, &packet.bytes());
+                world.round();
+                let outcome = world.outcome();
+                let want: Vec<_> = fails.iter().map(|reason| reason.label()).collect();
+                assert_eq!(outcome.drops(), want, "{name}: {packet:?}");
+                assert_eq!(outcome.sent.len(), 1 - want.len(), "{name}: {packet:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_group_spreads_flows_and_keeps_each_on_one_member() {
+    let mut members = [0; 2];
+    for flow in 0..20u16 {
+        let port = (flow + 1000).to_be_bytes();
+        let packets = [
+            v6("2001:db8:e::1").set(40, &port),
+            v4("30.0.0.1").set(20, &port),
+        ];
+        for packet in packets {
+            let (once, _) = through_both_ways("flow", PORT0, &packet, |_| ());
+            let (again, _) = through_both_ways("flow", PORT0, &packet, |_| ());
+            assert_eq!(once.sent, again.sent);
+            let to = &once.sent[0].1[..6];
+            members[GATEWAYS.iter().position(|mac| to == mac).expect("a member")] += 1;
+        }
+    }
+    assert!(members.iter().all(|&n| n > 8), "{members:?}");
+}
+
+#[test]
+fn a_device_that_is_full_costs_named_drops() {
+    for with_lane in [true, false] {
+        let mut world = World::new(with_lane);
+        world.limit_tx(PORT1, Some(3));
+        for _ in 0..10 {
+            world.receive(PORT0, &v6("2001:db8:2::10").bytes());
+        }
+        world.round();
+        let outcome = world.outcome();
+        assert_eq!(outcome.sent.len(), 3);
+        assert_eq!(outcome.count("drop tx_full"), 7);
+        assert_eq!(outcome.count("tx port 1 packets"), 3);
+        let frame = v6("2001:db8:2::10").bytes().len() as u64;
+        assert_eq!(outcome.count("tx port 1 bytes"), 3 * frame);
+    }
+}
+
+#[test]
+fn a_mixed_burst_comes_out_alike_and_in_order_per_flow() {
+    let burst: Vec<Packet> = (0..64u16)
+        .map(|n| match n % 8 {
+            0 => v4("10.2.0.10"),
+            1 => v6("2001:db8:3::10"),
+            2 => v6("2001:db9::1"),
+            3 => v6("2001:db8:1::10"),
+            4 => v6("2001:db8:2::10").tagged(&[9]),
+            5 => v4("10.3.0.10").options(&[1, 1, 1, 1]),
+            _ => v6("2001:db8:2::10"),
+        })
+        .enumerate()
+        .map(|(n, packet)| {
+            let last = packet.l3.len() - 1;
+            packet.set(last, &[n as u8])
+        })
+        .collect();
+    let mut outcomes = [true, false].map(|with_lane| {
+        let mut world = World::new(with_lane);
+        burst
+            .iter()
+            .for_each(|packet| world.receive(PORT0, &packet.bytes()));
+        world.round();
+        world.outcome()
+    });
+    for outcome in &mut outcomes {
+        let number = |frame: &(PortId, Vec<u8>)| frame.1.last().copied();
+        let to_host = outcome.sent.iter().filter(|(port, frame)| {
+            *port == PORT1 && frame[12..14] == [0x86, 0xdd] && frame[..6] == HOST
+        });
+        let order: Vec<_> = to_host.map(number).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        outcome.sent.sort_by_key(|frame| (frame.0, frame.1.clone()));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+}
+
+#[test]
+fn headers_split_over_segments_are_gathered_or_dropped_by_name() {
+    let packet = v6("2001:db8:2::10").bytes();
+    for with_lane in [true, false] {
+        let mut world = World::new(with_lane);
+        let gathered = world.arena.chain(&[&packet[..30], &packet[30..]]);
+        world.receive_mbuf(PORT0, gathered);
+        world.round();
+        let outcome = world.outcome();
+        assert_eq!(outcome.sent.len(), 1, "{outcome:#?}");
+        assert_eq!(outcome.sent[0].1[14..21], packet[14..21]);
+        // The tail does not fit into the first buffer, whose header is cut.
+        let mut long = Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:3::10", 1400).bytes();
+        long.resize(3000, 0);
+        let apart = world
+            .arena
+            .chain(&[&long[..30], &long[30..1500], &long[1500..]]);
+        world.receive_mbuf(PORT0, apart);
+        world.round();
+        let outcome = world.outcome();
+        assert_eq!(outcome.drops(), ["header_not_contiguous"], "{outcome:#?}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Random packets: none may panic the worker, none may be lost, and lane and graph must agree about every one.
+
+mod support;
+
+use proptest::prelude::*;
+use support::packet::Packet;
+use support::*;
+
+/// A right packet with some bytes changed, cut or extended.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let right = prop_oneof![
+        Just(Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:2::10", 32)),
+        Just(Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:e::1", 32)),
+        Just(Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:2::77", 32)),
+        Just(Packet::udp6(MAC0, "fe80::5", "fe80::1", 32)),
+        Just(Packet::udp6(MAC0, "fe80::5", "ff02::1", 32).to([0x33, 0x33, 0, 0, 0, 1])),
+        Just(Packet::udp4(MAC0, "10.1.0.10", "10.2.0.10", 32)),
+        Just(Packet::udp4(MAC0, "10.1.0.10", "10.1.0.1", 32)),
+        Just(Packet::udp4(MAC0, "10.1.0.10", "10.2.0.10", 1420)),
+        Just(Packet::udp4(MAC0, "10.1.0.10", "10.2.0.10", 32).options(&[7, 7, 4, 0, 0, 0, 0, 1])),
+        Just(Packet::ip6(
+            MAC0,
+            "2001:db8:1::10",
+            "2001:db8:2::10",
+            60,
+            &[
+                44, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3, 4, 0, 8, 0, 0
+            ],
+        )),
+    ];
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    (right, changes, 0usize..2000, any::<bool>()).prop_map(|(packet, changes, len, resize)| {
+        let mut bytes = packet.bytes();
+        for (at, value) in changes {
+            let at = at.index(bytes.len().min(80));
+            bytes[at] = value;
+        }
+        if resize {
+            bytes.resize(len.max(1), 0);
+        }
+        bytes
+    })
+}
+
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..200)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_packet_ends_in_one_counter(
+        bursts in prop::collection::vec(
+            prop::collection::vec((0u16..2, prop_oneof![4 => mutated(), 1 => noise()]), 1..64),
+            1..4,
+        )
+    ) {
+        let outcomes = [true, false].map(|with_lane| {
+            let mut world = World::new(with_lane);
+            let mut outcome = Outcome::default();
+            for burst in &bursts {
+                for (port, bytes) in burst {
+                    world.receive(tables::id::PortId(*port), bytes);
+                }
+                world.round();
+                let after = world.outcome();
+                outcome.sent.extend(after.sent);
+                outcome.punted.extend(after.punted);
+                outcome.counters = after.counters;
+            }
+            outcome.sent.sort();
+            outcome
+        });
+        prop_assert_eq!(&outcomes[0], &outcomes[1]);
+    }
+
+    #[test]
+    fn chains_cut_anywhere_are_forwarded_or_dropped_by_name(
+        cuts in prop::collection::btree_set(1usize..400, 0..6),
+    ) {
+        let packet = Packet::udp6(MAC0, "2001:db8:1::10", "2001:db8:2::10", 400).bytes();
+        let mut world = World::new(true);
+        let mut segments: Vec<&[u8]> = Vec::new();
+        let mut from = 0;
+        for cut in cuts {
+            segments.push(&packet[from..cut]);
+            from = cut;
+        }
+        segments.push(&packet[from..]);
+        let chain = world.arena.chain(&segments);
+        world.receive_mbuf(PORT0, chain);
+        world.round();
+        let outcome = world.outcome();
+        prop_assert_eq!(outcome.sent.len(), 1, "{:?}", outcome);
+        prop_assert_eq!(&outcome.sent[0].1[22..], &packet[22..]);
+    }
+}
