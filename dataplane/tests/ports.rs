@@ -384,6 +384,8 @@ fn memif_joins_two_ends() {
         id: 5,
         ..Memif::default()
     };
+    let text = refusal(&DeviceSpec::new("b", end(MemifRole::Client)), &eal, &pool);
+    assert!(text.contains("device b: nobody listens on"), "{text}");
     let a = open(&DeviceSpec::new("a", end(MemifRole::Server)), &eal, &pool).unwrap();
     assert_eq!(a.notices, [Notice::LinkDown], "nobody there yet");
     assert_eq!(a.state(), DeviceState::Down);

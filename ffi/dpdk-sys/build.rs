@@ -12,7 +12,7 @@ const OLDEST: &str = "22.11";
 
 /// What Rust may call. Static inlines among them get a C wrapper of one call each.
 const FUNCTIONS: &[&str] = &[
-    "rte_eal_(init|cleanup|has_hugepages|hotplug_add|hotplug_remove)",
+    "rte_eal_(init|cleanup|get_runtime_dir|hotplug_add|hotplug_remove)",
     "rte_dev_name",
     "rte_thread_(register|unregister)",
     "rte_(strerror|version|openlog_stream)",
@@ -51,7 +51,7 @@ fn main() {
         .probe("libdpdk")
     {
         Ok(lib) => lib,
-        Err(error) => give_up(&error.to_string()),
+        Err(error) => give_up(&short(&error)),
     };
     println!("cargo::metadata=VERSION={}", lib.version);
     pair_libclang_with_clang();
@@ -148,6 +148,18 @@ fn is_libclang(file: &str) -> bool {
         rest.contains(".so")
             && (rest.starts_with('.') || rest[1..].starts_with(|c: char| c.is_ascii_digit()))
     })
+}
+
+/// pkg-config tells the same several times over; the first of its complaints is enough.
+fn short(error: &pkg_config::Error) -> String {
+    let text = error.to_string();
+    let complaint = text.lines().map(str::trim).find(|line| {
+        line.starts_with("Package") || line.starts_with("Requested") || line.contains("not be run")
+    });
+    complaint
+        .or(text.lines().next())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn give_up(why: &str) -> ! {

@@ -17,7 +17,7 @@ pub enum MemifRole {
     /// Listens on the socket.
     #[default]
     Server,
-    /// Connects, and again when the server comes back; owns the shared memory.
+    /// Connects when opened, so the server must be there; owns the shared memory.
     Client,
 }
 
@@ -83,7 +83,10 @@ impl Driver for Memif {
         }
         // The driver itself shares a socket among the interfaces of a process, so an existing
         // one is not removed here.
-        socket::check_path(&self.socket)
+        match self.role {
+            MemifRole::Server => socket::check_path(&self.socket),
+            MemifRole::Client => socket::check_listening(&self.socket),
+        }
     }
 
     fn program_mac(&self) -> bool {

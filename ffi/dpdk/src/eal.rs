@@ -181,8 +181,13 @@ pub(crate) struct EalHandle {
 
 impl Drop for EalHandle {
     fn drop(&mut self) {
+        // SAFETY: a constant string of EAL.
+        let directory = unsafe { std::ffi::CStr::from_ptr(c::rte_eal_get_runtime_dir()) };
+        let directory = directory.to_string_lossy().into_owned();
         // SAFETY: initialised once; every pool and port holds a handle, so none is left.
         unsafe { c::rte_eal_cleanup() };
+        // EAL makes a directory for files that we have it not make. Not empty: not only ours.
+        let _ = fs::remove_dir(directory);
     }
 }
 
@@ -449,9 +454,11 @@ fn free_hugepage_mib() -> u64 {
         .unwrap_or(0)
 }
 
-/// What drivers report as errors although nothing is lost by it: no secondary process of DPDK
-/// ever attaches to a router, and nothing here uses a tap's flow rules.
-const HARMLESS: [&str; 5] = [
+/// What is reported as an error although nothing is lost by it: one of several sizes of huge pages
+/// is not reserved, no secondary process of DPDK ever attaches to a router, and nothing here uses
+/// a tap's flow rules.
+const HARMLESS: [&str; 6] = [
+    "kB hugepages reported on node",
     "Failed to register mp action callback",
     "Failed to send start req to secondary",
     "Specified qdisc kind is unknown",

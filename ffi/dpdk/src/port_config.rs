@@ -9,7 +9,8 @@ use crate::port::PortInfo;
 /// answer ([`Configured::offloads`]): it is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offloads {
-    /// Verify IPv4, TCP and UDP checksums of received packets.
+    /// Verify IPv4, TCP and UDP checksums of received packets. Not granted by vhost and virtio,
+    /// which know no IPv4 checksum: there the driver itself completes what a guest left open.
     pub rx_checksum: bool,
     /// Spread a frame larger than a buffer over several. Asked of the device only if frames of
     /// the MTU do not fit in one, because drivers then use a slower path.

@@ -60,13 +60,7 @@ fn nothing_is_left_behind() {
     let options = options();
     let runtime = format!("/var/run/dpdk/{}", options.file_prefix);
     drop(Eal::init(&options).unwrap());
-    let files: Vec<_> = std::fs::read_dir(&runtime)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .collect();
-    assert!(files.is_empty(), "{files:?}");
-    let _ = std::fs::remove_dir(&runtime);
+    assert!(!std::path::Path::new(&runtime).exists());
 }
 
 #[test]
