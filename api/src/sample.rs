@@ -590,3 +590,6 @@ pub fn capture() -> Vec<Vec<u8>> {
         words(&[1, 20, 1, 0, 20]),
     ]
 }
+
+#[cfg(test)]
+mod tests;
