@@ -280,39 +280,28 @@ impl<T> Hold<T> {
         }
     }
 
-    /// Ends the wait for `key`, whatever the verdict: gives its packets to `each`, oldest first.
-    pub fn take(&mut self, key: &Key, each: impl FnMut(T)) {
-        if let Some(at) = self.find(key) {
-            self.remove(at, each);
-        }
+    /// Ends the wait for `key`, whatever the verdict: takes its packets one by one, oldest first.
+    pub fn take_next(&mut self, key: &Key) -> Option<T> {
+        let at = self.find(key)?;
+        self.take_from(at)
     }
 
-    /// Gives up the addresses that have waited for `Limits::timeout`, at most `budget` of them: their packets go to
-    /// `each`. Returns how many addresses were given up.
-    pub fn expire(&mut self, now: u64, budget: usize, mut each: impl FnMut(&Key, T)) -> usize {
-        let mut done = 0;
-        while done < budget && self.all.oldest != NIL {
-            let at = self.all.oldest;
-            let Entry { key, since, .. } = self.entries[at as usize];
-            if now.saturating_sub(since) < self.limits.timeout {
-                break;
-            }
-            self.remove(at, |packet| each(&key, packet));
-            done += 1;
+    /// Takes the packets of addresses that have waited for `Limits::timeout`, one by one, oldest address first.
+    pub fn expire_next(&mut self, now: u64) -> Option<T> {
+        let at = self.all.oldest;
+        if at == NIL || now.saturating_sub(self.entries[at as usize].since) < self.limits.timeout {
+            return None;
         }
-        done
+        self.take_from(at)
     }
 
-    /// Ends every wait on `iface` (it goes away), or on all interfaces: the packets go to `each`.
-    pub fn clear(&mut self, iface: Option<IfaceId>, mut each: impl FnMut(T)) {
-        let mut at = self.all.oldest;
-        while at != NIL {
-            let Entry { newer, key, .. } = self.entries[at as usize];
-            if iface.is_none_or(|wanted| wanted == key.iface) {
-                self.remove(at, &mut each);
-            }
-            at = newer;
+    /// The oldest packet of an entry, which goes with its last one.
+    fn take_from(&mut self, at: u32) -> Option<T> {
+        let packet = self.pop(at);
+        if self.entries[at as usize].count == 0 {
+            self.remove(at, |_| ());
         }
+        packet
     }
 
     /// Whether a packet of `iface` must displace something: no free slot, or the interface has its share. The share

@@ -40,9 +40,7 @@ fn glean(
 }
 
 fn taken(hold: &mut Hold<u32>, iface: u16, host: u8) -> Vec<u32> {
-    let mut packets = Vec::new();
-    hold.take(&key(iface, host), |packet| packets.push(packet));
-    packets
+    std::iter::from_fn(|| hold.take_next(&key(iface, host))).collect()
 }
 
 #[test]
@@ -184,10 +182,10 @@ fn the_silent_are_given_up_after_the_timeout_oldest_first() {
     for (host, now) in [(1, 0), (2, 10), (3, 300)] {
         glean(&mut hold, 1, host, u32::from(host), now);
     }
-    let expired = |hold: &mut Hold<u32>, now, budget| {
-        let mut packets = Vec::new();
-        hold.expire(now, budget, |_, packet| packets.push(packet));
-        packets
+    let expired = |hold: &mut Hold<u32>, now, n| -> Vec<u32> {
+        std::iter::from_fn(|| hold.expire_next(now))
+            .take(n)
+            .collect()
     };
     assert!(expired(&mut hold, 399, 10).is_empty());
     assert_eq!(expired(&mut hold, 500, 1), [1], "no more than the budget");
@@ -196,27 +194,11 @@ fn the_silent_are_given_up_after_the_timeout_oldest_first() {
     assert_eq!(hold.held(), 0);
 }
 
-#[test]
-fn an_interface_that_goes_away_takes_its_packets_with_it() {
-    let mut hold = Hold::new(LIMITS, 1);
-    for host in 0..4 {
-        glean(&mut hold, 1, host, 1, 0);
-        glean(&mut hold, 2, host, 2, 0);
-    }
-    let mut packets = Vec::new();
-    hold.clear(Some(IfaceId(1)), |packet| packets.push(packet));
-    assert_eq!(packets, [1, 1, 1, 1]);
-    assert_eq!((hold.held(), hold.keys()), (4, 4));
-    hold.clear(None, |packet| packets.push(packet));
-    assert_eq!((hold.held(), packets.len()), (0, 8));
-}
-
 #[derive(Clone, Debug)]
 enum Op {
     Push { iface: u16, host: u8, gateway: bool },
     Take { iface: u16, host: u8 },
     Expire,
-    Clear { iface: u16 },
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -225,7 +207,6 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(iface, host, gateway)| Op::Push { iface, host, gateway: gateway && host < 3 }),
         3 => (0u16..5, 0u8..40).prop_map(|(iface, host)| Op::Take { iface, host }),
         1 => Just(Op::Expire),
-        1 => (0u16..5).prop_map(|iface| Op::Clear { iface }),
     ]
 }
 
@@ -260,14 +241,12 @@ proptest! {
                 }
                 Op::Expire => {
                     now += 350;
-                    hold.expire(now, 3, |key, packet| {
-                        let held = model.get_mut(key).unwrap();
-                        assert_eq!(held.remove(0), packet);
-                    });
-                }
-                Op::Clear { iface } => {
-                    hold.clear(Some(IfaceId(iface)), |_| ());
-                    model.retain(|key, _| key.iface != IfaceId(iface));
+                    for _ in 0..3 {
+                        let Some(packet) = hold.expire_next(now) else { break };
+                        let held = model.values_mut().find(|held| held.first() == Some(&packet));
+                        prop_assert!(held.is_some(), "{} was not an oldest", packet);
+                        held.unwrap().remove(0);
+                    }
                 }
             }
             model.retain(|_, held| !held.is_empty());

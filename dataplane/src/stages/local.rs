@@ -1,13 +1,277 @@
-//! Packets for one of our own addresses or groups.
+//! Packets for one of our own addresses or groups: answered here, sorted for the control plane, or dropped.
+//!
+//! Echo requests are answered by the worker (`echo`). Neighbour discovery, router discovery, MLD, IGMP and ARP are
+//! punted, each class behind its own policer. There is no TCP or UDP service on the packet path: a UDP datagram is
+//! answered with port unreachable, an unknown protocol with protocol unreachable (RFC 1122 section 3.2.2.1, RFC 8200
+//! section 4). TCP is dropped in silence: its own answer, a reset, is not made here.
+//!
+//! LIMIT: fragments for us are not reassembled.
 
-use crate::frame::Frame;
+use dpdk::Mbuf;
+use wire::addr::{v4, v6};
+use wire::checksum::Sum;
+use wire::ext_header;
+
+use crate::drop::DropReason;
+use crate::forwarding::Interface;
+use crate::frame::{Family, Frame, Meta, flags};
 use crate::graph::Stage;
+use crate::icmp::{self, source};
 use crate::punt::PuntClass;
+use crate::stages::route::{destination4, destination6, hop_limit, source4, source6};
 use crate::state::{Context, WorkerState};
 
-/// Punts everything.
-pub fn local(_: &Context<'_>, frame: &mut Frame, _: &mut WorkerState) {
+mod echo;
+#[cfg(test)]
+mod tests;
+
+const IGMP: u8 = 2;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const NO_NEXT_HEADER: u8 = 59;
+
+/// ICMPv6 types that are for the control plane.
+const MLD_QUERY: u8 = 130;
+const MLD_REPORT: u8 = 131;
+const MLD_DONE: u8 = 132;
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
+const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
+const MLD2_REPORT: u8 = 143;
+
+/// What becomes of a packet for us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// To the control plane.
+    Punt(PuntClass),
+    /// Away.
+    Drop(DropReason),
+    /// Away with an ICMP error; the parameter is [`Meta::param`].
+    Refuse(DropReason, u32),
+    /// An echo request: answered from this address.
+    Echo6(u128),
+    /// As `Echo6`.
+    Echo4(u32),
+}
+
+/// Sees to the packets of its list.
+pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     for slot in frame.take(Stage::Local) {
-        frame.punt(slot, PuntClass::Local);
+        let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
+        let interface = cx.forwarding.interface(meta.iface);
+        let verdict = match meta.family {
+            Family::V6 => ip6(&mbuf, &meta, interface),
+            Family::V4 => ip4(&mbuf, &meta, interface),
+            Family::Arp => Verdict::Punt(PuntClass::Arp),
+        };
+        match verdict {
+            Verdict::Punt(class) => frame.punt(slot, class),
+            Verdict::Drop(reason) => frame.drop(slot, reason),
+            Verdict::Refuse(reason, param) => frame.refuse(slot, reason, param),
+            Verdict::Echo6(own) => echo::reply6(cx, mbuf, &meta, own, w),
+            Verdict::Echo4(own) => echo::reply4(cx, mbuf, &meta, own, w),
+        }
     }
+}
+
+fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
+    let destination = destination6(mbuf, meta);
+    let link_local = |interface: &Interface| {
+        interface
+            .link_local
+            .iter()
+            .any(|own| own.to_bits() == destination)
+    };
+    if v6::is_link_local(destination) && !interface.is_some_and(link_local) {
+        return Verdict::Drop(DropReason::Ip6DestinationLinkLocal);
+    }
+    let group = v6::is_multicast(destination);
+    if group && !is_mld_for_routers(mbuf, meta) && !has_joined6(interface, destination) {
+        return Verdict::Drop(DropReason::Ip6NoGroup);
+    }
+    if meta.has(flags::FRAGMENT) {
+        return Verdict::Drop(DropReason::LocalFragment);
+    }
+    let mut next_header_at = 6;
+    if usize::from(meta.l4) != usize::from(meta.l3) + 40 {
+        let packet = mbuf.data().get(usize::from(meta.l3)..).unwrap_or_default();
+        // The parse stage has walked this chain already.
+        let Ok(chain) = ext_header::walk(packet) else {
+            return Verdict::Drop(DropReason::Ip6ExtensionTruncated);
+        };
+        next_header_at = chain.protocol_field as u32;
+        // RFC 8200 section 4.4: no routing type is processed here; the pointer is to the type.
+        if let Some(routing) = chain.routing
+            && routing.segments_left > 0
+        {
+            return Verdict::Refuse(DropReason::Ip6RoutingHeader, routing.at as u32 + 2);
+        }
+    }
+    match meta.protocol {
+        icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination),
+        NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
+        protocol => {
+            let joined =
+                group && destination != v6::ALL_NODES && !v6::is_solicited_node(destination);
+            other(protocol, joined, group, next_header_at)
+        }
+    }
+}
+
+/// A protocol without an answer of its own. `joined`: to a group that was joined for its sake (routing, VRRP, DHCP).
+fn other(protocol: u8, joined: bool, group: bool, next_header_at: u32) -> Verdict {
+    match protocol {
+        _ if joined => Verdict::Punt(PuntClass::Local),
+        UDP if !group => Verdict::Refuse(DropReason::NoListener, 0),
+        UDP | TCP => Verdict::Drop(DropReason::NoListener),
+        _ if group => Verdict::Drop(DropReason::NoProtocol),
+        _ => Verdict::Refuse(DropReason::NoProtocol, next_header_at),
+    }
+}
+
+fn has_joined6(interface: Option<&Interface>, group: u128) -> bool {
+    let joined = |interface: &Interface| {
+        interface
+            .groups6
+            .iter()
+            .any(|joined| joined.to_bits() == group)
+    };
+    // Every node is a member of all-nodes (RFC 4291 section 2.8).
+    interface.is_some_and(|interface| group == v6::ALL_NODES || joined(interface))
+}
+
+/// Whether this is a multicast listener message that asks routers to look, whatever its group (RFC 3810 section 5).
+fn is_mld_for_routers(mbuf: &Mbuf, meta: &Meta) -> bool {
+    meta.has(flags::ROUTER_ALERT)
+        && meta.protocol == icmp::PROTOCOL_ICMPV6
+        && matches!(
+            mbuf.data().get(usize::from(meta.l4)),
+            Some(&(MLD_QUERY | MLD_REPORT | MLD_DONE | MLD2_REPORT))
+        )
+}
+
+fn icmp6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, destination: u128) -> Verdict {
+    let Some(&[kind, code, _, _]) = upper(mbuf, meta) else {
+        return Verdict::Drop(DropReason::IcmpMalformed);
+    };
+    let source = source6(mbuf, meta);
+    let mut sum = Sum::new();
+    sum.add(&source.to_be_bytes());
+    sum.add(&destination.to_be_bytes());
+    sum.add_u32(upper_len(meta));
+    sum.add_u32(meta.protocol.into());
+    if upper_len(meta) < 4 || !is_intact(sum, mbuf, meta) {
+        return Verdict::Drop(DropReason::IcmpMalformed);
+    }
+    // RFC 4861 section 6.1: what is not 255 has come through a router.
+    let discovery = |class| match hop_limit(mbuf, meta) {
+        255 => Verdict::Punt(class),
+        _ => Verdict::Drop(DropReason::NdHopLimit),
+    };
+    match kind {
+        icmp::V6_ECHO_REQUEST if upper_len(meta) < 8 || code != 0 => {
+            Verdict::Drop(DropReason::IcmpMalformed)
+        }
+        icmp::V6_ECHO_REQUEST => {
+            let from = echo_source6(source, destination, interface);
+            from.map_or(Verdict::Drop(DropReason::IcmpIgnored), Verdict::Echo6)
+        }
+        NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT => discovery(PuntClass::Nd),
+        ROUTER_SOLICITATION => discovery(PuntClass::Rs),
+        ROUTER_ADVERTISEMENT => discovery(PuntClass::Ra),
+        icmp::V6_REDIRECT => discovery(PuntClass::Redirect),
+        MLD_QUERY | MLD_REPORT | MLD_DONE | MLD2_REPORT => Verdict::Punt(PuntClass::Mld),
+        _ => Verdict::Drop(DropReason::IcmpIgnored),
+    }
+}
+
+/// The address an echo request is answered from (RFC 4443 section 4.2); `None` if it is not answered.
+fn echo_source6(source: u128, destination: u128, interface: Option<&Interface>) -> Option<u128> {
+    if v6::is_unspecified(source) || v6::is_multicast(source) {
+        return None;
+    }
+    if !v6::is_multicast(destination) {
+        return Some(destination);
+    }
+    let interface = interface.filter(|interface| interface.echo_multicast)?;
+    let own = interface
+        .link_local
+        .iter()
+        .copied()
+        .chain(interface.icmp_source6);
+    source::v6(source.into(), own).map(u128::from)
+}
+
+fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
+    let destination = destination4(mbuf, meta);
+    let group = v4::is_multicast(destination);
+    let igmp_for_routers = meta.protocol == IGMP && meta.has(flags::ROUTER_ALERT);
+    if group && !igmp_for_routers && !has_joined4(interface, destination) {
+        return Verdict::Drop(DropReason::Ip4NoGroup);
+    }
+    if meta.has(flags::FRAGMENT) {
+        return Verdict::Drop(DropReason::LocalFragment);
+    }
+    match meta.protocol {
+        icmp::PROTOCOL_ICMP => icmp4(mbuf, meta, destination),
+        IGMP => Verdict::Punt(PuntClass::Igmp),
+        // 9: the offset of the protocol field.
+        protocol => other(protocol, group && destination != v4::ALL_SYSTEMS, group, 9),
+    }
+}
+
+fn has_joined4(interface: Option<&Interface>, group: u32) -> bool {
+    let joined = |interface: &Interface| {
+        interface
+            .groups4
+            .iter()
+            .any(|joined| joined.to_bits() == group)
+    };
+    // Every host is a member of all-systems (RFC 1112 section 4).
+    interface.is_some_and(|interface| group == v4::ALL_SYSTEMS || joined(interface))
+}
+
+fn icmp4(mbuf: &Mbuf, meta: &Meta, destination: u32) -> Verdict {
+    let Some(&[kind, code, _, _]) = upper(mbuf, meta) else {
+        return Verdict::Drop(DropReason::IcmpMalformed);
+    };
+    if upper_len(meta) < 8 || !is_intact(Sum::new(), mbuf, meta) {
+        return Verdict::Drop(DropReason::IcmpMalformed);
+    }
+    let source = source4(mbuf, meta);
+    match (kind, code) {
+        // RFC 1812 section 4.3.3.6: an echo request to a group is not answered.
+        (icmp::V4_ECHO_REQUEST, 0) if !v4::is_multicast(destination) && source != 0 => {
+            Verdict::Echo4(destination)
+        }
+        _ => Verdict::Drop(DropReason::IcmpIgnored),
+    }
+}
+
+/// Bytes of the upper-layer packet.
+fn upper_len(meta: &Meta) -> u32 {
+    (u32::from(meta.l3) + meta.len).saturating_sub(u32::from(meta.l4))
+}
+
+/// The first bytes of the upper-layer packet, if it has them and they are in the first segment.
+fn upper<'a, const N: usize>(mbuf: &'a Mbuf, meta: &Meta) -> Option<&'a [u8; N]> {
+    let end = (u32::from(meta.l3) + meta.len) as usize;
+    let data = mbuf.data();
+    data.get(usize::from(meta.l4)..data.len().min(end))?
+        .first_chunk()
+}
+
+/// Whether the upper-layer packet, with what `sum` holds already, carries its right checksum; across segments.
+fn is_intact(mut sum: Sum, mbuf: &Mbuf, meta: &Meta) -> bool {
+    let (mut skip, mut left) = (usize::from(meta.l4), upper_len(meta) as usize);
+    for segment in mbuf.segments() {
+        let data = segment.data();
+        let part = data.get(skip.min(data.len())..).unwrap_or_default();
+        skip -= skip.min(data.len());
+        let part = &part[..part.len().min(left)];
+        left -= part.len();
+        sum.add(part);
+    }
+    left == 0 && sum.is_valid()
 }

@@ -1,6 +1,8 @@
 //! One stage a file, in the order of the graph. A stage takes its list from the frame and sorts it into later lists;
 //! it never calls another stage.
 
+pub mod answer;
+
 pub mod parse;
 pub mod urpf;
 
@@ -21,4 +23,5 @@ pub mod tx;
 
 pub mod drop;
 
-pub mod inject;
+#[cfg(test)]
+pub(crate) mod testbed;
