@@ -2,7 +2,6 @@
 //! it never calls another stage.
 
 pub mod answer;
-
 pub mod parse;
 pub mod urpf;
 
@@ -22,6 +21,8 @@ pub mod punt;
 pub mod tx;
 
 pub mod drop;
+
+pub mod inject;
 
 #[cfg(test)]
 pub(crate) mod testbed;
