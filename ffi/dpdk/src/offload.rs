@@ -95,7 +95,7 @@ pub fn finish(
     let mut sink = sink;
     packet.set_ol_flags(packet.ol_flags() & !LARGE);
     if packet.ol_flags() & flags::RX_L4_CKSUM_MASK == flags::RX_L4_CKSUM_NONE {
-        if egress.offloads.tx_l4_checksum {
+        if egress.offloads.tx_l4_checksum && layout.fits_descriptor() {
             ask_for_checksum(&mut packet, &layout);
         } else {
             checksum::complete(&mut packet, &layout);
@@ -121,7 +121,8 @@ fn finish_large(
         .filter(|&room| room > 0);
     let room = room.ok_or(OffloadError::SegmentTooLarge)?;
     let size = room.min(packet.tso_segsz() as u32) as u16;
-    if egress.offloads.tx_tcp_segmentation && egress.offloads.tx_l4_checksum {
+    let capable = egress.offloads.tx_tcp_segmentation && egress.offloads.tx_l4_checksum;
+    if capable && layout.fits_descriptor() {
         let mut packet = packet;
         ask_for_segments(&mut packet, layout, size);
         sink(packet);

@@ -98,6 +98,11 @@ impl Layout {
         (self.payload - self.l4) as u16
     }
 
+    /// Whether a device can be told of such headers: 9 bits for the network header's octets.
+    pub(super) fn fits_descriptor(&self) -> bool {
+        self.l3_len() < 1 << 9
+    }
+
     pub(super) fn family_flag(&self) -> u64 {
         if self.is_ipv4 {
             flags::TX_IPV4
