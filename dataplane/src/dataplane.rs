@@ -290,6 +290,7 @@ impl Dataplane {
             return Err(DeviceError::TooMany(spec.name.clone()));
         }
         let mut open = ports::open(spec, &self.eal, &self.pool)?;
+        let offloads = open.configured.offloads;
         let mut commands = Vec::new();
         let (queues, workers) = (usize::from(spec.queues.max(1)), self.workers.len());
         for queue in 0..queues {
@@ -298,13 +299,13 @@ impl Dataplane {
             commands.push((worker, Command::Receive(id, rx)));
             if queue < workers {
                 let tx = open.port.tx_queue(queue as u16)?;
-                commands.push((worker, Command::Connect(id, Outlet::Queue(tx))));
+                commands.push((worker, Command::Connect(id, Outlet::Queue(tx), offloads)));
             }
         }
         for distance in queues..workers {
             let worker = (place + distance) % workers;
             let owner = (place + worker % queues) % workers;
-            commands.push((worker, Command::Connect(id, Outlet::Peer(owner))));
+            commands.push((worker, Command::Connect(id, Outlet::Peer(owner), offloads)));
         }
         if place == self.ports.len() {
             self.ports.push(Some(open));

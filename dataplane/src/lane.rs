@@ -14,7 +14,7 @@
 //!
 //! LIMIT: tagged frames and interfaces with a reverse path check take the graph.
 
-use dpdk::{Mbuf, mbuf};
+use dpdk::{Mbuf, mbuf, offload};
 use tables::id::{IfaceId, NextHopId, PortId};
 use tables::next_hop::{NextHop, NextHopKind};
 
@@ -195,11 +195,9 @@ fn at<const N: usize, const M: usize>(header: &[u8; M], offset: usize) -> [u8; N
 /// One segment, no tag taken out of the data, no batch of segments, no checksum left to us.
 #[inline(always)]
 fn ordinary(mbuf: &Mbuf) -> bool {
-    use mbuf::flags::{RX_L4_CKSUM_MASK, RX_L4_CKSUM_NONE, RX_LRO, RX_VLAN_STRIPPED};
-    let flags = mbuf.ol_flags();
     (mbuf.nb_segs() == 1)
-        & (flags & (RX_LRO | RX_VLAN_STRIPPED) == 0)
-        & (flags & RX_L4_CKSUM_MASK != RX_L4_CKSUM_NONE)
+        & (mbuf.ol_flags() & mbuf::flags::RX_VLAN_STRIPPED == 0)
+        & !offload::needs_finishing(*mbuf)
 }
 
 /// Our MAC as destination, a station's as source.

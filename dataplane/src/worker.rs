@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use dpdk::RxQueue;
+use dpdk::{Offloads, RxQueue};
 use rtrb::Consumer;
 use tables::id::PortId;
 use tables::publish::Reader;
@@ -55,8 +55,8 @@ const INJECTS_PER_ROUND: usize = 64;
 pub enum Command {
     /// Receive from this queue.
     Receive(PortId, RxQueue),
-    /// Send to this port this way.
-    Connect(PortId, Outlet),
+    /// Send to this port this way, by a device that does so much.
+    Connect(PortId, Outlet, Offloads),
     /// Forget the port and give its queues back.
     Disconnect(PortId),
 }
@@ -214,7 +214,8 @@ impl Worker {
                         self.receive.push((port, queue));
                     }
                 }
-                Command::Connect(port, outlet) => {
+                Command::Connect(port, outlet, offloads) => {
+                    self.state.tx.set_offloads(port, offloads);
                     self.state.tx.connect(port, Some(outlet));
                 }
                 Command::Disconnect(port) => {

@@ -956,3 +956,67 @@ fn headers_split_over_segments_are_gathered_or_dropped_by_name() {
         assert_eq!(outcome.drops(), ["header_not_contiguous"], "{outcome:#?}");
     }
 }
+
+/// IPv6 and TCP with `size` bytes of data, the checksum left open as a virtual machine leaves it.
+fn unfinished_tcp(size: usize) -> Packet {
+    let mut tcp = vec![
+        0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x10, 0xff, 0xff, 0, 0, 0, 0,
+    ];
+    tcp.extend((0..size).map(|n| n as u8));
+    let packet = Packet::ip6(MAC0, "2001:db8:1::10", "2001:db8:2::10", 6, &tcp);
+    let (source, destination) = (
+        "2001:db8:1::10".parse().unwrap(),
+        "2001:db8:2::10".parse().unwrap(),
+    );
+    let protocol = wire::Protocol::TCP;
+    let sum = wire::checksum::Sum::pseudo_v6(&source, &destination, protocol, tcp.len());
+    packet.set(40 + 16, &sum.fold().to_be_bytes())
+}
+
+fn has_right_checksum(frame: &[u8]) -> bool {
+    let l3 = &frame[14..];
+    let address = |at: usize| <[u8; 16]>::try_from(&l3[at..at + 16]).unwrap().into();
+    wire::checksum::is_valid_v6(&address(8), &address(24), wire::Protocol::TCP, &l3[40..])
+}
+
+#[test]
+fn what_a_virtual_machine_left_unfinished_is_finished() {
+    use dpdk::mbuf::{flags, tx_offload};
+    for with_lane in [true, false] {
+        let mut world = World::new(with_lane);
+        let mut open = world.arena.packet(&unfinished_tcp(100).bytes());
+        open.set_ol_flags(flags::RX_L4_CKSUM_NONE);
+        world.receive_mbuf(PORT0, open);
+        world.round();
+        let outcome = world.outcome();
+        assert!(has_right_checksum(&outcome.sent[0].1), "{outcome:#?}");
+
+        let mut batch = world.arena.packet(&unfinished_tcp(1800).bytes());
+        batch.set_ol_flags(flags::RX_L4_CKSUM_NONE | flags::RX_LRO);
+        batch.set_tx_offload(tx_offload(0, 0, 0, 500));
+        world.receive_mbuf(PORT0, batch);
+        world.round();
+        let outcome = world.outcome();
+        let sizes: Vec<_> = outcome
+            .sent
+            .iter()
+            .map(|(_, frame)| frame.len() - 74)
+            .collect();
+        assert_eq!(sizes, [500, 500, 500, 300]);
+        assert!(
+            outcome
+                .sent
+                .iter()
+                .all(|(_, frame)| has_right_checksum(frame))
+        );
+        assert_eq!(outcome.count("originated"), 3);
+
+        // Segments that do not fit either: the sender must learn of the MTU.
+        let mut batch = world.arena.packet(&unfinished_tcp(1800).bytes());
+        batch.set_ol_flags(flags::RX_L4_CKSUM_NONE | flags::RX_LRO);
+        batch.set_tx_offload(tx_offload(0, 0, 0, 1400));
+        world.receive_mbuf(PORT0, batch);
+        world.round();
+        assert_eq!(world.outcome().drops(), ["ip6_packet_too_big"]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use dpdk::{Mbuf, mbuf};
+use dpdk::{Mbuf, offload};
 use tables::hash::FlowKey;
 use tables::id::{NextHopId, VrfId};
 use tables::next_hop::{NextHop, NextHopKind};
@@ -246,17 +246,7 @@ pub(super) fn after_redirect(mbuf: &Mbuf, meta: &Meta, next_hop: &NextHop) -> St
 /// Bytes of the longest IP packet that this one becomes: a batch of TCP segments from a virtual machine is cut
 /// before it is sent.
 fn size_on_wire(mbuf: &Mbuf, meta: &Meta) -> u32 {
-    let segment = mbuf.tso_segsz();
-    if mbuf.ol_flags() & mbuf::flags::RX_LRO == 0 || segment == 0 {
-        return meta.len;
-    }
-    let l4 = usize::from(meta.l4);
-    let transport = match mbuf.data().get(l4 + 12) {
-        Some(offset) if meta.protocol == TCP => u32::from(offset >> 4) * 4,
-        _ => 8,
-    };
-    let headers = u32::from(meta.l4 - meta.l3) + transport;
-    meta.len.min(headers + u32::from(segment))
+    offload::wire_len(*mbuf).unwrap_or(meta.len)
 }
 
 const TCP: u8 = 6;

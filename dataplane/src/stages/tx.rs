@@ -3,7 +3,9 @@
 //! A port's queue belongs to one worker. A worker without a queue of its own on a port reaches it by a hand-off ring to
 //! the worker that has one; nothing is locked.
 
-use dpdk::{Mbuf, TxQueue};
+use dpdk::mbuf::flags;
+use dpdk::offload::{self, Egress, OffloadError};
+use dpdk::{Mbuf, Offloads, TxQueue};
 use rtrb::{Consumer, Producer};
 use tables::id::PortId;
 
@@ -37,6 +39,9 @@ pub enum Outlet {
 
 struct TxPort {
     outlet: Option<Outlet>,
+    offloads: Offloads,
+    /// A waiting packet asks something of the device: the driver must see the burst before.
+    prepare: bool,
     waiting: Vec<Mbuf>,
     /// Where the waiting packets came from.
     from: Vec<PortId>,
@@ -58,6 +63,8 @@ impl TxPorts {
     pub fn new(peers: Vec<Producer<Handoff>>, owed: Vec<Consumer<Handoff>>) -> Self {
         let port = || TxPort {
             outlet: None,
+            offloads: Offloads::default(),
+            prepare: false,
             waiting: Vec::with_capacity(BURST),
             from: Vec::with_capacity(BURST),
         };
@@ -73,6 +80,19 @@ impl TxPorts {
     pub fn connect(&mut self, port: PortId, outlet: Option<Outlet>) -> Option<Outlet> {
         let port = self.ports.get_mut(port.index())?;
         std::mem::replace(&mut port.outlet, outlet)
+    }
+
+    /// What the port's device does for packets that need finishing; nothing, unless told.
+    pub fn set_offloads(&mut self, port: PortId, offloads: Offloads) {
+        if let Some(port) = self.ports.get_mut(port.index()) {
+            port.offloads = offloads;
+        }
+    }
+
+    fn offloads(&self, port: PortId) -> Offloads {
+        self.ports
+            .get(port.index())
+            .map_or_else(Offloads::default, |port| port.offloads)
     }
 
     /// The worker's own queue on a port.
@@ -107,6 +127,7 @@ impl TxPorts {
         };
         buffer.waiting.push(mbuf);
         buffer.from.push(from);
+        buffer.prepare |= mbuf.ol_flags() & flags::TX_MASK != 0;
         self.pending |= 1 << port.index();
         if buffer.waiting.len() == BURST {
             self.flush_port(port, counters, trash);
@@ -159,12 +180,27 @@ impl TxPorts {
             outlet,
             waiting,
             from,
+            prepare,
+            ..
         } = &mut self.ports[port.index()];
         let (sent, refused) = match outlet {
-            Some(Outlet::Queue(queue)) => (
-                transmit(queue, waiting, octets(waiting), counters.port(port)),
-                DropReason::TxFull,
-            ),
+            Some(Outlet::Queue(queue)) => {
+                let fit = if *prepare {
+                    queue.tx_prepare(waiting)
+                } else {
+                    waiting.len()
+                };
+                let refused = if fit < waiting.len() {
+                    DropReason::TxUnfit
+                } else {
+                    DropReason::TxFull
+                };
+                let fit = &waiting[..fit.min(waiting.len())];
+                (
+                    transmit(queue, fit, octets(fit), counters.port(port)),
+                    refused,
+                )
+            }
             Some(Outlet::Peer(peer)) => {
                 let ring = &mut self.peers[*peer];
                 let handed = waiting.iter().zip(&*from).take_while(|(mbuf, from)| {
@@ -187,6 +223,7 @@ impl TxPorts {
         }
         waiting.clear();
         from.clear();
+        *prepare = false;
     }
 }
 
@@ -219,11 +256,56 @@ fn octets(packets: &[Mbuf]) -> u64 {
         .sum()
 }
 
-/// Puts the packets of its list into their ports' buffers.
+/// Puts the packets of its list into their ports' buffers. Those that a virtual machine left unfinished (open
+/// checksums, batches of segments) are finished here, by the device or in software.
 pub fn tx(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     for slot in frame.take(Stage::Tx) {
-        let meta = frame[slot];
-        let port = cx.next_hops.get(meta.next_hop).port;
-        w.tx.put(port, frame.mbuf(slot), meta.port, &w.counters, &mut w.trash);
+        let (mut mbuf, meta) = (frame.mbuf(slot), frame[slot]);
+        let next_hop = cx.next_hops.get(meta.next_hop);
+        let offloads = w.tx.offloads(next_hop.port);
+        if mbuf.nb_segs() > 1 && !offloads.tx_multi_segment && !mbuf.linearize() {
+            frame.drop(slot, DropReason::TxUnfit);
+        } else if !offload::needs_finishing(mbuf) {
+            w.tx.put(next_hop.port, mbuf, meta.port, &w.counters, &mut w.trash);
+        } else {
+            let egress = Egress {
+                offloads,
+                mtu: next_hop.mtu,
+            };
+            match finish(w, mbuf, next_hop.port, meta.port, &egress) {
+                Ok(()) => {}
+                Err(OffloadError::NoBuffers) => frame.drop(slot, DropReason::NoBuffer),
+                Err(_) => frame.drop(slot, DropReason::TxUnfit),
+            }
+        }
     }
+}
+
+/// Sends what an unfinished packet becomes. On an error the packet is still there.
+fn finish(
+    w: &mut WorkerState,
+    mbuf: Mbuf,
+    port: PortId,
+    from: PortId,
+    egress: &Egress,
+) -> Result<(), OffloadError> {
+    let WorkerState {
+        tx,
+        pool,
+        counters,
+        trash,
+        ..
+    } = w;
+    let mut became = 0u64;
+    let result = offload::finish(mbuf, egress, pool, |packet| {
+        became += 1;
+        tx.put(port, packet, from, counters, trash);
+    });
+    // The packet itself is one of what it became, unless it is still there.
+    counters.originated.add(if result.is_ok() {
+        became.saturating_sub(1)
+    } else {
+        became
+    });
+    result
 }
