@@ -1,15 +1,24 @@
 //! The `[[device]]` tables.
 
+use std::path::PathBuf;
+
+use dataplane::ports::{
+    AfPacket, AfXdp, DeviceKind, Memif, MemifRole, Null, Pcap, Pci, Ring, Tap, VhostUser,
+    VirtioUser,
+};
 use tables::id::PortId;
 
 use super::document::Names;
 use super::net;
-use super::reader::Table;
+use super::reader::{Table, Value};
 use super::schema::{self, DEVICE, Section};
-use crate::model::{Device, DeviceKind, MemifRole};
+use crate::model::Device;
+
+/// What the tap driver's buffers hold.
+const MAX_TAP_MTU: u16 = 1504;
 
 /// Reads the options of a kind; `None` after a fault.
-type ReadKind = fn(&Table<'_>, mtu: u16) -> Option<DeviceKind>;
+type ReadKind = fn(&Table<'_>) -> Option<DeviceKind>;
 
 const KINDS: &[(&str, (&Section, ReadKind))] = &[
     ("pci", (&schema::PCI, pci)),
@@ -20,7 +29,7 @@ const KINDS: &[(&str, (&Section, ReadKind))] = &[
     ("vhost_user", (&schema::VHOST_USER, vhost_user)),
     ("virtio_user", (&schema::VIRTIO_USER, virtio_user)),
     ("pcap", (&schema::PCAP, pcap)),
-    ("ring", (&schema::RING, |_, _| Some(DeviceKind::Ring))),
+    ("ring", (&schema::RING, |_| Some(Ring.into()))),
     ("null", (&schema::NULL, null)),
 ];
 
@@ -37,12 +46,17 @@ pub(super) fn read(mut table: Table<'_>, id: PortId, names: &mut Names) -> Optio
     let queues = table.integer("queues", 1..=64).unwrap_or(1);
     let mtu = table.integer("mtu", 68..=9600).unwrap_or(1500);
     let mac = table.get("mac").and_then(|value| net::mac(&value));
-    let kind = kind.and_then(|(_, read)| read(&table, mtu));
-    if let Some(DeviceKind::Tap { .. }) = kind
-        && mtu > 1500
+    let kind = kind.and_then(|(_, read)| read(&table));
+    if let Some(DeviceKind::Tap(_)) = kind
+        && mtu > MAX_TAP_MTU
     {
-        table.fault("mtu", "a tap device carries at most 1500 bytes");
+        table.fault(
+            "mtu",
+            format_args!("a tap device carries at most {MAX_TAP_MTU} bytes"),
+        );
     }
+    let descriptors = |name| table.integer(name, 32..=32_768).unwrap_or(512);
+    let (rx_desc, tx_desc) = (descriptors("rx_desc"), descriptors("tx_desc"));
     Some(Device {
         id,
         name: name?,
@@ -50,6 +64,8 @@ pub(super) fn read(mut table: Table<'_>, id: PortId, names: &mut Names) -> Optio
         queues,
         mtu,
         mac,
+        rx_desc,
+        tx_desc,
     })
 }
 
@@ -68,7 +84,7 @@ fn kernel_interface(table: &Table<'_>) -> Option<String> {
 }
 
 /// A path without the characters that part a driver's options.
-fn path(table: &Table<'_>, key: &'static str) -> Option<std::path::PathBuf> {
+fn path(table: &Table<'_>, key: &'static str) -> Option<PathBuf> {
     let text = table.string(key)?;
     if text.is_empty() || text.contains([',', '=']) {
         table.fault(
@@ -80,12 +96,7 @@ fn path(table: &Table<'_>, key: &'static str) -> Option<std::path::PathBuf> {
     Some(text.into())
 }
 
-fn required_path(table: &Table<'_>, key: &'static str) -> Option<std::path::PathBuf> {
-    table.require(key)?;
-    path(table, key)
-}
-
-fn pci(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
+fn pci(table: &Table<'_>) -> Option<DeviceKind> {
     let address = table.require("address").and_then(|value| {
         let text = value.string()?;
         if !is_pci_address(text) {
@@ -96,11 +107,24 @@ fn pci(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
         }
         Some(text.to_owned())
     });
-    let options = table.string("options").map(str::to_owned);
-    Some(DeviceKind::Pci {
-        address: address?,
-        options,
-    })
+    let option = |value: &Value<'_>| {
+        let text = value.string()?;
+        if !text.contains('=') || text.contains(',') {
+            value.fault(format_args!(
+                "\"{text}\" is not a driver option, `key=value`"
+            ));
+            return None;
+        }
+        Some(text.to_owned())
+    };
+    let options = table.list("options", option).unwrap_or_default();
+    Some(
+        Pci {
+            address: address?,
+            options,
+        }
+        .into(),
+    )
 }
 
 /// Whether `text` is `domain:bus:device.function`.
@@ -116,70 +140,52 @@ fn is_pci_address(text: &str) -> bool {
     form == text && hex(domain, 4) && hex(bus, 2) && hex(device, 2) && hex(function, 1)
 }
 
-fn af_packet(table: &Table<'_>, mtu: u16) -> Option<DeviceKind> {
-    let interface = kernel_interface(table);
-    let block_size: Option<u32> = table.integer("block_size", 4096..=1 << 24);
-    let frame_size: Option<u32> = table.integer("frame_size", 512..=1 << 16);
-    let frame_count = table.integer("frame_count", 16..=1 << 16).unwrap_or(512);
+fn af_packet(table: &Table<'_>) -> Option<DeviceKind> {
     let qdisc_bypass = table.boolean("qdisc_bypass").unwrap_or(true);
-    if let Some(frame) = frame_size {
-        // The ring frame holds the kernel's header (at most 82 bytes here), Ethernet and two tags.
-        let needed = u32::from(mtu) + 104;
-        if !frame.is_multiple_of(16) || frame < needed {
-            table.fault(
-                "frame_size",
-                format_args!("must be a multiple of 16, and at least {needed} for mtu {mtu}"),
-            );
+    Some(
+        AfPacket {
+            interface: kernel_interface(table)?,
+            qdisc_bypass,
         }
-    }
-    if let Some(block) = block_size {
-        let frame = frame_size.unwrap_or(2048);
-        if !block.is_multiple_of(4096) || !block.is_multiple_of(frame) {
-            table.fault(
-                "block_size",
-                format_args!("must be a multiple of 4096 and of frame_size ({frame})"),
-            );
-        }
-    }
-    Some(DeviceKind::AfPacket {
-        interface: interface?,
-        block_size,
-        frame_size,
-        frame_count,
-        qdisc_bypass,
-    })
+        .into(),
+    )
 }
 
-fn tap(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
+fn tap(table: &Table<'_>) -> Option<DeviceKind> {
     let persist = table.boolean("persist").unwrap_or(false);
-    Some(DeviceKind::Tap {
-        interface: kernel_interface(table)?,
-        persist,
-    })
+    Some(
+        Tap {
+            interface: kernel_interface(table)?,
+            persist,
+        }
+        .into(),
+    )
 }
 
-fn af_xdp(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
+fn af_xdp(table: &Table<'_>) -> Option<DeviceKind> {
     let start_queue = table.integer("start_queue", 0..=255).unwrap_or(0);
     let force_copy = table.boolean("force_copy").unwrap_or(false);
-    let busy_budget = table.integer("busy_budget", 0..=64).unwrap_or(64);
+    let busy_budget = table.integer("busy_budget", 0..=64);
     let interface = kernel_interface(table)?;
-    Some(DeviceKind::AfXdp {
-        interface,
-        start_queue,
-        force_copy,
-        busy_budget,
-    })
+    Some(
+        AfXdp {
+            interface,
+            start_queue,
+            busy_budget,
+            force_copy,
+        }
+        .into(),
+    )
 }
 
-fn memif(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
+fn memif(table: &Table<'_>) -> Option<DeviceKind> {
     let role = table
         .choice(
             "role",
             &[("server", MemifRole::Server), ("client", MemifRole::Client)],
         )
-        .unwrap_or(MemifRole::Server);
+        .unwrap_or_default();
     let id = table.integer("id", 0..=u64::from(u32::MAX)).unwrap_or(0);
-    let ring_size = table.integer("ring_size", 1..=14).unwrap_or(10);
     let zero_copy = table.boolean("zero_copy").unwrap_or(false);
     if zero_copy && role == MemifRole::Server {
         table.fault("zero_copy", "only the client can share its packet buffers");
@@ -189,64 +195,75 @@ fn memif(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
         .as_ref()
         .is_some_and(|secret| secret.len() > 24 || secret.contains([',', '=']))
     {
-        table.fault(
-            "secret",
-            "must be at most 24 characters without `,` and `=`",
-        );
+        table.fault("secret", "must be at most 24 bytes without `,` and `=`");
     }
-    let socket = required_path(table, "socket")?;
-    Some(DeviceKind::Memif {
-        role,
-        socket,
-        id,
-        ring_size,
-        zero_copy,
-        secret,
-    })
+    let socket = socket(table)?;
+    Some(
+        Memif {
+            socket,
+            id,
+            role,
+            zero_copy,
+            secret,
+        }
+        .into(),
+    )
 }
 
-fn vhost_user(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
+/// The key `socket`: a UNIX socket's path is limited to 107 bytes (`sun_path`).
+fn socket(table: &Table<'_>) -> Option<PathBuf> {
+    table.require("socket")?;
+    let socket = path(table, "socket")?;
+    if socket.as_os_str().len() > 107 {
+        table.fault("socket", "must be a path of 1 to 107 bytes");
+        return None;
+    }
+    Some(socket)
+}
+
+fn vhost_user(table: &Table<'_>) -> Option<DeviceKind> {
     let client = table.boolean("client").unwrap_or(false);
-    let iommu = table.boolean("iommu").unwrap_or(false);
+    let iommu_support = table.boolean("iommu").unwrap_or(false);
+    let postcopy_support = table.boolean("postcopy").unwrap_or(false);
     let tso = table.boolean("tso").unwrap_or(false);
-    Some(DeviceKind::VhostUser {
-        socket: required_path(table, "socket")?,
-        client,
-        iommu,
-        tso,
-    })
+    let socket = socket(table)?;
+    Some(
+        VhostUser {
+            socket,
+            client,
+            iommu_support,
+            postcopy_support,
+            tso,
+        }
+        .into(),
+    )
 }
 
-fn virtio_user(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
+fn virtio_user(table: &Table<'_>) -> Option<DeviceKind> {
     let server = table.boolean("server").unwrap_or(false);
-    let queue_size: u16 = table.integer("queue_size", 64..=32768).unwrap_or(256);
-    if !queue_size.is_power_of_two() {
-        table.fault(
-            "queue_size",
-            format_args!("{queue_size} is not a power of two"),
-        );
-    }
-    Some(DeviceKind::VirtioUser {
-        socket: required_path(table, "socket")?,
-        server,
-        queue_size,
-    })
+    let packed_vq = table.boolean("packed").unwrap_or(false);
+    Some(
+        VirtioUser {
+            path: socket(table)?,
+            server,
+            packed_vq,
+        }
+        .into(),
+    )
 }
 
-fn pcap(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
-    let rx = path(table, "rx");
-    let tx = path(table, "tx");
+fn pcap(table: &Table<'_>) -> Option<DeviceKind> {
+    let (rx, tx) = (path(table, "rx"), path(table, "tx"));
     let infinite = table.boolean("infinite").unwrap_or(false);
-    if table.get("rx").is_none() && (infinite || table.get("tx").is_none()) {
+    let given = |key| table.get(key).is_some();
+    if !given("rx") && (infinite || !given("tx")) {
         table.fault("rx", "a pcap device needs `rx` (or `tx` alone)");
     }
-    Some(DeviceKind::Pcap { rx, tx, infinite })
+    Some(Pcap { rx, tx, infinite }.into())
 }
 
-fn null(table: &Table<'_>, _: u16) -> Option<DeviceKind> {
-    Some(DeviceKind::Null {
-        packet_size: table.integer("packet_size", 64..=9600).unwrap_or(64),
-        copy: table.boolean("copy").unwrap_or(false),
-        no_rx: table.boolean("no_rx").unwrap_or(true),
-    })
+fn null(table: &Table<'_>) -> Option<DeviceKind> {
+    let frame_len = table.integer("frame_size", 64..=9600).unwrap_or(64);
+    let no_rx = table.boolean("no_rx").unwrap_or(true);
+    Some(Null { frame_len, no_rx }.into())
 }

@@ -27,6 +27,7 @@ pub(super) fn read(
     let name = seen.interfaces.take(table, "interface");
     let device = device(table, seen);
     let tag = tag(table);
+    let mac = table.get("mac").and_then(|value| net::mac(&value));
     if let (Some((port, _)), Some(tag), Some(name)) = (device, tag, &name) {
         claim_tag(table, seen, (port, tag), name);
     }
@@ -61,15 +62,19 @@ pub(super) fn read(
         let why = format!("{mtu} is too small for IPv6, which needs at least {MIN_IPV6_MTU}");
         table.fault("mtu", why);
     }
+    let urpf_v4 = self::urpf(table, "urpf_v4").unwrap_or(urpf);
+    let urpf_v6 = self::urpf(table, "urpf_v6").unwrap_or(urpf);
+    let redirects = table.boolean("redirects").unwrap_or(true);
+    // All keys are read by now: what follows may leave without hiding a fault.
     Some(Interface {
         id,
-        urpf_v4: self::urpf(table, "urpf_v4").unwrap_or(urpf),
-        urpf_v6: self::urpf(table, "urpf_v6").unwrap_or(urpf),
-        redirects: table.boolean("redirects").unwrap_or(true),
+        urpf_v4,
+        urpf_v6,
+        redirects,
         name: name?,
         device: device.map_or(PortId(u16::MAX), |(port, _)| port),
         tag: tag.unwrap_or(Tag::Untagged),
-        mac: table.get("mac").and_then(|value| net::mac(&value)),
+        mac,
         mtu,
         addresses,
         link_local,

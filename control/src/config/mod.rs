@@ -9,6 +9,7 @@
 //! A file with one fault gives no model, so a bad reload changes nothing. Warnings name what is legal and doubtful.
 //! The keys stand in [`schema`], from which `docs/configuration.md` is generated.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -17,6 +18,8 @@ use toml::de::DeTable;
 use crate::model::Model;
 
 mod device;
+#[cfg(test)]
+mod doc;
 mod document;
 mod fault;
 mod forwarding;
@@ -84,12 +87,29 @@ pub fn parse(file: &Path, text: &str) -> Result<Loaded, Faults> {
         span: 0..0,
     };
     let model = document::read(Table::new(&cx, at, tree.get_ref()));
-    let (faults, warnings) = cx.finish();
+    let (mut faults, warnings) = cx.finish();
+    drop_echoes(&mut faults);
     if faults.is_empty() {
         Ok(Loaded { model, warnings })
     } else {
         Err(Faults(faults))
     }
+}
+
+/// Leaves one fault of syntax (it has no field path) on a line, and no other: what recovery put there is not what was
+/// meant. LIMIT: behind a key without a value the parser gives up on the rest of its table.
+fn drop_echoes(faults: &mut Vec<Fault>) {
+    let is_syntax = |fault: &Fault| fault.path.is_empty();
+    let broken: HashSet<usize> = faults
+        .iter()
+        .filter(|fault| is_syntax(fault))
+        .map(|fault| fault.line)
+        .collect();
+    let mut told = HashSet::new();
+    faults.retain(|fault| match is_syntax(fault) {
+        true => told.insert(fault.line),
+        false => !broken.contains(&fault.line),
+    });
 }
 
 #[cfg(test)]

@@ -236,6 +236,18 @@ pub(super) static DEVICE: Section = Section {
             "the device's own",
             "Unicast MAC address to take.",
         ),
+        key(
+            "rx_desc",
+            "integer 32 to 32768",
+            "512",
+            "Descriptors of each receive queue.",
+        ),
+        key(
+            "tx_desc",
+            "integer 32 to 32768",
+            "512",
+            "Descriptors of each transmit queue.",
+        ),
     ],
 };
 
@@ -246,9 +258,9 @@ pub(super) static PCI: Section = Section {
         key("address", "PCI address", "", "Such as \"0000:03:00.1\"."),
         key(
             "options",
-            "string",
+            "array of strings",
             "none",
-            "Driver options, `key=value` pairs parted by commas.",
+            "Driver options, each `key=value`.",
         ),
     ],
 };
@@ -263,19 +275,6 @@ pub(super) static AF_PACKET: Section = Section {
             "",
             "The interface to attach to.",
         ),
-        key(
-            "block_size",
-            "integer, bytes",
-            "fits `frame_size`",
-            "Size of a ring block: a multiple of the page and of `frame_size`.",
-        ),
-        key(
-            "frame_size",
-            "integer, bytes",
-            "fits `mtu`",
-            "Size of a ring frame: a multiple of 16 that holds the MTU.",
-        ),
-        key("frame_count", "integer", "512", "Frames of each ring."),
         key(
             "qdisc_bypass",
             "boolean",
@@ -329,7 +328,7 @@ pub(super) static AF_XDP: Section = Section {
         key(
             "busy_budget",
             "integer 0 to 64",
-            "64",
+            "the driver's",
             "Packets per busy poll of the kernel; 0 turns busy polling off.",
         ),
     ],
@@ -355,13 +354,7 @@ pub(super) static MEMIF: Section = Section {
             "id",
             "integer 0 to 4294967295",
             "0",
-            "Which interface of the socket.",
-        ),
-        key(
-            "ring_size",
-            "integer 1 to 14, log2",
-            "10",
-            "Logarithm to base 2 of the descriptors of a ring.",
+            "Which interface of the socket; the same at both ends.",
         ),
         key(
             "zero_copy",
@@ -373,7 +366,7 @@ pub(super) static MEMIF: Section = Section {
             "secret",
             "string",
             "none",
-            "Password that both sides must give, at most 24 characters.",
+            "Password that both sides must give, at most 24 bytes.",
         ),
     ],
 };
@@ -387,33 +380,34 @@ pub(super) static VHOST_USER: Section = Section {
             "client",
             "boolean",
             "false",
-            "Connect to the socket instead of making it.",
+            "Connect to the socket instead of making it; survives a restart of the router.",
         ),
         key(
             "iommu",
             "boolean",
             "false",
-            "Let the guest use a virtual IOMMU.",
+            "Let the guest's virtual IOMMU limit what the router may touch.",
+        ),
+        key(
+            "postcopy",
+            "boolean",
+            "false",
+            "Allow migration that copies memory after the switch.",
         ),
         key(
             "tso",
             "boolean",
             "false",
-            "Let the guest send segments larger than the MTU.",
+            "Let the guest send and receive segments larger than its MTU.",
         ),
     ],
 };
 
 pub(super) static VIRTIO_USER: Section = Section {
     header: "[[device]] kind = \"virtio_user\"",
-    help: "The driver's side of a vhost backend.",
+    help: "The driver's side of a vhost-user backend.",
     keys: &[
-        key(
-            "socket",
-            "path",
-            "",
-            "The vhost-user socket, or /dev/vhost-net.",
-        ),
+        key("socket", "path", "", "The backend's socket."),
         key(
             "server",
             "boolean",
@@ -421,10 +415,10 @@ pub(super) static VIRTIO_USER: Section = Section {
             "Make the socket instead of connecting to it.",
         ),
         key(
-            "queue_size",
-            "integer 64 to 32768",
-            "256",
-            "Descriptors of a ring; a power of two.",
+            "packed",
+            "boolean",
+            "false",
+            "Packed rings (virtio 1.1) instead of split ones.",
         ),
     ],
 };
@@ -457,19 +451,13 @@ pub(super) static RING: Section = Section {
 
 pub(super) static NULL: Section = Section {
     header: "[[device]] kind = \"null\"",
-    help: "Receives nothing, or endless zeroes, and discards what is sent.",
+    help: "Receives nothing, or empty frames for ever, and discards what is sent.",
     keys: &[
         key(
-            "packet_size",
+            "frame_size",
             "integer 64 to 9600, bytes",
             "64",
-            "Size of each received packet.",
-        ),
-        key(
-            "copy",
-            "boolean",
-            "false",
-            "Touch the packets' data as a real device would.",
+            "Size of each received frame.",
         ),
         key("no_rx", "boolean", "true", "Receive nothing."),
     ],

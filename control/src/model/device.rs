@@ -1,7 +1,6 @@
 //! Devices: how packets enter and leave.
 
-use std::path::PathBuf;
-
+use dataplane::ports::{DeviceKind, DeviceSpec};
 use tables::id::PortId;
 use wire::ether::MacAddr;
 
@@ -20,80 +19,23 @@ pub struct Device {
     pub mtu: u16,
     /// MAC address to take, when not the device's own.
     pub mac: Option<MacAddr>,
+    /// Descriptors of each receive queue.
+    pub rx_desc: u16,
+    /// Descriptors of each transmit queue.
+    pub tx_desc: u16,
 }
 
-/// The driver of a device with its options, in the terms of the configuration (see `config::schema`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "each field is the key of the same name in config::schema"
-)]
-pub enum DeviceKind {
-    /// A network card or virtual function.
-    Pci {
-        address: String,
-        options: Option<String>,
-    },
-    /// An interface of the kernel, shared.
-    AfPacket {
-        interface: String,
-        block_size: Option<u32>,
-        frame_size: Option<u32>,
-        frame_count: u32,
-        qdisc_bypass: bool,
-    },
-    /// A new TAP interface.
-    Tap { interface: String, persist: bool },
-    /// An interface of the kernel, taken by XDP.
-    AfXdp {
-        interface: String,
-        start_queue: u16,
-        force_copy: bool,
-        busy_budget: u16,
-    },
-    /// Shared memory with another process.
-    Memif {
-        role: MemifRole,
-        socket: PathBuf,
-        id: u32,
-        ring_size: u8,
-        zero_copy: bool,
-        secret: Option<String>,
-    },
-    /// Backend of a virtual machine's network card.
-    VhostUser {
-        socket: PathBuf,
-        client: bool,
-        iommu: bool,
-        tso: bool,
-    },
-    /// Driver's side of a vhost backend.
-    VirtioUser {
-        socket: PathBuf,
-        server: bool,
-        queue_size: u16,
-    },
-    /// Files of packets.
-    Pcap {
-        rx: Option<PathBuf>,
-        tx: Option<PathBuf>,
-        infinite: bool,
-    },
-    /// A loop: what is sent is received.
-    Ring,
-    /// Nothing, or zeroes.
-    Null {
-        packet_size: u16,
-        copy: bool,
-        no_rx: bool,
-    },
-}
-
-/// Who makes the memif socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemifRole {
-    /// We do.
-    Server,
-    /// The other side does.
-    Client,
+impl Device {
+    /// What the dataplane opens.
+    pub fn spec(&self) -> DeviceSpec {
+        DeviceSpec {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            queues: self.queues,
+            mtu: self.mtu,
+            mac: self.mac.map(MacAddr::octets),
+            rx_desc: self.rx_desc,
+            tx_desc: self.tx_desc,
+        }
+    }
 }

@@ -25,7 +25,7 @@ use crate::protocols::{nd, ra};
 mod device;
 pub mod diff;
 
-pub use device::{Device, DeviceKind, MemifRole};
+pub use device::Device;
 pub use diff::{Changes, diff};
 
 /// The whole intent.
