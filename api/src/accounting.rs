@@ -27,7 +27,8 @@ pub struct DropAt {
     pub packets: u64,
 }
 
-/// One worker's books: `rx + injected + originated = tx + dropped + punted + consumed + held`, in packets.
+/// One worker's books, in packets:
+/// `rx + injected + originated + taken_over = tx + dropped + punted + consumed + held + handed_off`.
 ///
 /// It holds whenever the worker is between two bursts, which is when it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct Accounting {
     pub injected: u64,
     /// Made by the worker: ICMP errors, echo replies, further fragments.
     pub originated: u64,
+    /// Taken over from other workers, to be sent.
+    #[serde(default)]
+    pub taken_over: u64,
     /// Handed to devices.
     pub tx: u64,
     /// Dropped, by reason; reasons without any may be left out.
@@ -50,6 +54,9 @@ pub struct Accounting {
     pub consumed: u64,
     /// Waiting for a neighbour now.
     pub held: u64,
+    /// Handed to the worker that owns the output queue.
+    #[serde(default)]
+    pub handed_off: u64,
     /// Packets that came in less those accounted for; not 0 is a bug.
     pub imbalance: i64,
     /// Whether the books balance.
@@ -70,12 +77,16 @@ impl Accounting {
     /// Fills `imbalance` and `balanced` from the other fields.
     #[must_use]
     pub fn balance(mut self) -> Self {
-        let came = i128::from(self.rx) + i128::from(self.injected) + i128::from(self.originated);
+        let came = i128::from(self.rx)
+            + i128::from(self.injected)
+            + i128::from(self.originated)
+            + i128::from(self.taken_over);
         let went = i128::from(self.tx)
             + i128::from(self.dropped_total())
             + i128::from(self.punted_total())
             + i128::from(self.consumed)
-            + i128::from(self.held);
+            + i128::from(self.held)
+            + i128::from(self.handed_off);
         let imbalance = came - went;
         self.imbalance =
             i64::try_from(imbalance).unwrap_or(if imbalance < 0 { i64::MIN } else { i64::MAX });

@@ -139,6 +139,9 @@ pub enum DeviceError {
     /// There are as many devices as can be counted.
     #[error("device {0:?} is one too many")]
     TooMany(String),
+    /// The number is in use.
+    #[error("port {0} is open already")]
+    Taken(PortId),
     /// No such port.
     #[error("there is no port {0}")]
     NoPort(PortId),
@@ -281,14 +284,23 @@ impl Dataplane {
         Ok((dataplane, control))
     }
 
-    /// Opens a device and has the workers serve it.
+    /// Opens a device and has the workers serve it, under the first free number.
     pub fn add_device(&mut self, spec: &DeviceSpec) -> Result<PortId, DeviceError> {
         let vacant = self.ports.iter().position(Option::is_none);
-        let place = vacant.unwrap_or(self.ports.len());
-        let id = PortId(place as u16);
+        let id = PortId(vacant.unwrap_or(self.ports.len()) as u16);
+        self.add_device_as(id, spec)?;
+        Ok(id)
+    }
+
+    /// Opens a device and has the workers serve it, under this number, which must be free.
+    pub fn add_device_as(&mut self, id: PortId, spec: &DeviceSpec) -> Result<(), DeviceError> {
         if id >= NO_PORT {
             return Err(DeviceError::TooMany(spec.name.clone()));
         }
+        if self.port(id).is_some() {
+            return Err(DeviceError::Taken(id));
+        }
+        let place = id.index();
         let mut open = ports::open(spec, &self.eal, &self.pool)?;
         let offloads = open.configured.offloads;
         let mut commands = Vec::new();
@@ -307,18 +319,16 @@ impl Dataplane {
             let owner = (place + worker % queues) % workers;
             commands.push((worker, Command::Connect(id, Outlet::Peer(owner), offloads)));
         }
-        if place == self.ports.len() {
-            self.ports.push(Some(open));
-        } else {
-            self.ports[place] = Some(open);
+        if self.ports.len() <= place {
+            self.ports.resize_with(place + 1, || None);
         }
+        self.ports[place] = Some(open);
         // Outputs first: no packet arrives for a port that a worker cannot reach yet.
         commands.sort_by_key(|(_, command)| matches!(command, Command::Receive(..)));
         for (worker, command) in commands {
             self.command(worker, command)?;
         }
-        self.await_obedience()?;
-        Ok(id)
+        self.await_obedience()
     }
 
     /// Has the workers let the port go, and closes it.

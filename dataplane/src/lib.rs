@@ -30,4 +30,6 @@ pub mod trace;
 pub mod worker;
 
 pub use dataplane::{ControlSide, Dataplane, DataplaneOptions, DeviceError, StartError};
+pub use dpdk::{EalOptions, Hugepages, Link, MulticastFilter, Pci, PortStats};
 pub use worker::Idle;
+pub use worker::clock::ticks;

@@ -6,5 +6,6 @@
 //!   link state, valid addresses, API routes ──▲
 //! ```
 
+pub mod devices;
 pub mod interfaces;
 pub mod routes;

@@ -1,0 +1,519 @@
+//! The appliance: the API's questions answered by the engine, the rooms and the workers' counters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::{
+    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, DeviceCounters, Drop, DropAt,
+    ExplainQuery, FamilyCounters, IdlePolicy, Interface, InterfaceCounters, NeighFlush,
+    NeighFlushed, Neighbor, NeighborCount, NeighborOrigin, NudState, RaState, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
+    TraceRequest, Worker, WorkerQueue,
+};
+use dataplane::counters::{TrafficSum, WorkerCounters};
+use dataplane::drop::DropReason;
+use dataplane::punt::PuntClass;
+use tables::id::{IfaceId, PortId};
+use tokio::sync::mpsc;
+
+use crate::api::{Appliance, Error};
+use crate::bus::Bus;
+use crate::engine::{Engine, EngineHandle, ReloadOutcome, api_mac};
+use crate::model::Idle;
+use crate::observe::Observers;
+use crate::protocols::nd;
+
+mod ra;
+mod reload;
+
+/// Implements the API's trait; see the module.
+#[derive(Debug)]
+pub struct Router {
+    /// The engine.
+    pub engine: EngineHandle,
+    /// The rooms.
+    pub bus: Bus,
+    /// Counters, by worker.
+    pub counters: Vec<Arc<WorkerCounters>>,
+    /// Traces and captures.
+    pub observers: Observers,
+    /// When the process started.
+    pub started: Instant,
+    /// The configuration file, as given.
+    pub config_file: String,
+    /// What idle workers do.
+    pub idle: Idle,
+    /// CPUs that workers are pinned to.
+    pub cpus: Vec<Option<usize>>,
+}
+
+impl Router {
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let answer = self.engine.ask(question).await;
+        answer.ok_or_else(|| Error::Unavailable("the router is stopping".into()))
+    }
+
+    fn sum(&self, of: impl Fn(&WorkerCounters) -> TrafficSum) -> TrafficSum {
+        let mut sum = TrafficSum::default();
+        for worker in &self.counters {
+            sum += of(worker);
+        }
+        sum
+    }
+
+    fn interface_counters(&self, iface: IfaceId) -> InterfaceCounters {
+        let family = |rx: TrafficSum, tx: TrafficSum| FamilyCounters {
+            rx_packets: rx.packets,
+            rx_bytes: rx.bytes,
+            tx_packets: tx.packets,
+            tx_bytes: tx.bytes,
+        };
+        InterfaceCounters {
+            ipv6: family(
+                self.sum(|w| w.interface(iface).rx6.get()),
+                self.sum(|w| w.interface(iface).tx6.get()),
+            ),
+            ipv4: family(
+                self.sum(|w| w.interface(iface).rx4.get()),
+                self.sum(|w| w.interface(iface).tx4.get()),
+            ),
+        }
+    }
+
+    fn device_counters(&self, port: PortId, stats: dataplane::PortStats) -> DeviceCounters {
+        let rx = self.sum(|w| w.port(port).rx.get());
+        let tx = self.sum(|w| w.port(port).tx.get());
+        DeviceCounters {
+            rx_packets: rx.packets,
+            rx_bytes: rx.bytes,
+            rx_errors: stats.rx_errors,
+            rx_missed: stats.rx_missed,
+            rx_no_mbuf: stats.rx_no_buffer,
+            tx_packets: tx.packets,
+            tx_bytes: tx.bytes,
+            tx_errors: stats.tx_errors,
+        }
+    }
+
+    fn punts(&self, class: PuntClass) -> u64 {
+        let ports = |w: &Arc<WorkerCounters>| {
+            w.ports
+                .iter()
+                .map(|p| p.punts[class.index()].get())
+                .sum::<u64>()
+        };
+        self.counters.iter().map(ports).sum()
+    }
+}
+
+impl Appliance for Router {
+    async fn status(&self) -> Result<Status, Error> {
+        // Must answer although the engine may be busy: it is given a moment, then reported.
+        let asked = self.engine.ask(|engine| {
+            (
+                engine.warnings().to_vec(),
+                engine.not_ready(),
+                engine.dpdk_version(),
+            )
+        });
+        let mut not_ready = Vec::new();
+        let (warnings, dpdk_version) =
+            match tokio::time::timeout(Duration::from_secs(2), asked).await {
+                Ok(Some((warnings, waiting, version))) => {
+                    not_ready.extend(waiting);
+                    (warnings, version)
+                }
+                Ok(None) => {
+                    not_ready.push("the router is stopping".into());
+                    (Vec::new(), String::new())
+                }
+                Err(_) => {
+                    not_ready.push("the engine does not answer".into());
+                    (Vec::new(), String::new())
+                }
+            };
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            dpdk_version,
+            pid: std::process::id(),
+            uptime_ms: millis(self.started.elapsed()),
+            config_file: self.config_file.clone(),
+            ready: not_ready.is_empty(),
+            not_ready,
+            warnings,
+        })
+    }
+
+    async fn devices(&self) -> Result<Vec<Device>, Error> {
+        let views = self.ask(|engine| engine.device_views()).await?;
+        Ok(views
+            .into_iter()
+            .map(|(port, mut device, stats)| {
+                device.counters = self.device_counters(port, stats);
+                device
+            })
+            .collect())
+    }
+
+    async fn interfaces(&self) -> Result<Vec<Interface>, Error> {
+        let views = self.ask(|engine| engine.interfaces()).await?;
+        Ok(views
+            .into_iter()
+            .map(|view| Interface {
+                counters: self.interface_counters(view.id),
+                ..view.shown
+            })
+            .collect())
+    }
+
+    async fn routes(&self, query: RouteQuery) -> Result<Vec<Route>, Error> {
+        self.ask(move |engine| engine.routes(&query)).await?
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Result<RouteExplain, Error> {
+        let (mut explain, exits) = self.ask(move |engine| engine.explain(&query)).await??;
+        let known = self.bus.nd_snapshot().await.neighbors;
+        for (exit, (iface, addr)) in explain.exits.iter_mut().zip(exits) {
+            if let Some(neighbor) = known.iter().find(|n| n.iface == iface && n.addr == addr) {
+                exit.neighbor_state = Some(nud(neighbor.state));
+                exit.mac = neighbor.mac.map(api_mac);
+            }
+        }
+        Ok(explain)
+    }
+
+    async fn add_route(&self, route: AddRoute) -> Result<RouteChanges, Error> {
+        self.ask(move |engine| engine.add_route(route)).await?
+    }
+
+    async fn del_route(&self, route: DelRoute) -> Result<RouteChanges, Error> {
+        self.ask(move |engine| engine.del_route(route)).await?
+    }
+
+    async fn change_routes(&self, batch: RouteBatch) -> Result<RouteChanges, Error> {
+        self.ask(move |engine| engine.change_routes(&batch)).await?
+    }
+
+    async fn neighbors(&self) -> Result<Vec<Neighbor>, Error> {
+        let known = self.bus.nd_snapshot().await.neighbors;
+        self.ask(move |engine| {
+            let mut shown: Vec<Neighbor> = known
+                .into_iter()
+                .filter_map(|n| {
+                    let origin = if n.state == nd::State::Permanent {
+                        NeighborOrigin::Static
+                    } else {
+                        NeighborOrigin::Learned
+                    };
+                    Some(Neighbor {
+                        router: engine.router_name(n.iface)?,
+                        interface: engine.interface_name(n.iface)?,
+                        address: n.addr,
+                        mac: n.mac.map(api_mac),
+                        state: nud(n.state),
+                        is_router: n.router,
+                        age_ms: millis(n.in_state),
+                        origin,
+                    })
+                })
+                .collect();
+            shown.sort_by(|a, b| (&a.interface, a.address).cmp(&(&b.interface, b.address)));
+            shown
+        })
+        .await
+    }
+
+    async fn flush_neighbors(&self, flush: NeighFlush) -> Result<NeighFlushed, Error> {
+        let iface = match flush.interface.clone() {
+            None => None,
+            Some(name) => {
+                let found = self
+                    .ask({
+                        let name = name.clone();
+                        move |engine| engine.interface_id(&name)
+                    })
+                    .await?;
+                let missing =
+                    || Error::not_found("interface", format!("there is no interface `{name}`"));
+                Some(found.ok_or_else(missing)?)
+            }
+        };
+        let addr = flush.address;
+        let flushed = |n: &nd::NeighborSnapshot| {
+            n.state != nd::State::Permanent
+                && iface.is_none_or(|iface| n.iface == iface)
+                && addr.is_none_or(|addr| n.addr == addr)
+        };
+        let before = self
+            .bus
+            .nd_snapshot()
+            .await
+            .neighbors
+            .iter()
+            .filter(|n| flushed(n))
+            .count();
+        self.bus.nd(nd::Event::Flush { iface, addr });
+        Ok(NeighFlushed {
+            flushed: before as u64,
+        })
+    }
+
+    async fn ra(&self) -> Result<Vec<RaState>, Error> {
+        let known = self.bus.ra_snapshot().await;
+        let now = Instant::now();
+        self.ask(move |engine| ra::states(engine, known, now)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<Worker>, Error> {
+        let queues = self.ask(|engine| engine.worker_queues()).await?;
+        let idle_policy = match self.idle {
+            Idle::Adaptive => IdlePolicy::Adaptive,
+            Idle::Poll => IdlePolicy::Poll,
+        };
+        Ok(self
+            .counters
+            .iter()
+            .enumerate()
+            .map(|(id, counters)| {
+                let run = &counters.run;
+                let ratio = |a: u64, b: u64| if b == 0 { 0.0 } else { a as f64 / b as f64 };
+                let (busy, packets) = (run.busy_cycles.get(), run.packets.get());
+                Worker {
+                    id: id as u16,
+                    cpu: self.cpus.get(id).copied().flatten().map(|cpu| cpu as u16),
+                    idle_policy,
+                    load: ratio(busy, run.total_cycles.get()),
+                    cycles_per_packet: ratio(busy, packets),
+                    burst_average: ratio(packets, run.bursts.get()),
+                    packets,
+                    polls: run.polls.get(),
+                    polls_empty: run.empty_polls.get(),
+                    cycles_busy: busy,
+                    queues: queues
+                        .iter()
+                        .filter(|(worker, _, _)| *worker == id)
+                        .map(|(_, device, queue)| WorkerQueue {
+                            device: device.clone(),
+                            queue: *queue,
+                        })
+                        .collect(),
+                }
+            })
+            .collect())
+    }
+
+    async fn drops(&self) -> Result<Vec<Drop>, Error> {
+        let names = self.ask(|engine| engine.device_names()).await?;
+        let count = |port: PortId, reason: DropReason| {
+            self.counters
+                .iter()
+                .map(|w| w.port(port).drops[reason.index()].get())
+                .sum::<u64>()
+        };
+        Ok(DropReason::ALL
+            .iter()
+            .map(|&reason| {
+                let devices: Vec<DropAt> = names
+                    .iter()
+                    .map(|(port, name)| DropAt {
+                        device: name.clone(),
+                        packets: count(*port, reason),
+                    })
+                    .filter(|at| at.packets != 0)
+                    .collect();
+                let every = |w: &Arc<WorkerCounters>| {
+                    w.ports
+                        .iter()
+                        .map(|p| p.drops[reason.index()].get())
+                        .sum::<u64>()
+                };
+                Drop {
+                    reason: reason.label().into(),
+                    help: reason.help().into(),
+                    total: self.counters.iter().map(every).sum(),
+                    devices,
+                }
+            })
+            .collect())
+    }
+
+    async fn counters(&self) -> Result<Counters, Error> {
+        let known = self.bus.nd_snapshot().await.neighbors;
+        let (devices, interfaces, routes, mempools, reloads) = self
+            .ask(|engine| {
+                (
+                    engine.device_views(),
+                    engine.interfaces(),
+                    engine.route_counts(),
+                    engine.mempools(),
+                    engine.reload_counters(),
+                )
+            })
+            .await?;
+        let mut states: BTreeMap<(String, &'static str), (NudState, u64)> = BTreeMap::new();
+        let names: BTreeMap<IfaceId, String> = interfaces
+            .iter()
+            .map(|view| (view.id, view.shown.name.clone()))
+            .collect();
+        for neighbor in &known {
+            if let Some(name) = names.get(&neighbor.iface) {
+                let entry = states
+                    .entry((name.clone(), neighbor.state.label()))
+                    .or_insert((nud(neighbor.state), 0));
+                entry.1 += 1;
+            }
+        }
+        let refused = |reason: DropReason| {
+            let ports = |w: &Arc<WorkerCounters>| {
+                w.ports
+                    .iter()
+                    .map(|p| p.drops[reason.index()].get())
+                    .sum::<u64>()
+            };
+            self.counters.iter().map(ports).sum::<u64>()
+        };
+        let refusals = [
+            DropReason::PuntPoliced,
+            DropReason::PuntRingFull,
+            DropReason::PuntTooBig,
+        ];
+        Ok(Counters {
+            devices: devices
+                .into_iter()
+                .map(|(port, device, stats)| (device.name, self.device_counters(port, stats)))
+                .collect(),
+            interfaces: interfaces
+                .iter()
+                .map(|view| (view.shown.name.clone(), self.interface_counters(view.id)))
+                .collect(),
+            punted: PuntClass::ALL
+                .iter()
+                .map(|&c| (c.label().into(), self.punts(c)))
+                .collect(),
+            punts_refused: refusals
+                .iter()
+                .map(|&r| (r.label().into(), refused(r)))
+                .collect(),
+            neighbors: states
+                .into_iter()
+                .map(|((interface, _), (state, count))| NeighborCount {
+                    interface,
+                    state,
+                    count,
+                })
+                .collect(),
+            routes,
+            mempools,
+            reloads,
+        })
+    }
+
+    async fn accounting(&self) -> Result<Vec<Accounting>, Error> {
+        let mut books = Vec::with_capacity(self.counters.len());
+        for (worker, counters) in self.counters.iter().enumerate() {
+            books.push(self.quiet_books(worker, counters).await);
+        }
+        Ok(books)
+    }
+
+    async fn reload(&self, request: ReloadRequest) -> Result<ReloadResponse, Error> {
+        let dry_run = request.dry_run;
+        let outcome = self.ask(move |engine| engine.reload(dry_run)).await?;
+        Ok(match outcome {
+            ReloadOutcome::Refused(faults) => ReloadResponse {
+                applied: false,
+                changes: Vec::new(),
+                faults,
+            },
+            ReloadOutcome::Applied { changes, old, .. } => {
+                let changes = self
+                    .ask(move |engine| reload::told(&changes, &old, engine.model()))
+                    .await?;
+                ReloadResponse {
+                    applied: !dry_run,
+                    changes,
+                    faults: Vec::new(),
+                }
+            }
+        })
+    }
+
+    async fn trace(&self, request: TraceRequest) -> Result<mpsc::Receiver<TraceEvent>, Error> {
+        self.observers.trace(&self.engine, request).await
+    }
+
+    async fn capture(&self, request: CaptureRequest) -> Result<mpsc::Receiver<Vec<u8>>, Error> {
+        self.observers.capture(&self.engine, request).await
+    }
+}
+
+impl Router {
+    /// A worker's books, read when it stood still: two readings that agree. A busy worker is read as it is after a few
+    /// tries; its books may then be off by the packets in flight.
+    async fn quiet_books(&self, worker: usize, counters: &WorkerCounters) -> Accounting {
+        let read = || {
+            let sum = |f: &dyn Fn(&dataplane::counters::PortCounters) -> u64| {
+                counters.ports.iter().map(f).sum()
+            };
+            let books = counters.accounting();
+            let dropped: BTreeMap<String, u64> = DropReason::ALL
+                .iter()
+                .map(|r| (r.label().to_owned(), sum(&|p| p.drops[r.index()].get())))
+                .filter(|(_, n)| *n != 0)
+                .collect();
+            let punted = PuntClass::ALL
+                .iter()
+                .map(|c| (c.label().to_owned(), sum(&|p| p.punts[c.index()].get())))
+                .filter(|(_, n)| *n != 0)
+                .collect();
+            Accounting {
+                worker: worker as u16,
+                rx: books.rx,
+                injected: books.injected,
+                originated: books.originated,
+                taken_over: books.taken_over,
+                tx: books.tx,
+                dropped,
+                punted,
+                consumed: books.consumed,
+                held: books.held,
+                handed_off: books.handed_off,
+                imbalance: 0,
+                balanced: false,
+            }
+            .balance()
+        };
+        let mut last = read();
+        for _ in 0..20 {
+            let again = read();
+            if again == last && again.balanced {
+                return again;
+            }
+            last = again;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        last
+    }
+}
+
+/// A neighbour's state in the API's words.
+pub(crate) fn nud(state: nd::State) -> NudState {
+    match state {
+        nd::State::Incomplete => NudState::Incomplete,
+        nd::State::Reachable => NudState::Reachable,
+        nd::State::Stale => NudState::Stale,
+        nd::State::Delay => NudState::Delay,
+        nd::State::Probe => NudState::Probe,
+        nd::State::Unreachable => NudState::Unreachable,
+        nd::State::Failed => NudState::Failed,
+        nd::State::Permanent => NudState::Permanent,
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

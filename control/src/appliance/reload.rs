@@ -1,0 +1,110 @@
+//! What a reload changed, in a line each.
+
+use api::{Change, ChangeKind};
+
+use crate::model::{Changes, Model};
+
+/// The changes in the order of their nouns; removed things are named by the old model.
+pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
+    let mut told = Vec::new();
+    let mut line = |kind, what: String, detail: String| told.push(Change { kind, what, detail });
+    for port in &changes.devices.removed {
+        if let Some(device) = old
+            .device(*port)
+            .filter(|_| !changes.devices.added.contains(port))
+        {
+            line(
+                ChangeKind::Removed,
+                format!("device {}", device.name),
+                String::new(),
+            );
+        }
+    }
+    for port in &changes.devices.added {
+        if let Some(device) = new.device(*port) {
+            let kind = if changes.devices.removed.contains(port) {
+                ChangeKind::Changed
+            } else {
+                ChangeKind::Added
+            };
+            line(kind, format!("device {}", device.name), String::new());
+        }
+    }
+    for (of, vrfs, kind) in [
+        (old, &changes.routers.removed, ChangeKind::Removed),
+        (new, &changes.routers.added, ChangeKind::Added),
+    ] {
+        for router in of.routers.iter().filter(|r| vrfs.contains(&r.id)) {
+            line(kind, format!("router {}", router.name), String::new());
+        }
+    }
+    for (of, ifaces, kind) in [
+        (old, &changes.interfaces.removed, ChangeKind::Removed),
+        (new, &changes.interfaces.added, ChangeKind::Added),
+    ] {
+        for (_, iface) in ifaces {
+            if let Some(interface) = of.interface(*iface) {
+                line(kind, format!("interface {}", interface.name), String::new());
+            }
+        }
+    }
+    for change in &changes.changed {
+        let Some(interface) = new.interface(change.id) else {
+            continue;
+        };
+        let mut details = Vec::new();
+        details.extend(change.addresses.added.iter().map(|a| format!("+{a}")));
+        details.extend(change.addresses.removed.iter().map(|a| format!("-{a}")));
+        details.extend(change.anycast.added.iter().map(|a| format!("+anycast {a}")));
+        details.extend(
+            change
+                .anycast
+                .removed
+                .iter()
+                .map(|a| format!("-anycast {a}")),
+        );
+        details.extend(
+            change
+                .neighbors
+                .added
+                .iter()
+                .map(|n| format!("+neighbor {}", n.address)),
+        );
+        details.extend(
+            change
+                .neighbors
+                .removed
+                .iter()
+                .map(|n| format!("-neighbor {}", n.address)),
+        );
+        let flags = [
+            (change.link_local, "link-local address"),
+            (change.forwarding, "forwarding options"),
+            (change.nd, "neighbour discovery"),
+            (change.ra, "router advertisements"),
+        ];
+        details.extend(
+            flags
+                .iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, what)| (*what).to_owned()),
+        );
+        line(
+            ChangeKind::Changed,
+            format!("interface {}", interface.name),
+            details.join(", "),
+        );
+    }
+    for (routes, kind) in [
+        (&changes.routes.removed, ChangeKind::Removed),
+        (&changes.routes.added, ChangeKind::Added),
+    ] {
+        for (_, route) in routes {
+            line(kind, format!("route {}", route.prefix), String::new());
+        }
+    }
+    if changes.log {
+        line(ChangeKind::Changed, "system.log".into(), String::new());
+    }
+    told
+}

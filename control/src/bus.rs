@@ -1,0 +1,261 @@
+//! The bus: *how do rooms talk?* By these messages and in no other way.
+//!
+//! ```text
+//!                 NdMessage                        EngineMessage
+//!   punt ───────────────────► nd task ───────────────────────────► engine thread ──► tables, workers
+//!    │                          ▲  ▲                                 │      ▲
+//!    │            RaMessage     │  └──────────── NdMessage ──────────┤      │ EngineMessage
+//!    └────────────────────► ra task ◄──────────── RaMessage ─────────┘     API, signals, reload
+//! ```
+//!
+//! Packets are offered ([`Bus::offer_nd`]): a room that does not keep up loses packets, which are counted, and never
+//! stalls the punt thread. Everything else is delivered. The inboxes of the engine and the rooms' control messages
+//! are unbounded because their senders are bounded: packets by the dataplane's policers, configuration by its file.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tables::id::{IfaceId, PortId};
+use tokio::sync::{mpsc, oneshot};
+use wire::MacAddr;
+
+use crate::engine::Request;
+use crate::protocols::{nd, ra};
+
+/// Packets that may wait for a room.
+const PACKETS: usize = 4096;
+
+/// To the ND room.
+#[derive(Debug)]
+pub enum NdMessage {
+    /// An event without packet bytes.
+    Event(nd::Event<'static>),
+    /// What is known, for the API.
+    Snapshot(oneshot::Sender<NdSnapshot>),
+}
+
+/// To the RA room.
+#[derive(Debug)]
+pub enum RaMessage {
+    /// An event without packet bytes.
+    Event(ra::Event<'static>),
+    /// What is known, for the API.
+    Snapshot(oneshot::Sender<RaSnapshot>),
+    /// Say goodbye on every link, then tell.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// A packet for a room, from its layer-3 header on.
+#[derive(Debug)]
+pub struct Packet {
+    /// Where it came in.
+    pub iface: IfaceId,
+    /// Source of the frame.
+    pub src_mac: MacAddr,
+    /// ARP, not IPv6.
+    pub arp: bool,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The ND room's answer to [`NdMessage::Snapshot`].
+#[derive(Debug, Default)]
+pub struct NdSnapshot {
+    /// The neighbours.
+    pub neighbors: Vec<nd::NeighborSnapshot>,
+    /// Own addresses.
+    pub addresses: Vec<nd::AddressSnapshot>,
+}
+
+/// The RA room's answer to [`RaMessage::Snapshot`].
+#[derive(Debug, Default)]
+pub struct RaSnapshot {
+    /// Its interfaces.
+    pub interfaces: Vec<ra::Snapshot>,
+    /// What it counted on each.
+    pub counters: Vec<(IfaceId, ra::Counters)>,
+}
+
+/// To the engine, the owner of the tables.
+#[derive(Debug)]
+pub enum EngineMessage {
+    /// A neighbour's MAC is known.
+    NeighborUp {
+        /// On which interface.
+        iface: IfaceId,
+        /// Its address.
+        addr: IpAddr,
+        /// Its MAC.
+        mac: MacAddr,
+    },
+    /// It is not known any more.
+    NeighborDown {
+        /// On which interface.
+        iface: IfaceId,
+        /// Its address.
+        addr: IpAddr,
+    },
+    /// Workers shall route the packets that wait for it.
+    Release {
+        /// On which interface.
+        iface: IfaceId,
+        /// Its address.
+        addr: IpAddr,
+    },
+    /// Workers shall answer the packets that wait for it.
+    Fail {
+        /// On which interface.
+        iface: IfaceId,
+        /// Its address.
+        addr: IpAddr,
+    },
+    /// An own address has changed state.
+    AddressState {
+        /// On which interface.
+        iface: IfaceId,
+        /// The address.
+        addr: IpAddr,
+        /// Its state now.
+        state: nd::AddressState,
+    },
+    /// The ND room has been started again after a fault and knows nothing.
+    NdRestarted,
+    /// The same of the RA room.
+    RaRestarted,
+    /// A link went up or down, or its device is gone.
+    LinkState {
+        /// The device.
+        port: PortId,
+        /// Whether frames can pass.
+        up: bool,
+    },
+    /// A question or order of the API.
+    Request(Request),
+    /// Stop.
+    Shutdown,
+}
+
+/// Senders to every room; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bus {
+    nd: mpsc::UnboundedSender<NdMessage>,
+    nd_packets: mpsc::Sender<Packet>,
+    ra: mpsc::UnboundedSender<RaMessage>,
+    ra_packets: mpsc::Sender<Packet>,
+    engine: crossbeam_channel::Sender<EngineMessage>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The inboxes that belong to the senders.
+#[derive(Debug)]
+pub struct Inboxes {
+    /// The ND room's.
+    pub nd: Inbox<NdMessage>,
+    /// The RA room's.
+    pub ra: Inbox<RaMessage>,
+    /// The engine's.
+    pub engine: crossbeam_channel::Receiver<EngineMessage>,
+}
+
+/// A room's inbox.
+#[derive(Debug)]
+pub struct Inbox<M> {
+    /// Events and questions.
+    pub messages: mpsc::UnboundedReceiver<M>,
+    /// Packets.
+    pub packets: mpsc::Receiver<Packet>,
+}
+
+impl Bus {
+    /// The bus and the inboxes it leads to.
+    pub fn new() -> (Self, Inboxes) {
+        let (nd, nd_messages) = mpsc::unbounded_channel();
+        let (ra, ra_messages) = mpsc::unbounded_channel();
+        let (nd_packets, nd_packets_out) = mpsc::channel(PACKETS);
+        let (ra_packets, ra_packets_out) = mpsc::channel(PACKETS);
+        let (engine, engine_inbox) = crossbeam_channel::unbounded();
+        let bus = Self {
+            nd,
+            nd_packets,
+            ra,
+            ra_packets,
+            engine,
+            lost: Arc::default(),
+        };
+        let inboxes = Inboxes {
+            nd: Inbox {
+                messages: nd_messages,
+                packets: nd_packets_out,
+            },
+            ra: Inbox {
+                messages: ra_messages,
+                packets: ra_packets_out,
+            },
+            engine: engine_inbox,
+        };
+        (bus, inboxes)
+    }
+
+    /// Tells the ND room. A room that has ended does not listen: the process is stopping.
+    pub fn nd(&self, event: nd::Event<'static>) {
+        let _ = self.nd.send(NdMessage::Event(event));
+    }
+
+    /// Tells the RA room.
+    pub fn ra(&self, event: ra::Event<'static>) {
+        let _ = self.ra.send(RaMessage::Event(event));
+    }
+
+    /// Tells the engine.
+    pub fn engine(&self, message: EngineMessage) {
+        let _ = self.engine.send(message);
+    }
+
+    /// Offers a packet to the ND room; one that does not fit is lost and counted.
+    pub fn offer_nd(&self, packet: Packet) {
+        self.offer(&self.nd_packets, packet);
+    }
+
+    /// Offers a packet to the RA room.
+    pub fn offer_ra(&self, packet: Packet) {
+        self.offer(&self.ra_packets, packet);
+    }
+
+    /// Packets that a room had no room for.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// What the ND room knows; empty when it does not answer.
+    pub async fn nd_snapshot(&self) -> NdSnapshot {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.nd.send(NdMessage::Snapshot(reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// What the RA room knows.
+    pub async fn ra_snapshot(&self) -> RaSnapshot {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.ra.send(RaMessage::Snapshot(reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// Has the RA room say goodbye; returns when it has.
+    pub async fn ra_shutdown(&self) {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.ra.send(RaMessage::Shutdown(reply));
+        let _ = answer.await;
+    }
+
+    fn offer(&self, to: &mpsc::Sender<Packet>, packet: Packet) {
+        if to.try_send(packet).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An address as the dataplane writes it: IPv4 as an IPv4-mapped address.
+pub fn unmapped(address: [u8; 16]) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(address)).to_canonical()
+}

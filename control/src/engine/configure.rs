@@ -1,0 +1,469 @@
+//! From intent to a running router: the first configuration, and the difference a reload makes.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use ipnet::IpNet;
+use tables::id::{IfaceId, VrfId};
+use tracing::{error, info};
+use wire::MacAddr;
+
+use super::Engine;
+use crate::compile::routes::{Edit, Link, Rib, RibRoute};
+use crate::config::{self, LoadError};
+use crate::injector::NamedLink;
+use crate::model::{Changes, Interface, Model, Tag, diff};
+use crate::protocols::nd::AddressState;
+use crate::protocols::{nd, ra};
+use crate::publish;
+
+/// What came of a reload.
+#[derive(Clone, Debug)]
+pub enum ReloadOutcome {
+    /// It was applied (or would be, for a dry run).
+    Applied {
+        /// What changed.
+        changes: Box<Changes>,
+        /// The model that holds now.
+        old: Box<Model>,
+        /// What the file's reader warned of.
+        warnings: Vec<String>,
+    },
+    /// The file has faults, or asks for what only a restart can give; nothing changed.
+    Refused(Vec<api::Fault>),
+}
+
+impl Engine {
+    /// Brings up the whole model, once, at the start.
+    pub fn start(&mut self, model: Model) {
+        let old = std::mem::replace(&mut self.model, model);
+        let changes = diff(&old, &self.model);
+        self.apply(&old, &changes);
+        self.restore_api_routes();
+    }
+
+    /// Reads the file again and applies the difference; a dry run applies nothing.
+    pub fn reload(&mut self, dry_run: bool) -> ReloadOutcome {
+        let outcome = self.try_reload(dry_run);
+        match &outcome {
+            ReloadOutcome::Refused(faults) => {
+                self.reloads.refused += 1;
+                error!(faults = faults.len(), "reload refused, nothing changed");
+            }
+            ReloadOutcome::Applied { .. } if !dry_run => {
+                self.reloads.applied += 1;
+                info!(file = %self.config.display(), "configuration reloaded");
+            }
+            ReloadOutcome::Applied { .. } => {}
+        }
+        outcome
+    }
+
+    fn try_reload(&mut self, dry_run: bool) -> ReloadOutcome {
+        let loaded = match config::load(&self.config) {
+            Ok(loaded) => loaded,
+            Err(error) => return ReloadOutcome::Refused(faults(&self.config, &error)),
+        };
+        let mut model = loaded.model;
+        model.keep_ids(&self.model);
+        let changes = diff(&self.model, &model);
+        if !changes.needs_restart.is_empty() {
+            let told = |key: &String| api::Fault {
+                file: self.config.display().to_string(),
+                line: None,
+                column: None,
+                path: key.clone(),
+                message: "cannot change while the router runs: restart hextetd".into(),
+            };
+            return ReloadOutcome::Refused(changes.needs_restart.iter().map(told).collect());
+        }
+        let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        if !dry_run {
+            // A device that cannot be opened refuses the reload before anything else is touched.
+            if let Err((device, error)) = self.open_devices(&model, &changes) {
+                return ReloadOutcome::Refused(vec![api::Fault {
+                    file: self.config.display().to_string(),
+                    line: None,
+                    column: None,
+                    path: format!("device {device}"),
+                    message: error,
+                }]);
+            }
+            let old = std::mem::replace(&mut self.model, model);
+            self.apply(&old, &changes);
+            self.warnings.clone_from(&warnings);
+            return ReloadOutcome::Applied {
+                changes: Box::new(changes),
+                old: Box::new(old),
+                warnings,
+            };
+        }
+        ReloadOutcome::Applied {
+            changes: Box::new(changes),
+            old: Box::new(self.model.clone()),
+            warnings,
+        }
+    }
+
+    /// Turns what runs for `old` into what the current model says.
+    fn apply(&mut self, old: &Model, changes: &Changes) {
+        for (vrf, iface) in &changes.interfaces.removed {
+            self.take_down(*vrf, *iface);
+        }
+        for vrf in &changes.routers.removed {
+            self.remove_router(*vrf);
+        }
+        self.close_devices(changes);
+        for vrf in &changes.routers.added {
+            let done = self.publisher.add_vrf(*vrf);
+            self.told("router", done);
+            self.ribs.insert(*vrf, Rib::new(*vrf));
+        }
+        self.publish_links();
+        let model = self.model.clone();
+        for (vrf, iface) in &changes.interfaces.added {
+            if let Some(interface) = model.interface(*iface) {
+                self.bring_up(*vrf, interface);
+            }
+        }
+        for change in &changes.changed {
+            if let (Some(interface), Some(was)) =
+                (model.interface(change.id), old.interface(change.id))
+            {
+                self.change_interface(interface, was);
+            }
+        }
+        let vrfs: Vec<VrfId> = self.ribs.keys().copied().collect();
+        for vrf in vrfs {
+            let removed = changes.routes.removed.iter().filter(|(of, _)| *of == vrf);
+            let added = changes.routes.added.iter().filter(|(of, _)| *of == vrf);
+            let edits: Vec<Edit> = removed
+                .map(|(_, route)| RibRoute::from_model(route))
+                .map(|route| Edit::Remove(route.prefix, route.source, route.distance))
+                .chain(added.map(|(_, route)| Edit::Add(RibRoute::from_model(route))))
+                .collect();
+            self.edit_routes(vrf, edits);
+        }
+        self.publish_forwarding();
+    }
+
+    /// Applies edits to a router's table and publishes what came of them.
+    pub(super) fn edit_routes(&mut self, vrf: VrfId, edits: Vec<Edit>) {
+        if let Some(rib) = self.ribs.get_mut(&vrf) {
+            let changes = rib.apply(edits);
+            self.publish_routes(&changes);
+        }
+    }
+
+    fn remove_router(&mut self, vrf: VrfId) {
+        if let Some(rib) = self.ribs.remove(&vrf) {
+            let mut all: Vec<_> = rib.snapshot().collect();
+            for change in &mut all {
+                change.resolution = None;
+            }
+            self.publish_routes(&all);
+            let done = self.publisher.remove_vrf(vrf);
+            self.told("router", done);
+        }
+    }
+
+    fn bring_up(&mut self, vrf: VrfId, interface: &Interface) {
+        let link = self.link(vrf, interface);
+        let done = self.publisher.set_interface(interface.id, link);
+        self.told("interface", done);
+        self.tell_nd(interface, link.mac);
+        self.tell_ra(interface, link.mac);
+        if self.is_up(interface) {
+            self.tell_link(interface.id, true);
+        }
+        self.refresh_link(interface.id);
+    }
+
+    fn take_down(&mut self, vrf: VrfId, iface: IfaceId) {
+        self.bus.ra(ra::Event::RemoveInterface { iface });
+        self.bus.nd(nd::Event::RemoveInterface { iface });
+        if let Some(rib) = self.ribs.get_mut(&vrf) {
+            let changes = rib.remove_link(iface);
+            self.publish_routes(&changes);
+        }
+        self.addresses.retain(|(on, _), _| *on != iface);
+        let done = self.publisher.remove_interface(iface);
+        self.told("interface", done);
+    }
+
+    fn change_interface(&mut self, now: &Interface, was: &Interface) {
+        let iface = now.id;
+        let Some(vrf) = self.vrf_of(iface) else {
+            return;
+        };
+        let link = self.link(vrf, now);
+        let done = self.publisher.set_interface(iface, link);
+        self.told("interface", done);
+        if now.nd != was.nd {
+            self.bus.nd(nd::Event::ConfigureInterface {
+                iface,
+                config: now.nd.clone(),
+                mac: link.mac,
+            });
+        }
+        let (before, after) = (own_addresses(was, link.mac), own_addresses(now, link.mac));
+        for own in before.iter().filter(|own| !after.contains(own)) {
+            self.bus.nd(nd::Event::RemoveAddress {
+                iface,
+                addr: own.addr,
+            });
+            if self.addresses.remove(&(iface, own.addr)).is_some() && is_link_local(own.addr) {
+                self.bus.ra(ra::Event::LinkLocal { iface, addr: None });
+            }
+        }
+        for own in after.iter().filter(|own| !before.contains(own)) {
+            self.bus.nd(own.event(iface));
+        }
+        for gone in was.neighbors.iter().filter(|n| !now.neighbors.contains(n)) {
+            self.bus.nd(nd::Event::RemoveStatic {
+                iface,
+                addr: gone.address,
+            });
+        }
+        for new in now.neighbors.iter().filter(|n| !was.neighbors.contains(n)) {
+            self.bus.nd(nd::Event::AddStatic {
+                iface,
+                addr: new.address,
+                mac: new.mac,
+            });
+        }
+        if now.ra != was.ra || now.mtu != was.mtu {
+            self.tell_ra(now, link.mac);
+        }
+        self.refresh_link(iface);
+    }
+
+    /// The ND room is told everything anew.
+    pub(super) fn configure_nd(&mut self) {
+        let model = self.model.clone();
+        for (_, interface) in model.interfaces() {
+            self.addresses.retain(|(on, _), _| *on != interface.id);
+            self.tell_nd(interface, self.mac(interface));
+            if self.is_up(interface) {
+                self.bus.nd(nd::Event::LinkUp {
+                    iface: interface.id,
+                });
+            }
+            self.refresh_link(interface.id);
+        }
+        self.publish_forwarding();
+    }
+
+    /// The RA room is told everything anew.
+    pub(super) fn configure_ra(&mut self) {
+        for (_, interface) in self.model.interfaces() {
+            let iface = interface.id;
+            self.tell_ra(interface, self.mac(interface));
+            let link_local = self
+                .addresses
+                .iter()
+                .find_map(|((on, addr), state)| match addr {
+                    IpAddr::V6(v6)
+                        if *on == iface
+                            && is_link_local(*addr)
+                            && *state == AddressState::Valid =>
+                    {
+                        Some(*v6)
+                    }
+                    _ => None,
+                });
+            self.bus.ra(ra::Event::LinkLocal {
+                iface,
+                addr: link_local,
+            });
+            if self.is_up(interface) {
+                self.bus.ra(ra::Event::LinkUp { iface });
+            }
+        }
+    }
+
+    fn tell_nd(&self, interface: &Interface, mac: MacAddr) {
+        let iface = interface.id;
+        self.bus.nd(nd::Event::ConfigureInterface {
+            iface,
+            config: interface.nd.clone(),
+            mac,
+        });
+        for own in own_addresses(interface, mac) {
+            self.bus.nd(own.event(iface));
+        }
+        for neighbor in &interface.neighbors {
+            self.bus.nd(nd::Event::AddStatic {
+                iface,
+                addr: neighbor.address,
+                mac: neighbor.mac,
+            });
+        }
+    }
+
+    fn tell_ra(&self, interface: &Interface, mac: MacAddr) {
+        let (iface, config, mtu) = (interface.id, Box::new(interface.ra.clone()), interface.mtu);
+        self.bus.ra(ra::Event::ConfigureInterface {
+            iface,
+            config,
+            mac,
+            mtu,
+        });
+    }
+
+    /// Tells the routing table what an interface is now: up or not, and which of its addresses may be used.
+    pub(super) fn refresh_link(&mut self, iface: IfaceId) {
+        let Some((vrf, interface)) = self
+            .model
+            .interfaces()
+            .find(|(_, i)| i.id == iface)
+            .map(|(r, i)| (r.id, i))
+        else {
+            return;
+        };
+        let valid = |addr| self.addresses.get(&(iface, addr)) == Some(&AddressState::Valid);
+        let link = Link::of(interface, self.is_up(interface), valid);
+        if let Some(rib) = self.ribs.get_mut(&vrf) {
+            let changes = rib.set_link(iface, link);
+            self.publish_routes(&changes);
+        }
+    }
+
+    fn publish_links(&self) {
+        let named = |vrf, interface: &Interface| {
+            (
+                interface.id,
+                NamedLink {
+                    name: interface.name.clone(),
+                    link: self.link(vrf, interface),
+                },
+            )
+        };
+        self.injector.set_links(
+            self.model
+                .interfaces()
+                .map(|(r, i)| named(r.id, i))
+                .collect(),
+        );
+    }
+
+    fn link(&self, vrf: VrfId, interface: &Interface) -> publish::Link {
+        publish::Link {
+            port: interface.device,
+            vrf,
+            mac: self.mac(interface),
+            tag: interface.tag,
+            mtu: interface.mtu,
+        }
+    }
+
+    /// An interface's MAC: its own, or its device's.
+    pub(super) fn mac(&self, interface: &Interface) -> MacAddr {
+        interface
+            .mac
+            .unwrap_or_else(|| self.device_mac(interface.device))
+    }
+
+    pub(super) fn is_up(&self, interface: &Interface) -> bool {
+        self.links.get(&interface.device).copied().unwrap_or(false)
+    }
+
+    pub(super) fn vrf_of(&self, iface: IfaceId) -> Option<VrfId> {
+        self.model
+            .interfaces()
+            .find(|(_, i)| i.id == iface)
+            .map(|(router, _)| router.id)
+    }
+}
+
+/// An own address as the ND room wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OwnAddress {
+    pub(super) addr: IpAddr,
+    pub(super) prefix_len: u8,
+    pub(super) anycast: bool,
+}
+
+impl OwnAddress {
+    fn event(self, iface: IfaceId) -> nd::Event<'static> {
+        let Self {
+            addr,
+            prefix_len,
+            anycast,
+        } = self;
+        nd::Event::AddAddress {
+            iface,
+            addr,
+            prefix_len,
+            anycast,
+        }
+    }
+}
+
+/// Every own address of an interface, the link-local one first.
+pub(super) fn own_addresses(interface: &Interface, mac: MacAddr) -> Vec<OwnAddress> {
+    let link_local = IpAddr::V6(interface.link_local_for(mac));
+    let mut own = vec![OwnAddress {
+        addr: link_local,
+        prefix_len: 64,
+        anycast: false,
+    }];
+    own.extend(interface.addresses.iter().map(|net| OwnAddress {
+        addr: net.addr(),
+        prefix_len: net.prefix_len(),
+        anycast: false,
+    }));
+    let subnet_of = |addr: IpAddr| {
+        let nets = interface.addresses.iter().filter(|net| net.contains(&addr));
+        nets.map(IpNet::prefix_len).max().unwrap_or(128)
+    };
+    let anycast = interface
+        .anycast
+        .iter()
+        .copied()
+        .chain(interface.subnet_router_anycast());
+    own.extend(anycast.map(|addr| OwnAddress {
+        addr: addr.into(),
+        prefix_len: subnet_of(addr.into()),
+        anycast: true,
+    }));
+    own
+}
+
+pub(super) fn is_link_local(addr: IpAddr) -> bool {
+    matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local())
+}
+
+/// VLAN identifiers of a tag, outer first.
+pub(super) fn vlans(tag: Tag) -> Vec<u16> {
+    match tag {
+        Tag::Untagged => Vec::new(),
+        Tag::Vlan(vid) => vec![vid],
+        Tag::QinQ { outer, inner, .. } => vec![outer, inner],
+    }
+}
+
+/// What is wrong with a file, as the API tells it.
+pub fn faults(file: &Path, error: &LoadError) -> Vec<api::Fault> {
+    match error {
+        LoadError::Faults(faults) => faults.0.iter().map(fault).collect(),
+        other => vec![api::Fault {
+            file: file.display().to_string(),
+            line: None,
+            column: None,
+            path: String::new(),
+            message: other.to_string(),
+        }],
+    }
+}
+
+fn fault(fault: &config::Fault) -> api::Fault {
+    let number = |n: usize| u32::try_from(n).ok();
+    api::Fault {
+        file: fault.file.display().to_string(),
+        line: number(fault.line),
+        column: number(fault.column),
+        path: fault.path.clone(),
+        message: fault.message.clone(),
+    }
+}

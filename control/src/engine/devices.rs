@@ -1,0 +1,348 @@
+//! Devices: opened, watched, closed; and the forwarding snapshot that speaks of them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use api::OffloadPlace;
+use dataplane::observe::Filter;
+use dataplane::ports::{DeviceState, OpenPort};
+use dataplane::{Dataplane, MulticastFilter, PortStats};
+use tables::id::{IfaceId, PortId};
+use tracing::{error, info, warn};
+use wire::MacAddr;
+
+use super::Engine;
+use crate::compile::{devices, interfaces};
+use crate::model::{Changes, Device, Model};
+use crate::protocols::nd::AddressState;
+
+/// What trace and capture want of the snapshot.
+#[derive(Debug, Default)]
+pub struct Observer {
+    /// The trace that is armed.
+    pub trace: Option<Filter>,
+    /// The capture that is armed.
+    pub capture: Option<dataplane::capture::CaptureFilter>,
+    /// How each device lets its multicast groups in, and which ones.
+    pub multicast: HashMap<PortId, (Vec<MacAddr>, dataplane::MulticastFilter)>,
+}
+
+/// What the snapshot learns from the running router.
+struct Learned<'a> {
+    dataplane: &'a Dataplane,
+    addresses: &'a HashMap<(IfaceId, IpAddr), AddressState>,
+}
+
+impl interfaces::Learned for Learned<'_> {
+    fn mac(&self, port: PortId) -> Option<MacAddr> {
+        self.dataplane.port(port).map(|open| MacAddr(open.mac))
+    }
+
+    fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool {
+        self.addresses.get(&(iface, address)) == Some(&AddressState::Valid)
+    }
+}
+
+impl Engine {
+    /// Opens the devices that a reload adds. On failure those opened are closed again.
+    pub(super) fn open_devices(
+        &mut self,
+        model: &Model,
+        changes: &Changes,
+    ) -> Result<(), (String, String)> {
+        let mut opened = Vec::new();
+        for device in model
+            .devices
+            .iter()
+            .filter(|d| changes.devices.added.contains(&d.id))
+        {
+            if self.dataplane.port(device.id).is_some() {
+                // Its options changed: it is closed first, with its interfaces, in `close_devices`.
+                continue;
+            }
+            match self
+                .dataplane
+                .add_device_as(device.id, &devices::spec(device))
+            {
+                Ok(()) => opened.push(device.id),
+                Err(error) => {
+                    for port in opened {
+                        let _ = self.dataplane.remove_device(port);
+                    }
+                    return Err((
+                        device.name.clone(),
+                        format!("{:#}", anyhow::Error::from(error)),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the devices that a reload removes, and opens anew those whose options changed.
+    pub(super) fn close_devices(&mut self, changes: &Changes) {
+        for &port in &changes.devices.removed {
+            if self.dataplane.port(port).is_none() {
+                continue;
+            }
+            self.links.remove(&port);
+            self.observer.multicast.remove(&port);
+            if let Err(error) = self.dataplane.remove_device(port) {
+                error!(%port, error = format!("{:#}", anyhow::Error::from(error)), "device did not close cleanly");
+            }
+            let Some(device) = self.model.device(port).cloned() else {
+                continue;
+            };
+            if let Err(error) = self.dataplane.add_device_as(port, &devices::spec(&device)) {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                error!(device = %device.name, error, "device did not open with its new options");
+            }
+        }
+        self.look_at_links();
+    }
+
+    /// Asks every device whether it can carry packets.
+    pub(super) fn look_at_links(&mut self) {
+        let states: Vec<(PortId, DeviceState)> = self
+            .dataplane
+            .ports()
+            .map(|(port, open)| (port, open.state()))
+            .collect();
+        for (port, state) in states {
+            let up = state == DeviceState::Up;
+            if state == DeviceState::Gone && self.links.get(&port).copied().unwrap_or(true) {
+                let device = self
+                    .model
+                    .device(port)
+                    .map(|d| d.name.clone())
+                    .unwrap_or_default();
+                warn!(%device, "device has disappeared; reload or restart when it is back");
+            }
+            self.link_state(port, up);
+        }
+    }
+
+    pub(super) fn device_mac(&self, port: PortId) -> MacAddr {
+        self.dataplane
+            .port(port)
+            .map(|open| MacAddr(open.mac))
+            .unwrap_or_default()
+    }
+
+    /// Publishes what the workers know of ports and interfaces, and lets the devices' multicast filters follow.
+    pub(super) fn publish_forwarding(&mut self) {
+        let learned = Learned {
+            dataplane: &self.dataplane,
+            addresses: &self.addresses,
+        };
+        let mut snapshot = interfaces::forwarding(&self.model, &learned);
+        let observed = self.observer.trace.is_some() || self.observer.capture.is_some();
+        let ports: Vec<PortId> = self.dataplane.ports().map(|(port, _)| port).collect();
+        for &port in &ports {
+            snapshot.observe(port, observed);
+        }
+        let filters = interfaces::mac_filters(&self.model, &learned);
+        self.forwarding.publish(Box::new(snapshot));
+        self.forwarding.reclaim();
+        for port in ports {
+            let wanted: Vec<MacAddr> = filters
+                .get(&port)
+                .map(|filter| filter.multicast.iter().copied().collect())
+                .unwrap_or_default();
+            self.program_multicast(port, wanted);
+        }
+    }
+
+    fn program_multicast(&mut self, port: PortId, wanted: Vec<MacAddr>) {
+        if self
+            .observer
+            .multicast
+            .get(&port)
+            .is_some_and(|(macs, _)| *macs == wanted)
+        {
+            return;
+        }
+        let octets: Vec<[u8; 6]> = wanted.iter().map(|mac| mac.octets()).collect();
+        match self.dataplane.set_multicast(port, &octets) {
+            Ok(filter) => {
+                let before = self.observer.multicast.insert(port, (wanted, filter));
+                if before.is_none_or(|(_, was)| was != filter) {
+                    let device = self
+                        .model
+                        .device(port)
+                        .map(|d| d.name.clone())
+                        .unwrap_or_default();
+                    info!(%device, ?filter, "multicast filter");
+                }
+            }
+            Err(error) => {
+                warn!(%port, error = format!("{:#}", anyhow::Error::from(error)), "multicast filter")
+            }
+        }
+    }
+
+    /// Devices as the API shows them, with the device's own counters; the workers' are filled in by the caller.
+    pub fn device_views(&self) -> Vec<(PortId, api::Device, PortStats)> {
+        let view = |device: &Device| {
+            let open = self.dataplane.port(device.id)?;
+            let stats = self.dataplane.stats(device.id).unwrap_or_default();
+            Some((device.id, self.device_view(device, open), stats))
+        };
+        self.model.devices.iter().filter_map(view).collect()
+    }
+
+    fn device_view(&self, device: &Device, open: &OpenPort) -> api::Device {
+        let state = match open.state() {
+            DeviceState::Gone => api::DeviceState::Gone,
+            DeviceState::Up | DeviceState::Down => api::DeviceState::Running,
+        };
+        let link = self.dataplane.link(device.id).ok();
+        let (macs, filter) = match self.observer.multicast.get(&device.id) {
+            Some((macs, filter)) => (
+                macs.iter().map(|mac| super::api_mac(*mac)).collect(),
+                Some(*filter),
+            ),
+            None => (Vec::new(), None),
+        };
+        api::Device {
+            name: device.name.clone(),
+            kind: open
+                .spec()
+                .kind
+                .label()
+                .parse()
+                .unwrap_or(api::DeviceKind::Unknown),
+            state,
+            driver: open.info.driver.clone(),
+            port: device.id.0,
+            mac: super::api_mac(MacAddr(open.mac)),
+            mtu: device.mtu,
+            link: api::Link {
+                up: self.links.get(&device.id).copied().unwrap_or(false),
+                speed_mbps: link.and_then(|l| l.speed_mbps),
+                full_duplex: link.map(|l| l.full_duplex),
+            },
+            rx_queues: open.spec().queues,
+            tx_queues: open.spec().queues,
+            offloads: offloads(open),
+            multicast: multicast(macs, filter),
+            counters: api::DeviceCounters::default(),
+        }
+    }
+
+    /// Devices by port.
+    pub fn device_names(&self) -> Vec<(PortId, String)> {
+        self.model
+            .devices
+            .iter()
+            .map(|device| (device.id, device.name.clone()))
+            .collect()
+    }
+
+    /// Which worker serves which queue: worker, device, queue.
+    pub fn worker_queues(&self) -> Vec<(usize, String, u16)> {
+        let workers = self.dataplane.n_workers();
+        let of = |device: &Device| {
+            let (port, name) = (device.id.index(), device.name.clone());
+            (0..device.queues)
+                .map(move |queue| ((port + usize::from(queue)) % workers, name.clone(), queue))
+        };
+        self.model.devices.iter().flat_map(of).collect()
+    }
+
+    /// Pools of packet buffers.
+    pub fn mempools(&self) -> Vec<api::Mempool> {
+        let pool = self.dataplane.pool();
+        vec![api::Mempool {
+            name: "packets".into(),
+            available: pool.available().into(),
+            in_use: pool.in_use().into(),
+        }]
+    }
+
+    /// The version of DPDK that runs.
+    pub fn dpdk_version(&self) -> String {
+        self.dataplane.eal().version()
+    }
+
+    /// A worker that has ended.
+    pub fn dead_worker(&self) -> Option<usize> {
+        self.dataplane.dead_worker()
+    }
+
+    /// Why the router is not ready; empty when it is.
+    pub fn not_ready(&self) -> Vec<String> {
+        self.dead_worker()
+            .map(|worker| format!("worker {worker} has ended"))
+            .into_iter()
+            .collect()
+    }
+
+    /// Arms or disarms the trace.
+    pub fn set_trace(&mut self, filter: Option<Filter>) {
+        self.observer.trace = filter;
+        self.publish_forwarding();
+    }
+
+    /// Arms or disarms the capture.
+    pub fn set_capture(&mut self, filter: Option<dataplane::capture::CaptureFilter>) {
+        self.observer.capture = filter;
+        self.publish_forwarding();
+    }
+}
+
+fn offloads(open: &OpenPort) -> Vec<api::Offload> {
+    let on = &open.configured.offloads;
+    let place = |hardware: bool, otherwise| {
+        if hardware {
+            OffloadPlace::Hardware
+        } else {
+            otherwise
+        }
+    };
+    [
+        ("rx_checksum", place(on.rx_checksum, OffloadPlace::Software)),
+        ("rx_scatter", place(on.rx_scatter, OffloadPlace::Off)),
+        ("rss", place(on.rss, OffloadPlace::Off)),
+        (
+            "tx_ipv4_checksum",
+            place(on.tx_ipv4_checksum, OffloadPlace::Software),
+        ),
+        (
+            "tx_l4_checksum",
+            place(on.tx_l4_checksum, OffloadPlace::Software),
+        ),
+        (
+            "tx_tcp_segmentation",
+            place(on.tx_tcp_segmentation, OffloadPlace::Software),
+        ),
+        (
+            "tx_multi_segment",
+            place(on.tx_multi_segment, OffloadPlace::Software),
+        ),
+        ("tx_fast_free", place(on.tx_fast_free, OffloadPlace::Off)),
+    ]
+    .into_iter()
+    .map(|(name, place)| api::Offload {
+        name: name.into(),
+        place,
+    })
+    .collect()
+}
+
+fn multicast(macs: Vec<api::Mac>, filter: Option<MulticastFilter>) -> api::MulticastFilter {
+    let (mode, refused) = match filter {
+        None | Some(MulticastFilter::Exact) => (api::MulticastMode::Filter, None),
+        Some(MulticastFilter::AllMulticast { refused }) => {
+            (api::MulticastMode::AllMulticast, Some(refused))
+        }
+        Some(
+            MulticastFilter::Promiscuous { refused } | MulticastFilter::Unfiltered { refused },
+        ) => (api::MulticastMode::Promiscuous, Some(refused)),
+    };
+    api::MulticastFilter {
+        mode,
+        macs,
+        refused: refused.map(|errno| errno.to_string()),
+    }
+}

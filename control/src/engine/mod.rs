@@ -1,0 +1,317 @@
+//! The engine: *what is the router now?* Owner of the intent, of the tables and of the devices.
+//!
+//! ```text
+//!   config, API ──► Engine ──► compile (pure) ──► publish ──► tables ──► workers
+//!   nd, links ────►   │
+//!                     └──► nd, ra (configuration)
+//! ```
+//!
+//! One thread, one inbox: changes happen one after the other, so that a question of the API sees the router whole.
+//! It blocks where it must (the store's disk, a device that opens); packets do not wait for it.
+//!
+//! Invariants: nothing is acknowledged before it is stored; a change that is refused has changed nothing; an own address
+//! is used only while duplicate detection says `Valid`.
+
+mod configure;
+mod devices;
+mod routes;
+mod views;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use dataplane::Dataplane;
+use dataplane::counters::WorkerCounters;
+use dataplane::forwarding::Forwarding;
+use tables::id::{IfaceId, PortId, VrfId};
+use tables::publish::Published;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use crate::bus::{Bus, EngineMessage};
+use crate::compile::routes::{Change, Rib};
+use crate::injector::Injector;
+use crate::model::Model;
+use crate::protocols::nd::{self, AddressState};
+use crate::publish::Publisher;
+use crate::store::Store;
+
+pub use configure::ReloadOutcome;
+pub use views::{InterfaceView, api_mac};
+
+/// How often retired table memory is taken back.
+const RECLAIM: Duration = Duration::from_millis(20);
+/// How often the links are looked at.
+const LINKS: Duration = Duration::from_millis(200);
+/// How often neighbours are told that they are in use.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+/// A question or an order, answered by what it captured.
+pub struct Request(Box<dyn FnOnce(&mut Engine) + Send>);
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Request")
+    }
+}
+
+/// Sends questions to the engine; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct EngineHandle(Bus);
+
+impl EngineHandle {
+    /// A handle to the engine behind this bus.
+    pub fn new(bus: Bus) -> Self {
+        Self(bus)
+    }
+
+    /// Runs `question` on the engine's thread; `None` when the engine has stopped.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request(Box::new(move |engine| {
+            let _ = reply.send(question(engine));
+        }));
+        self.0.engine(EngineMessage::Request(request));
+        answer.await.ok()
+    }
+}
+
+/// See the module.
+pub struct Engine {
+    bus: Bus,
+    injector: Arc<Injector>,
+    dataplane: Dataplane,
+    counters: Vec<Arc<WorkerCounters>>,
+    forwarding: Arc<Published<Forwarding>>,
+    publisher: Publisher,
+    store: Store,
+    config: PathBuf,
+    model: Model,
+    warnings: Vec<String>,
+    ribs: HashMap<VrfId, Rib>,
+    addresses: HashMap<(IfaceId, IpAddr), AddressState>,
+    links: HashMap<PortId, bool>,
+    reloads: Reloads,
+    observer: devices::Observer,
+}
+
+/// Reloads since the start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reloads {
+    /// Applied.
+    pub applied: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+/// What the engine starts from.
+pub struct Parts {
+    /// The bus.
+    pub bus: Bus,
+    /// The way to the workers.
+    pub injector: Arc<Injector>,
+    /// The running dataplane.
+    pub dataplane: Dataplane,
+    /// Its counters, by worker.
+    pub counters: Vec<Arc<WorkerCounters>>,
+    /// Where its snapshot of ports and interfaces is published.
+    pub forwarding: Arc<Published<Forwarding>>,
+    /// The tables.
+    pub publisher: Publisher,
+    /// What survives a crash.
+    pub store: Store,
+    /// The configuration file, for reloads.
+    pub config: PathBuf,
+    /// Its warnings.
+    pub warnings: Vec<String>,
+}
+
+impl Engine {
+    /// An engine with an empty model; [`Engine::start`] gives it one.
+    pub fn new(parts: Parts, model: &Model) -> Self {
+        let Parts {
+            bus,
+            injector,
+            dataplane,
+            counters,
+            forwarding,
+            publisher,
+            store,
+            config,
+            warnings,
+        } = parts;
+        let empty = Model {
+            routers: Vec::new(),
+            ..model.clone()
+        };
+        Self {
+            bus,
+            injector,
+            dataplane,
+            counters,
+            forwarding,
+            publisher,
+            store,
+            config,
+            model: empty,
+            warnings,
+            ribs: HashMap::new(),
+            addresses: HashMap::new(),
+            links: HashMap::new(),
+            reloads: Reloads::default(),
+            observer: devices::Observer::default(),
+        }
+    }
+
+    /// Handles messages until it is told to stop.
+    pub fn run(mut self, inbox: &Receiver<EngineMessage>) -> Dataplane {
+        let mut reclaimed = Instant::now();
+        let mut looked = reclaimed;
+        let mut sampled = reclaimed;
+        loop {
+            match inbox.recv_timeout(RECLAIM) {
+                Ok(EngineMessage::Shutdown) | Err(RecvTimeoutError::Disconnected) => {
+                    return self.dataplane;
+                }
+                Ok(message) => self.handle(message),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = Instant::now();
+            if RECLAIM <= now - reclaimed {
+                self.publisher.reclaim();
+                reclaimed = now;
+            }
+            if LINKS <= now - looked {
+                self.look_at_links();
+                looked = now;
+            }
+            if SAMPLE <= now - sampled {
+                self.sample_use();
+                sampled = now;
+            }
+        }
+    }
+
+    fn handle(&mut self, message: EngineMessage) {
+        match message {
+            EngineMessage::NeighborUp { iface, addr, mac } => {
+                let done = self.publisher.neighbor_up(iface, addr, mac);
+                self.told("neighbour", done);
+            }
+            EngineMessage::NeighborDown { iface, addr } => {
+                let done = self.publisher.neighbor_down(iface, addr);
+                self.told("neighbour", done);
+            }
+            EngineMessage::Release { iface, addr } => self.injector.release(iface, addr),
+            EngineMessage::Fail { iface, addr } => self.injector.fail(iface, addr),
+            EngineMessage::AddressState { iface, addr, state } => {
+                self.address_state(iface, addr, state)
+            }
+            EngineMessage::LinkState { port, up } => self.link_state(port, up),
+            EngineMessage::NdRestarted => self.configure_nd(),
+            EngineMessage::RaRestarted => self.configure_ra(),
+            EngineMessage::Request(Request(question)) => question(self),
+            EngineMessage::Shutdown => unreachable!("handled by the loop"),
+        }
+    }
+
+    /// Duplicate detection has spoken: the address is used from now on, or not any more.
+    fn address_state(&mut self, iface: IfaceId, addr: IpAddr, state: AddressState) {
+        if self.model.interface(iface).is_none() {
+            return;
+        }
+        if self.addresses.insert((iface, addr), state) == Some(state) {
+            return;
+        }
+        if let IpAddr::V6(v6) = addr
+            && v6.is_unicast_link_local()
+        {
+            let addr = (state == AddressState::Valid).then_some(v6);
+            self.bus
+                .ra(crate::protocols::ra::Event::LinkLocal { iface, addr });
+        }
+        self.refresh_link(iface);
+        self.publish_forwarding();
+    }
+
+    fn link_state(&mut self, port: PortId, up: bool) {
+        if self.links.insert(port, up) == Some(up) {
+            return;
+        }
+        let device = self
+            .model
+            .device(port)
+            .map(|d| d.name.clone())
+            .unwrap_or_default();
+        if up {
+            info!(%device, "link is up");
+        } else {
+            warn!(%device, "link is down");
+        }
+        let on_port: Vec<IfaceId> = self
+            .model
+            .interfaces()
+            .filter(|(_, i)| i.device == port)
+            .map(|(_, i)| i.id)
+            .collect();
+        for iface in on_port {
+            self.tell_link(iface, up);
+            self.refresh_link(iface);
+        }
+        self.publish_forwarding();
+    }
+
+    fn tell_link(&self, iface: IfaceId, up: bool) {
+        if up {
+            self.bus.nd(nd::Event::LinkUp { iface });
+            self.bus.ra(crate::protocols::ra::Event::LinkUp { iface });
+        } else {
+            self.bus.nd(nd::Event::LinkDown { iface });
+            self.bus.ra(crate::protocols::ra::Event::LinkDown { iface });
+        }
+    }
+
+    /// Neighbours whose next hop carried packets since the last look are asked whether they are still there.
+    fn sample_use(&mut self) {
+        let counters = &self.counters;
+        let packets = |id| {
+            counters
+                .iter()
+                .map(|worker| worker.next_hop(id).packets.get())
+                .sum()
+        };
+        for (iface, addr) in self.publisher.sample_use(packets) {
+            self.bus.nd(nd::Event::InUse { iface, addr });
+        }
+    }
+
+    /// Writes the changes of a routing table.
+    fn publish_routes(&mut self, changes: &[Change]) {
+        if changes.is_empty() {
+            return;
+        }
+        self.publisher.begin();
+        for change in changes {
+            let done = self
+                .publisher
+                .route(change.vrf, change.prefix, change.resolution.as_ref());
+            self.told("route", done);
+        }
+        let done = self.publisher.commit();
+        self.told("routes", done);
+    }
+
+    /// A table that refuses is full: the operator must know, and the router goes on with what it has.
+    fn told(&self, what: &'static str, done: Result<(), crate::publish::PublishError>) {
+        if let Err(error) = done {
+            error!(what, error = %anyhow::Error::from(error).root_cause(), "the dataplane's tables refused a change");
+        }
+    }
+}

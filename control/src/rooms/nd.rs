@@ -1,0 +1,160 @@
+//! The task of neighbour discovery: packets and events in, frames and table changes out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use crate::bus::{Bus, EngineMessage, Inbox, NdMessage, NdSnapshot, Packet};
+use crate::injector::Injector;
+use crate::protocols::nd::{Action, Event, Machine, Note};
+
+/// Owner of the machine.
+#[derive(Debug)]
+pub struct NdTask {
+    machine: Machine,
+    bus: Bus,
+    injector: Arc<Injector>,
+    actions: Vec<Action>,
+}
+
+impl NdTask {
+    /// Runs until the inbox is closed. The inbox outlives a panic, so that a room that starts again hears all.
+    pub async fn run(bus: Bus, injector: Arc<Injector>, inbox: Arc<Mutex<Inbox<NdMessage>>>) {
+        let mut inbox = inbox.lock().await;
+        let Inbox { messages, packets } = &mut *inbox;
+        let machine = Machine::new(seed());
+        let mut task = Self {
+            machine,
+            bus,
+            injector,
+            actions: Vec::new(),
+        };
+        loop {
+            let deadline = task.machine.next_deadline();
+            tokio::select! {
+                biased;
+                message = messages.recv() => match message {
+                    Some(message) => task.message(message),
+                    None => return,
+                },
+                packet = packets.recv() => match packet {
+                    Some(packet) => task.packet(&packet),
+                    None => return,
+                },
+                () = until(deadline) => task.handle(Event::Timer),
+            }
+        }
+    }
+
+    fn message(&mut self, message: NdMessage) {
+        match message {
+            NdMessage::Event(event) => self.handle(event),
+            NdMessage::Snapshot(reply) => {
+                let neighbors = self.machine.neighbors(now());
+                let addresses = self.machine.addresses();
+                let _ = reply.send(NdSnapshot {
+                    neighbors,
+                    addresses,
+                });
+            }
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        let &Packet {
+            iface,
+            src_mac,
+            arp,
+            ref bytes,
+        } = packet;
+        self.handle(if arp {
+            Event::ArpPacket {
+                iface,
+                packet: bytes,
+            }
+        } else {
+            Event::Packet {
+                iface,
+                src_mac,
+                packet: bytes,
+            }
+        });
+    }
+
+    fn handle(&mut self, event: Event<'_>) {
+        self.machine.on_event(now(), event, &mut self.actions);
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Send {
+                    iface,
+                    dst_mac,
+                    ether_type,
+                    packet,
+                } => {
+                    self.injector.frame(iface, dst_mac, ether_type.0, &packet);
+                }
+                Action::Install {
+                    iface, addr, mac, ..
+                } => {
+                    self.bus
+                        .engine(EngineMessage::NeighborUp { iface, addr, mac });
+                }
+                Action::Withdraw { iface, addr } => {
+                    self.bus.engine(EngineMessage::NeighborDown { iface, addr });
+                }
+                Action::Release { iface, addr } => {
+                    self.bus.engine(EngineMessage::Release { iface, addr });
+                }
+                Action::Fail { iface, addr } => {
+                    self.bus.engine(EngineMessage::Fail { iface, addr })
+                }
+                Action::AddressState { iface, addr, state } => {
+                    self.bus
+                        .engine(EngineMessage::AddressState { iface, addr, state });
+                }
+                Action::Note { iface, note } => log(&self.injector.name(iface), &note),
+            }
+        }
+    }
+}
+
+fn log(interface: &str, note: &Note) {
+    match note {
+        Note::Duplicate { addr, mac } => {
+            warn!(%interface, %addr, %mac, "address is in use by another station and stays unused here");
+        }
+        Note::Conflict { addr, mac } => {
+            warn!(%interface, %addr, %mac, "another station uses our address");
+        }
+        Note::MacChanged { addr, from, to } => {
+            info!(%interface, %addr, %from, %to, "neighbour changed its MAC");
+        }
+        Note::Unreachable { addr } => info!(%interface, %addr, "neighbour does not answer"),
+        Note::NoLongerRouter { addr } => {
+            info!(%interface, %addr, "neighbour is no router any more")
+        }
+    }
+}
+
+/// The clock of the rooms: machines have none.
+pub(super) fn now() -> Instant {
+    Instant::now()
+}
+
+/// A seed that differs from start to start.
+pub(super) fn seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}
+
+/// Sleeps until a deadline; for ever without one.
+pub(super) async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

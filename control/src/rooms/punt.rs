@@ -1,0 +1,76 @@
+//! The punt thread: empties the workers' punt rings and sorts what it finds to the rooms.
+//!
+//! A thread of its own, because workers do not wake anybody: it looks every [`BUSY`] while packets come and every
+//! [`IDLE`] when none do.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dataplane::punt::{Punt, PuntClass, PuntConsumer};
+use wire::MacAddr;
+
+use crate::bus::{Bus, Packet, unmapped};
+use crate::protocols::nd;
+
+const BUSY: Duration = Duration::from_micros(200);
+const IDLE: Duration = Duration::from_millis(1);
+/// How long the thread stays busy after the last packet.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Counters of the thread.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Packets that no room takes yet.
+    pub unclaimed: AtomicU64,
+}
+
+/// Runs until `stop`, or until the workers are gone.
+pub fn run(mut rings: Vec<PuntConsumer>, bus: &Bus, counters: &Counters, stop: &Arc<AtomicBool>) {
+    let mut last = Instant::now();
+    while !stop.load(Ordering::Relaxed) {
+        let mut any = false;
+        for ring in &mut rings {
+            while let Some(punt) = ring.pop() {
+                sort(&punt, bus, counters);
+                any = true;
+            }
+        }
+        if any {
+            last = Instant::now();
+        }
+        std::thread::sleep(if last.elapsed() < LINGER { BUSY } else { IDLE });
+    }
+}
+
+fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
+    let meta = &punt.meta;
+    let packet = |arp| Packet {
+        iface: meta.iface,
+        src_mac: source_mac(punt.bytes()),
+        arp,
+        bytes: punt.l3().to_vec(),
+    };
+    match meta.class {
+        PuntClass::Nd => bus.offer_nd(packet(false)),
+        PuntClass::Arp => bus.offer_nd(packet(true)),
+        PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
+        PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
+            iface: meta.iface,
+            target: unmapped(meta.address),
+            source: None,
+        }),
+        // Rooms to come: multicast listeners, and local services.
+        _ => {
+            counters.unclaimed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The frame's source, zero when it is cut off.
+fn source_mac(frame: &[u8]) -> MacAddr {
+    frame
+        .get(6..12)
+        .and_then(|bytes| bytes.try_into().ok())
+        .map_or_else(MacAddr::default, MacAddr)
+}

@@ -1,0 +1,322 @@
+//! The runtime: starts the rooms, keeps them running, stops them.
+//!
+//! ```text
+//!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
+//!                                           └► Tokio:   nd, ra, API server, metrics server, signals
+//!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
+//!   SIGHUP ─► reload
+//! ```
+//!
+//! A room that panics is started again and configured anew. A worker that ends is fatal: the process ends with an error
+//! and its supervisor starts it into the stored intent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use dataplane::{ControlSide, Dataplane};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::api::{Appliance, Socket};
+use crate::appliance::Router;
+use crate::bus::{Bus, EngineMessage, Inboxes};
+use crate::compile::devices;
+use crate::engine::{Engine, EngineHandle, Parts};
+use crate::injector::Injector;
+use crate::model::{Model, Workers};
+use crate::observe::Observers;
+use crate::publish::{Publisher, Writers};
+use crate::rooms::nd::NdTask;
+use crate::rooms::ra::RaTask;
+use crate::rooms::{punt, supervise};
+use crate::store::Store;
+use crate::{config, metrics};
+
+/// How long the last advertisements may take to leave.
+const FAREWELL: Duration = Duration::from_millis(100);
+/// How often the workers' health is looked at.
+const HEALTH: Duration = Duration::from_millis(500);
+
+/// Runs the router until it is told to stop.
+///
+/// # Errors
+/// When it cannot start (one sentence says what to do), or when a worker died.
+pub fn run(file: &Path) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let loaded = config::load(file)?;
+    init_log(&loaded.model.system.log)?;
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    if !nix::unistd::geteuid().is_root() {
+        warn!("not running as root: devices of the kernel need CAP_NET_ADMIN and CAP_NET_RAW");
+    }
+    let model = loaded.model;
+    let store = Store::open(&model.system.state_dir).map_err(chain)?;
+    let specs: Vec<_> = model.devices.iter().map(devices::spec).collect();
+    let (dataplane, side) = Dataplane::start(&devices::options(&model), &specs).map_err(chain)?;
+    tell_start(&dataplane, &model);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("hextet-tokio")
+        .enable_all()
+        .build()?;
+    let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+    let house = House {
+        file: file.to_owned(),
+        started,
+        model,
+        warnings,
+        store,
+        dataplane,
+        side,
+    };
+    runtime.block_on(house.live())
+}
+
+/// Says every fault of a configuration file.
+///
+/// # Errors
+/// When it has any: all of them, a line each.
+pub fn check(file: &Path) -> anyhow::Result<()> {
+    match config::load(file) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                println!("warning: {warning}");
+            }
+            println!("{}: no faults", file.display());
+            Ok(())
+        }
+        Err(config::LoadError::Faults(faults)) => {
+            for fault in &faults.0 {
+                eprintln!("{fault}");
+            }
+            let n = faults.0.len();
+            bail!(
+                "{}: {n} fault{}",
+                file.display(),
+                if n == 1 { "" } else { "s" }
+            )
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Everything that is started.
+struct House {
+    file: PathBuf,
+    started: Instant,
+    model: Model,
+    warnings: Vec<String>,
+    store: Store,
+    dataplane: Dataplane,
+    side: ControlSide,
+}
+
+impl House {
+    async fn live(self) -> anyhow::Result<()> {
+        let Self {
+            file,
+            started,
+            model,
+            warnings,
+            store,
+            dataplane,
+            side,
+        } = self;
+        let (
+            bus,
+            Inboxes {
+                nd,
+                ra,
+                engine: engine_inbox,
+            },
+        ) = Bus::new();
+        let injector = Arc::new(Injector::new(side.injects));
+        let stop = CancellationToken::new();
+        let stop_punt = Arc::new(AtomicBool::new(false));
+        let counters = side.counters.clone();
+
+        let publisher = Publisher::new(Writers {
+            lpm6: side.lpm6,
+            lpm4: side.lpm4,
+            next_hops: side.next_hops,
+            groups: side.groups,
+        })?;
+        let parts = Parts {
+            bus: bus.clone(),
+            injector: injector.clone(),
+            dataplane,
+            counters: counters.clone(),
+            forwarding: side.forwarding,
+            publisher,
+            store,
+            config: file.clone(),
+            warnings,
+        };
+        let mut engine = Engine::new(parts, &model);
+        let handle = EngineHandle::new(bus.clone());
+
+        // The socket first: a second hextetd must fail before it disturbs the first.
+        let socket = Socket::bind(&model.system.api_socket).await?;
+        let metrics_listener = match model.system.metrics {
+            Some(address) => Some(metrics::bind(address).await?),
+            None => None,
+        };
+
+        let nd_inbox = Arc::new(Mutex::new(nd));
+        let ra_inbox = Arc::new(Mutex::new(ra));
+        let rooms = tokio::spawn({
+            let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
+            async move {
+                let nd = supervise(
+                    "nd",
+                    stop.clone(),
+                    || NdTask::run(bus.clone(), injector.clone(), nd_inbox.clone()),
+                    || bus.engine(EngineMessage::NdRestarted),
+                );
+                let ra = supervise(
+                    "ra",
+                    stop.clone(),
+                    || RaTask::run(bus.clone(), injector.clone(), ra_inbox.clone()),
+                    || bus.engine(EngineMessage::RaRestarted),
+                );
+                tokio::join!(nd, ra);
+            }
+        });
+
+        let punt_counters = Arc::new(punt::Counters::default());
+        let punt_thread = std::thread::Builder::new()
+            .name("hextet-punt".into())
+            .spawn({
+                let (bus, counters, stop) = (bus.clone(), punt_counters.clone(), stop_punt.clone());
+                move || punt::run(side.punts, &bus, &counters, &stop)
+            })?;
+        let system = model.system.clone();
+        let engine_thread = std::thread::Builder::new()
+            .name("hextet-engine".into())
+            .spawn(move || {
+                engine.start(model);
+                engine.run(&engine_inbox)
+            })?;
+
+        let appliance = Arc::new(Router {
+            engine: handle.clone(),
+            bus: bus.clone(),
+            counters,
+            observers: Observers::new(Vec::new(), Vec::new(), stop.clone()),
+            started,
+            config_file: file.display().to_string(),
+            idle: system.idle,
+            cpus: devices::worker_cpus(&system.workers),
+        });
+        let api = tokio::spawn(socket.serve(appliance.clone(), stop.clone()));
+        let exporter = metrics_listener.map(|listener| {
+            tokio::spawn(metrics::serve(listener, appliance.clone(), stop.clone()))
+        });
+
+        wait_until_configured(&handle).await?;
+        info!(config = %file.display(), "ready");
+        // Without a service manager there is nobody to tell.
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+        let ended = until_told(&handle, &appliance).await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        info!("stopping");
+        bus.ra_shutdown().await;
+        tokio::time::sleep(FAREWELL).await;
+        stop.cancel();
+        stop_punt.store(true, Ordering::Relaxed);
+        bus.engine(EngineMessage::Shutdown);
+        let _ = tokio::join!(rooms, api);
+        if let Some(exporter) = exporter {
+            let _ = exporter.await;
+        }
+        let joined = tokio::task::spawn_blocking(move || {
+            let _ = punt_thread.join();
+            engine_thread.join()
+        })
+        .await?;
+        let Ok(dataplane) = joined else {
+            bail!("the engine failed")
+        };
+        for fault in dataplane.stop() {
+            warn!(
+                fault = format!("{:#}", anyhow::Error::from(fault)),
+                "while stopping"
+            );
+        }
+        ended
+    }
+}
+
+/// Returns once the engine has applied the configuration: it answers questions after that.
+async fn wait_until_configured(engine: &EngineHandle) -> anyhow::Result<()> {
+    engine
+        .ask(|_| ())
+        .await
+        .context("the engine failed while it configured the router")
+}
+
+/// Waits for SIGTERM or SIGINT; SIGHUP reloads. A dead worker ends the process with an error.
+async fn until_told(engine: &EngineHandle, appliance: &Arc<Router>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut health = tokio::time::interval(HEALTH);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                if let Err(error) = appliance.reload(api::ReloadRequest { dry_run: false }).await {
+                    error!(%error, "reload");
+                }
+            }
+            _ = health.tick() => match engine.ask(|engine| engine.dead_worker()).await {
+                Some(None) => {}
+                Some(Some(worker)) => bail!("worker {worker} has ended: the packet path is broken"),
+                None => bail!("the engine has ended"),
+            },
+        }
+    }
+}
+
+fn tell_start(dataplane: &Dataplane, model: &Model) {
+    if !dataplane.eal().hugepages() && model.system.hugepages == crate::model::Hugepages::Auto {
+        warn!("no free hugepages: running on ordinary memory (vm.nr_hugepages reserves some)");
+    }
+    for (port, open) in dataplane.ports() {
+        let name = &open.spec().name;
+        info!(device = %name, %port, driver = %open.info.driver, mac = %wire::MacAddr(open.mac), "device");
+        for notice in &open.notices {
+            warn!(device = %name, "{notice}");
+        }
+    }
+    match &model.system.workers {
+        Workers::Count(n) => info!(workers = n, idle = ?model.system.idle, "polling"),
+        Workers::Cpus(cpus) => info!(?cpus, idle = ?model.system.idle, "polling"),
+    }
+}
+
+fn init_log(filter: &str) -> anyhow::Result<()> {
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).context("system.log is no log filter")?;
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// An error with its causes in one line.
+fn chain(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    anyhow::anyhow!("{:#}", anyhow::Error::from(error))
+}
