@@ -106,12 +106,13 @@ impl WorkerState {
         }
     }
 
-    /// Frees every packet it still has: nothing runs any more.
+    /// Drops every packet it still has: nothing runs any more. The counters add up afterwards.
     pub fn close(&mut self) {
+        hold::clear(self);
         while let Some(entry) = self.backlog.pop() {
-            self.trash.put(entry.mbuf);
+            self.drop(entry.mbuf, entry.meta.port, DropReason::InterfaceDown);
         }
-        self.tx.close(&mut self.trash);
+        self.tx.close(&self.counters, &mut self.trash);
         self.trash.empty();
     }
 

@@ -16,11 +16,13 @@ enum Expect {
     Drop(DropReason),
     /// It leaves by the port with this header, its hop limit one lower.
     Sent(PortId, Vec<u8>),
+    /// It waits for a neighbour.
+    Held,
     /// The control plane gets it.
     Punt(PuntClass),
 }
 
-use Expect::{Drop, Punt, Sent};
+use Expect::{Drop, Held, Punt, Sent};
 
 fn through_both_ways(
     name: &str,
@@ -64,6 +66,7 @@ fn check_with(cases: Vec<(&str, PortId, Packet, Expect)>, prepare: fn(&mut World
                 );
                 assert!(outcome.drops().is_empty(), "{name}: {outcome:#?}");
             }
+            Held => assert_eq!(outcome.count("held"), 1, "{name}: {outcome:#?}"),
             Punt(class) => {
                 let punted = outcome.punted.iter().map(|(class, _)| *class);
                 assert_eq!(punted.collect::<Vec<_>>(), [class], "{name}: {outcome:#?}");
@@ -752,6 +755,15 @@ fn malformed_and_forbidden_ipv4_packets_are_dropped_by_name() {
         ],
         |world| world.change(LAN, |lan| lan.ip4 = false),
     );
+}
+
+#[test]
+fn neighbours_to_be_resolved_hold_the_packet() {
+    check(vec![
+        ("on the link", PORT0, v6("2001:db8:2::77"), Held),
+        ("on the link, IPv4", PORT0, v4("10.2.0.77"), Held),
+        ("gateway", PORT0, v6("2001:db8:d::1"), Held),
+    ]);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dpdk::Offloads;
 use dpdk::testing::{Arena, FakePort, bytes};
 use etherparse::PacketBuilder;
 use tables::group::GroupWriter;
@@ -172,6 +173,13 @@ impl Testbed {
         for (port, fake) in [(LAN, &bed.lan), (WAN, &bed.wan)] {
             let (_, tx) = fake.queues(0);
             assert!(bed.w.tx.connect(port, Some(Outlet::Queue(tx))).is_none());
+            bed.w.tx.set_offloads(
+                port,
+                Offloads {
+                    tx_multi_segment: true,
+                    ..Offloads::default()
+                },
+            );
         }
         let own = |iface| NextHop {
             iface,

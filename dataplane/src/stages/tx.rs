@@ -159,19 +159,13 @@ impl TxPorts {
         taken
     }
 
-    /// Disconnects every port and frees what waits, here and in the rings from other workers.
-    pub fn close(&mut self, trash: &mut Trash) {
+    /// Disconnects every port and drops what waits, here and in the rings from other workers.
+    pub fn close(&mut self, counters: &WorkerCounters, trash: &mut Trash) {
         for port in &mut self.ports {
             port.outlet = None;
-            port.waiting.drain(..).for_each(|mbuf| trash.put(mbuf));
-            port.from.clear();
         }
-        self.pending = 0;
-        for ring in &mut self.owed {
-            while let Ok(handoff) = ring.pop() {
-                trash.put(handoff.mbuf);
-            }
-        }
+        while self.take_over(counters, trash) > 0 {}
+        self.flush(counters, trash);
     }
 
     fn flush_port(&mut self, port: PortId, counters: &WorkerCounters, trash: &mut Trash) {
