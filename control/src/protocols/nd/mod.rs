@@ -4,8 +4,10 @@
 //!   ND and ARP packets (punt)   glean (held packets)   in use (sampled)   own addresses, link, static
 //!            └────────────────────────┴───────┬──────────────┴─────────────────────┘
 //!                                             ▼
-//!            per interface:   interface.rs    what packets mean, who answers, from which address
-//!                             neighbor.rs     the cache: RFC 4861 section 7.3, its diagram and its bounds
+//!            per interface:   interface.rs    configuration, link, from which address we speak
+//!                             receive.rs      what packets mean, and who answers
+//!                             neighbor.rs     the state machine of RFC 4861 section 7.3, with its diagram
+//!                             cache.rs        its bounds: who may enter, who leaves for whom
 //!                             address.rs      own addresses: duplicate detection, announcements
 //!                                             ▼
 //!      send · install · withdraw · release · fail · address state · note (log)
@@ -41,12 +43,14 @@
 //! - Hand the ra room's `NeighborHint` over as `Hint`.
 
 mod address;
+mod cache;
 pub mod config;
 pub mod counters;
 pub mod error;
 mod interface;
 mod neighbor;
 mod packet;
+mod receive;
 pub mod sm;
 
 pub use address::AddressState;

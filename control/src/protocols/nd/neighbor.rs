@@ -1,4 +1,4 @@
-//! One interface's neighbour cache: the state machine of RFC 4861 section 7.3 and its bounds (RFC 6583).
+//! One interface's neighbours: the state machine of RFC 4861 section 7.3; its bounds stand in `cache.rs`.
 //!
 //! ```text
 //!                glean                 advertisement/reply, solicited
@@ -16,7 +16,6 @@
 //! A neighbour is installed in the dataplane in every state but INCOMPLETE and FAILED. LIMIT: UNREACHABLE ends in FAILED after
 //! `max_multicast_solicit` solicitations, so that senders get their ICMP error within about 13 s.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -93,47 +92,6 @@ pub(super) struct Claim {
     pub router: Option<bool>,
 }
 
-/// The neighbours of one interface.
-#[derive(Debug, Default)]
-pub(super) struct Cache {
-    pub entries: BTreeMap<IpAddr, Neighbor>,
-    /// Entries without a MAC of addresses never heard of: what a scan makes.
-    strangers: BTreeSet<IpAddr>,
-    /// Addresses that once answered and are no longer in `entries`: resolved again before strangers.
-    known: BTreeSet<IpAddr>,
-    /// Tokens for first solicitations of strangers, in solicitations × 10^-9.
-    tokens: u64,
-    refilled: Option<Instant>,
-}
-
-const TOKEN: u64 = 1_000_000_000;
-
-impl Cache {
-    /// Takes a token of the bucket for strangers.
-    fn may_solicit(&mut self, rate: u32, now: Instant) -> bool {
-        let full = u64::from(rate) * TOKEN;
-        let earned = match self.refilled {
-            Some(at) => now
-                .saturating_duration_since(at)
-                .as_nanos()
-                .min(u128::from(TOKEN)) as u64,
-            None => TOKEN,
-        };
-        self.refilled = Some(now);
-        self.tokens = (self.tokens + earned * u64::from(rate)).min(full);
-        let allowed = self.tokens >= TOKEN;
-        if allowed {
-            self.tokens -= TOKEN;
-        }
-        allowed
-    }
-
-    /// Resolved neighbours.
-    fn resolved(&self) -> usize {
-        self.entries.len() - self.strangers.len()
-    }
-}
-
 impl Interface {
     /// A packet waits in the dataplane for `target`.
     pub(super) fn glean(&mut self, cx: &mut Context<'_>, target: IpAddr, source: Option<IpAddr>) {
@@ -194,44 +152,6 @@ impl Interface {
             self.cache.strangers.insert(target);
         }
         self.solicit(cx, target);
-    }
-
-    /// Whether an address never heard of may be resolved now; makes room among its kind (RFC 6583 section 6).
-    fn admit_stranger(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.cache.may_solicit(self.config.solicit_rate, cx.now) {
-            return false;
-        }
-        while self.cache.strangers.len() >= self.config.max_incomplete {
-            // Failed ones first, then the one that has waited longest: the likeliest never to answer.
-            let rank = |addr: &&IpAddr| {
-                let neighbor = &self.cache.entries[*addr];
-                (neighbor.state == State::Incomplete, neighbor.since)
-            };
-            let Some(&victim) = self.cache.strangers.iter().min_by_key(rank) else {
-                return false;
-            };
-            self.counters.evicted_incomplete += 1;
-            self.forget(cx, victim);
-        }
-        true
-    }
-
-    /// Keeps the resolved part within its bound by forgetting the stale neighbour unused longest.
-    fn make_room(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.cache.resolved() > self.config.max_entries {
-            let stale =
-                |(_, n): &(&IpAddr, &Neighbor)| matches!(n.state, State::Stale | State::Failed);
-            let candidates = self.cache.entries.iter().filter(stale);
-            let oldest = candidates
-                .filter(|(addr, _)| !self.cache.strangers.contains(*addr))
-                .min_by_key(|(_, n)| n.last_used);
-            let Some((&victim, _)) = oldest else {
-                return false;
-            };
-            self.counters.evicted_stale += 1;
-            self.forget(cx, victim);
-        }
-        true
     }
 
     /// The dataplane has sent packets to `addr` lately.
@@ -455,24 +375,6 @@ impl Interface {
         }
     }
 
-    /// As `make_room`, but never at the cost of `addr` while another can go; without any it is `addr` that goes.
-    fn make_room_for(&mut self, cx: &mut Context<'_>, addr: IpAddr) -> bool {
-        if let Some(neighbor) = self.cache.entries.get_mut(&addr) {
-            neighbor.state = State::Reachable;
-        }
-        if self.make_room(cx) {
-            return true;
-        }
-        self.counters.cache_full += 1;
-        self.cache.entries.remove(&addr);
-        cx.timers.cancel(Key::Neighbor(cx.iface, addr));
-        cx.out.push(Action::Fail {
-            iface: cx.iface,
-            addr,
-        });
-        false
-    }
-
     fn enter_reachable(&mut self, cx: &mut Context<'_>, addr: IpAddr) {
         if let Some(neighbor) = self.cache.entries.get_mut(&addr) {
             neighbor.enter(State::Reachable, cx.now);
@@ -554,27 +456,6 @@ impl Interface {
         let unicast = neighbor.mac.filter(|_| neighbor.state == State::Probe);
         cx.timers.arm(Key::Neighbor(cx.iface, addr), at);
         self.send_solicitation(cx, addr, unicast, source);
-    }
-
-    /// Removes `addr` whatever its state.
-    pub(super) fn forget(&mut self, cx: &mut Context<'_>, addr: IpAddr) {
-        let iface = cx.iface;
-        cx.timers.cancel(Key::Neighbor(iface, addr));
-        let stranger = self.cache.strangers.remove(&addr);
-        let Some(neighbor) = self.cache.entries.remove(&addr) else {
-            return;
-        };
-        if neighbor.mac.is_some() {
-            cx.out.push(Action::Withdraw { iface, addr });
-        } else if neighbor.state == State::Incomplete {
-            cx.out.push(Action::Fail { iface, addr });
-        }
-        if !stranger && neighbor.state != State::Permanent {
-            if self.cache.known.len() >= self.config.max_entries {
-                self.cache.known.pop_first();
-            }
-            self.cache.known.insert(addr);
-        }
     }
 }
 
