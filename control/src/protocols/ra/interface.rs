@@ -110,7 +110,8 @@ impl Interface {
         if self.link_local.is_some() && self.phase == Phase::Advertising {
             // RFC 4861 section 6.2.8: hosts know this router by its old address, which ceases.
             self.send_final(cx);
-            self.phase = Phase::Silent;
+            // What was scheduled was meant for the old address, and may come too soon after this one.
+            self.silence(cx);
         }
         self.link_local = addr;
         self.update(cx);

@@ -694,3 +694,26 @@ fn another_router_that_leaves_things_unspecified_contradicts_nothing() {
     );
     assert_eq!(bench.counters().foreign_full, 201 - 64);
 }
+
+#[test]
+fn a_new_link_local_address_ceases_the_old_one_and_waits_its_turn() {
+    let mut bench = Bench::started(1, on());
+    let out = bench.event(Event::LinkLocal {
+        iface: IFACE,
+        addr: None,
+    });
+    assert_eq!(out.len(), 1);
+    assert_eq!(ra(&out[0]).1.router_lifetime, 0);
+    bench.event(Event::LinkLocal {
+        iface: IFACE,
+        addr: Some(v6("fe80::1")),
+    });
+    let out = bench.run(secs(4));
+    assert_eq!(out.len(), 1);
+    assert!(
+        (secs(3)..=millis(3500)).contains(&out[0].0),
+        "{:?}",
+        out[0].0
+    );
+    assert_eq!(ra(&out[0].1).1.router_lifetime, 1800);
+}
