@@ -504,7 +504,7 @@ fn faults_between_things() {
     // Two routers may use the same addresses.
     good(&format!(
         "{BASE}[[router]]\nname = \"other\"\n{}addresses = [\"192.0.2.1/24\"]\n",
-        second.replace("router]]", "router]]")
+        second
     ));
 }
 
