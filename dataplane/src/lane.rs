@@ -35,9 +35,17 @@ const AHEAD: usize = 8;
 pub struct Lane {
     v6: Plain<u128>,
     v4: Plain<u32>,
+    sending: Sending,
+}
+
+/// Packets ready to leave, and how.
+struct Sending {
     out: Vec<Mbuf>,
     ways: [Way; BURST],
 }
+
+/// Plain packets by number, and their next hops.
+type Routed<'a> = (&'a [u8], &'a [NextHopId]);
 
 /// The plain packets of one family.
 struct Plain<A> {
@@ -73,6 +81,13 @@ impl<A: Copy + Default> Plain<A> {
         self.to[place] = to;
         self.len += plain as usize;
     }
+
+    #[inline(always)]
+    fn look_up(&mut self, lookup: impl FnOnce(&[A], &mut [NextHopId])) -> Routed<'_> {
+        let n = self.len.min(BURST);
+        lookup(&self.to[..n], &mut self.next_hops[..n]);
+        (&self.numbers[..n], &self.next_hops[..n])
+    }
 }
 
 impl Lane {
@@ -81,55 +96,44 @@ impl Lane {
         Box::new(Self {
             v6: Plain::new(),
             v4: Plain::new(),
-            out: Vec::with_capacity(BURST),
-            ways: [Way::default(); BURST],
+            sending: Sending {
+                out: Vec::with_capacity(BURST),
+                ways: [Way::default(); BURST],
+            },
         })
     }
 
-    /// Sends the plain packets of a frame from `port` on their way; the others wait for the parse stage.
+    /// Sends the plain packets of a frame from `port` on their way; the others wait for the parse stage. How many
+    /// packets the frame has, and their bytes.
     #[inline(always)]
-    pub fn run(&mut self, cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState, port: PortId) {
+    pub fn run(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut Frame,
+        w: &mut WorkerState,
+        port: PortId,
+    ) -> (u64, u64) {
         let Some(interface) = open_to(cx, port) else {
-            return (0..frame.len()).for_each(|number| frame.enter(number, port));
+            return enter_all(frame, port);
         };
-        self.classify(frame, interface, port);
+        let received = (frame.len() as u64, self.classify(frame, interface, port));
+        let Self { v6, v4, sending } = self;
         let vrf = interface.vrf;
-        if self.v6.len > 0 {
-            let n = self.v6.len.min(BURST);
-            let Plain { to, next_hops, .. } = &mut self.v6;
-            cx.lpm6
-                .lookup_burst(cx.reader, vrf, &to[..n], &mut next_hops[..n]);
-            let Self { v6, out, ways, .. } = self;
-            forward::<true>(
-                cx,
-                frame,
-                w,
-                interface,
-                (&v6.numbers[..n], &v6.next_hops[..n]),
-                out,
-                ways,
-            );
+        if v6.len > 0 {
+            let routed = v6.look_up(|to, out| cx.lpm6.lookup_burst(cx.reader, vrf, to, out));
+            forward::<true>(cx, frame, w, interface, routed, sending);
         }
-        if self.v4.len > 0 {
-            let n = self.v4.len.min(BURST);
-            let Plain { to, next_hops, .. } = &mut self.v4;
-            cx.lpm4
-                .lookup_burst(cx.reader, vrf, &to[..n], &mut next_hops[..n]);
-            let Self { v4, out, ways, .. } = self;
-            forward::<false>(
-                cx,
-                frame,
-                w,
-                interface,
-                (&v4.numbers[..n], &v4.next_hops[..n]),
-                out,
-                ways,
-            );
+        if v4.len > 0 {
+            let routed = v4.look_up(|to, out| cx.lpm4.lookup_burst(cx.reader, vrf, to, out));
+            forward::<false>(cx, frame, w, interface, routed, sending);
         }
+        received
     }
 
+    /// Notes the plain packets by family, and enters the others; the bytes of all.
     #[inline(always)]
-    fn classify(&mut self, frame: &mut Frame, interface: &Interface, port: PortId) {
+    fn classify(&mut self, frame: &mut Frame, interface: &Interface, port: PortId) -> u64 {
+        let mut bytes = 0;
         self.v6.len = 0;
         self.v4.len = 0;
         let own = mac_bits(&interface.mac);
@@ -146,6 +150,7 @@ impl Lane {
                 later.prefetch_data();
             }
             let mbuf = mbufs[number];
+            bytes += u64::from(mbuf.pkt_len());
             let plain = match plain6(&mbuf, own) {
                 Some((to, plain)) => {
                     let plain = plain & interface.ip6;
@@ -165,7 +170,18 @@ impl Lane {
                 frame.enter(number, port);
             }
         }
+        bytes
     }
+}
+
+/// Has every packet of a frame wait for the parse stage. How many there are, and their bytes.
+pub fn enter_all(frame: &mut Frame, port: PortId) -> (u64, u64) {
+    let mut bytes = 0;
+    for number in 0..frame.len() {
+        bytes += u64::from(frame.mbufs()[number].pkt_len());
+        frame.enter(number, port);
+    }
+    (frame.len() as u64, bytes)
 }
 
 /// The interface of the port's untagged frames, if the lane may take them.
@@ -288,9 +304,8 @@ fn forward<const V6: bool>(
     frame: &mut Frame,
     w: &mut WorkerState,
     interface: &Interface,
-    (numbers, next_hops): (&[u8], &[NextHopId]),
-    out: &mut Vec<Mbuf>,
-    ways: &mut [Way; BURST],
+    (numbers, next_hops): Routed<'_>,
+    Sending { out, ways }: &mut Sending,
 ) {
     let family = if V6 { Family::V6 } else { Family::V4 };
     let port = interface.port;

@@ -27,7 +27,7 @@ use tables::publish::Reader;
 use crate::frame::{BURST, Frame};
 use crate::graph::{self, Stage};
 use crate::inject::{Inject, InjectConsumer};
-use crate::lane::Lane;
+use crate::lane::{Lane, enter_all};
 use crate::stages::tx::Outlet;
 use crate::stages::{hold, inject};
 use crate::state::{Context, Tables, WorkerState};
@@ -152,6 +152,9 @@ impl Worker {
                 idle_rounds += 1;
                 if self.idle == Idle::Adaptive && idle_rounds > PATIENCE {
                     self.nap(idle_rounds - PATIENCE);
+                    before = clock::ticks();
+                    self.state.counters.run.total_cycles.add(before - now);
+                    continue;
                 }
             }
             before = now;
@@ -245,19 +248,14 @@ pub fn process(
     w: &mut WorkerState,
     port: PortId,
 ) {
-    let bytes: u64 = frame
-        .mbufs()
-        .iter()
-        .map(|mbuf| u64::from(mbuf.pkt_len()))
-        .sum();
-    w.counters.port(port).rx.add(frame.len() as u64, bytes);
     w.counters.run.bursts.add(1);
     w.counters.run.packets.add(frame.len() as u64);
     frame.observed = cx.forwarding.port(port).is_some_and(|port| port.observed);
-    match lane {
+    let (n, bytes) = match lane {
         Some(lane) => lane.run(cx, frame, w, port),
-        None => (0..frame.len()).for_each(|number| frame.enter(number, port)),
-    }
+        None => enter_all(frame, port),
+    };
+    w.counters.port(port).rx.add(n, bytes);
     if !frame.waiting(Stage::Parse).is_empty() {
         graph::run(cx, frame, w);
     }
