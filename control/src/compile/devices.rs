@@ -1,102 +1,13 @@
 //! Devices and process options of the model in the dataplane's terms.
 
-use dataplane::ports::{self, DeviceSpec};
+use dataplane::ports::{DeviceKind, DeviceSpec};
 use dataplane::{DataplaneOptions, EalOptions, Idle};
 
-use crate::model::{self, Device, DeviceKind, MemifRole, Model, Workers};
+use crate::model::{self, Device, Model, Workers};
 
 /// How the dataplane opens a device.
 pub fn spec(device: &Device) -> DeviceSpec {
-    DeviceSpec {
-        queues: device.queues,
-        mtu: device.mtu,
-        mac: device.mac.map(|mac| mac.octets()),
-        ..DeviceSpec::new(device.name.clone(), kind(&device.kind))
-    }
-}
-
-fn kind(kind: &DeviceKind) -> ports::DeviceKind {
-    match kind.clone() {
-        DeviceKind::Pci { address, options } => {
-            let options = options
-                .iter()
-                .flat_map(|o| o.split(','))
-                .map(str::to_owned)
-                .collect();
-            ports::Pci { address, options }.into()
-        }
-        DeviceKind::AfPacket {
-            interface,
-            qdisc_bypass,
-            ..
-        } => ports::AfPacket {
-            interface,
-            qdisc_bypass,
-        }
-        .into(),
-        DeviceKind::Tap { interface, persist } => ports::Tap { interface, persist }.into(),
-        DeviceKind::AfXdp {
-            interface,
-            start_queue,
-            force_copy,
-            busy_budget,
-        } => ports::AfXdp {
-            interface,
-            start_queue,
-            busy_budget: Some(busy_budget),
-            force_copy,
-        }
-        .into(),
-        DeviceKind::Memif {
-            role,
-            socket,
-            id,
-            zero_copy,
-            secret,
-            ..
-        } => {
-            let role = match role {
-                MemifRole::Server => ports::MemifRole::Server,
-                MemifRole::Client => ports::MemifRole::Client,
-            };
-            ports::Memif {
-                socket,
-                id,
-                role,
-                zero_copy,
-                secret,
-            }
-            .into()
-        }
-        DeviceKind::VhostUser {
-            socket,
-            client,
-            iommu,
-            tso,
-        } => ports::VhostUser {
-            socket,
-            client,
-            iommu_support: iommu,
-            tso,
-            ..Default::default()
-        }
-        .into(),
-        DeviceKind::VirtioUser { socket, server, .. } => ports::VirtioUser {
-            path: socket,
-            server,
-            ..Default::default()
-        }
-        .into(),
-        DeviceKind::Pcap { rx, tx, infinite } => ports::Pcap { rx, tx, infinite }.into(),
-        DeviceKind::Ring => ports::Ring.into(),
-        DeviceKind::Null {
-            packet_size, no_rx, ..
-        } => ports::Null {
-            frame_len: packet_size,
-            no_rx,
-        }
-        .into(),
-    }
+    device.spec()
 }
 
 /// How the dataplane starts.
@@ -113,7 +24,7 @@ pub fn options(model: &Model) -> DataplaneOptions {
         .devices
         .iter()
         .filter_map(|device| match &device.kind {
-            DeviceKind::Pci { address, .. } => Some(address.clone()),
+            DeviceKind::Pci(pci) => Some(pci.address.clone()),
             _ => None,
         })
         .collect();
