@@ -159,40 +159,41 @@ fn decode(head: &[u8; HEAD]) -> (CaptureMeta, u32) {
 }
 
 impl Capturer {
-    /// Copies the packet if it is meant. `segments` are its bytes from the link-layer header on; the IP header begins
-    /// at `l3_offset` of the first one.
-    pub fn offer<'a>(
+    /// Copies the packet if it is meant. `first` are the bytes of its first segment, whose IP header begins at
+    /// `l3_offset`; `copy` writes its bytes from an offset on into a slice, and says how many it had.
+    pub fn offer(
         &mut self,
         filter: &CaptureFilter,
         meta: CaptureMeta,
+        first: &[u8],
         l3_offset: usize,
-        segments: impl Iterator<Item = &'a [u8]> + Clone,
+        copy: impl Fn(usize, &mut [u8]) -> usize,
     ) {
         if !filter.listens(meta.point) {
             return;
         }
-        let l3 = segments
-            .clone()
-            .next()
-            .and_then(|first| first.get(l3_offset..));
-        if !filter
-            .filter
-            .matches(meta.iface, &Summary::of(l3.unwrap_or_default()))
-        {
+        let l3 = first.get(l3_offset..).unwrap_or_default();
+        if !filter.filter.matches(meta.iface, &Summary::of(l3)) {
             return;
         }
         let kept = meta.len.min(filter.snaplen).min(MAX_SNAPLEN);
-        let Ok(chunk) = self.ring.write_chunk_uninit(HEAD + kept as usize) else {
+        // Head and bytes become visible together: the reader never sees a part.
+        let Ok(mut chunk) = self.ring.write_chunk(HEAD + kept as usize) else {
             self.missed += 1;
             return;
         };
-        // Segments shorter in sum than the packet says are filled up with zeros, so that the copy has `kept` bytes.
-        let bytes = segments
-            .flatten()
-            .copied()
-            .chain(std::iter::repeat(0))
-            .take(kept as usize);
-        chunk.fill_from_iter(encode(&meta, kept).into_iter().chain(bytes));
+        let head = encode(&meta, kept);
+        let (a, b) = chunk.as_mut_slices();
+        let in_a = a.len().min(HEAD);
+        a[..in_a].copy_from_slice(&head[..in_a]);
+        b[..HEAD - in_a].copy_from_slice(&head[in_a..]);
+        let (a, b) = (&mut a[in_a..], &mut b[HEAD - in_a..]);
+        // Segments shorter in sum than the packet says are filled up with zeros.
+        let copied = copy(0, a);
+        a[copied..].fill(0);
+        let copied = copy(a.len(), b);
+        b[copied..].fill(0);
+        chunk.commit_all();
     }
 
     /// Packets that were meant and not captured, because the control plane does not keep up.

@@ -22,6 +22,7 @@ use tables::publish::{Published, Qsbr, TooManyReaders};
 use crate::counters::{NO_PORT, WorkerCounters};
 use crate::forwarding::Forwarding;
 use crate::inject::{InjectProducer, inject_ring};
+use crate::observer::{Watch, observer};
 use crate::ports::{self, DeviceSpec, OpenError, OpenPort};
 use crate::punt::{PuntConsumer, PuntRingSize, punt_ring};
 use crate::stages::tx::{Handoff, Outlet, TxPorts};
@@ -161,6 +162,8 @@ pub struct ControlSide {
     pub injects: Vec<InjectProducer>,
     /// Counters, by worker.
     pub counters: Vec<Arc<WorkerCounters>>,
+    /// Traces and captures, by worker; armed by [`Forwarding::watch`].
+    pub watches: Vec<Watch>,
     /// IPv6 routes.
     pub lpm6: LpmWriter<u128>,
     /// IPv4 routes.
@@ -231,6 +234,7 @@ impl Dataplane {
             punts: Vec::new(),
             injects: Vec::new(),
             counters: Vec::new(),
+            watches: Vec::new(),
             lpm6,
             lpm4,
             next_hops,
@@ -257,6 +261,8 @@ impl Dataplane {
             control.punts.push(punt_out);
             control.injects.push(inject_in);
             control.counters.push(counters.clone());
+            let (observer, watch) = observer();
+            control.watches.push(watch);
             let state = WorkerState {
                 index: index as u16,
                 counters,
@@ -266,6 +272,7 @@ impl Dataplane {
                 punts: punt::Punts::new(punt_in),
                 icmp: icmp_error::State::default(),
                 hold: hold::State::default(),
+                observer,
                 trash: Trash::default(),
             };
             let worker = Worker::new(

@@ -9,7 +9,9 @@ use hashbrown::HashMap;
 use tables::hash::FlowHasher;
 use tables::id::{IfaceId, PortId, VrfId};
 
+use crate::capture::CaptureFilter;
 use crate::punt::PuntClass;
+use crate::trace::TraceFilter;
 
 /// An Ethernet address.
 pub type MacAddr = [u8; 6];
@@ -228,6 +230,10 @@ pub struct Forwarding {
     pub icmp: IcmpLimits,
     /// Policers of the punt classes, per worker and port; indexed by [`PuntClass::index`].
     pub punt_rates: [Rate; PuntClass::COUNT],
+    /// What to trace, if anything; see [`Forwarding::watch`].
+    pub trace: Option<TraceFilter>,
+    /// What to capture, if anything; see [`Forwarding::watch`].
+    pub capture: Option<CaptureFilter>,
 }
 
 impl Default for Rate {
@@ -248,6 +254,8 @@ impl Default for Forwarding {
             flow_hash: FlowHasher::new(0),
             icmp: IcmpLimits::default(),
             punt_rates: [Rate::default(); PuntClass::COUNT],
+            trace: None,
+            capture: None,
         }
     }
 }
@@ -266,6 +274,22 @@ impl Forwarding {
         }
         self.port_mut(port).tags.insert(tags, id);
         self.interfaces[id.index()] = Some(interface);
+    }
+
+    /// Arms trace and capture, or disarms them: while either is armed, the packets of every port take the graph.
+    /// Call it when all interfaces are in.
+    pub fn watch(&mut self, trace: Option<TraceFilter>, capture: Option<CaptureFilter>) {
+        (self.trace, self.capture) = (trace, capture);
+        let observed = self.is_watched();
+        for port in &mut self.ports {
+            port.observed = observed;
+        }
+    }
+
+    /// Whether trace or capture is armed.
+    #[inline(always)]
+    pub fn is_watched(&self) -> bool {
+        self.trace.is_some() || self.capture.is_some()
     }
 
     /// Marks a port as observed by trace or capture (or no longer).

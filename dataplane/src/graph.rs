@@ -6,6 +6,7 @@
 //! its own, at the stage that its entry names.
 
 use crate::frame::Frame;
+use crate::observer;
 use crate::stages;
 use crate::state::{Context, WorkerState};
 
@@ -66,13 +67,11 @@ impl Stage {
     }
 }
 
-/// Runs every stage that has packets, in order; afterwards all lists of the frame are empty.
-pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
-    for &stage in Stage::ALL {
-        if frame.waiting(stage).is_empty() {
-            continue;
-        }
-        let work = match stage {
+impl Stage {
+    /// Runs the stage over its list.
+    #[inline(always)]
+    pub fn run(self, cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
+        let work = match self {
             Stage::Parse => stages::parse::parse,
             Stage::Urpf => stages::urpf::urpf,
             Stage::Route => stages::route::route,
@@ -87,6 +86,18 @@ pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
             Stage::Drop => stages::drop::drop,
         };
         work(cx, frame, w);
+    }
+}
+
+/// Runs every stage that has packets, in order; afterwards all lists of the frame are empty.
+pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
+    if frame.observed {
+        return observer::run(cx, frame, w);
+    }
+    for &stage in Stage::ALL {
+        if !frame.waiting(stage).is_empty() {
+            stage.run(cx, frame, w);
+        }
     }
     frame.end();
 }

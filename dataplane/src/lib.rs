@@ -22,6 +22,7 @@ pub mod icmp;
 pub mod inject;
 pub mod lane;
 pub mod observe;
+pub mod observer;
 pub mod ports;
 pub mod punt;
 pub mod stages;

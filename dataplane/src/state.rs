@@ -15,6 +15,7 @@ use crate::drop::DropReason;
 use crate::forwarding::Forwarding;
 use crate::frame::Meta;
 use crate::graph::Stage;
+use crate::observer::Observer;
 use crate::stages::{hold, icmp_error, punt, tx};
 
 /// The tables that all workers read.
@@ -88,6 +89,8 @@ pub struct WorkerState {
     pub icmp: icmp_error::State,
     /// Packets that wait for neighbours.
     pub hold: hold::State,
+    /// Trace and capture.
+    pub observer: Observer,
     /// Buffers to be freed.
     pub trash: Trash,
 }

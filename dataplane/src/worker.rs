@@ -169,6 +169,7 @@ impl Worker {
     pub fn round(&mut self, now: u64) -> usize {
         let cx = self.tables.read(&self.reader, now, self.hz);
         let (frame, state) = (&mut *self.frame, &mut self.state);
+        state.observer.follow(&cx);
         let mut work = 0;
         for (port, queue) in &mut self.receive {
             // SAFETY: `rx_burst` initialises as many packets as it says.
@@ -266,6 +267,7 @@ pub fn drain_backlog(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) -
     let mut entered = 0;
     while !w.backlog.is_empty() {
         frame.clear();
+        frame.observed = cx.forwarding.is_watched();
         while frame.len() < BURST {
             let Some(entry) = w.backlog.pop() else { break };
             entered += 1;

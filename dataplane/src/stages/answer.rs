@@ -101,7 +101,9 @@ pub fn send_on_link(
         Family::V6 => traffic.tx6.add(1, bytes),
         _ => traffic.tx4.add(1, bytes),
     }
-    w.tx.put(interface.port, mbuf, NO_PORT, &w.counters, &mut w.trash);
+    let (port, iface) = (interface.port, interface.id);
+    w.observer.sent(mbuf, len, port, iface);
+    w.tx.put(port, mbuf, NO_PORT, &w.counters, &mut w.trash);
 }
 
 fn stays_on_link(packet: &[u8], family: Family) -> bool {

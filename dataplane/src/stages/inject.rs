@@ -1,7 +1,7 @@
 //! Packets of the control plane enter the graph. Not a stage: it feeds the backlog.
 
 use dpdk::Mbuf;
-use tables::id::{PortId, VrfId};
+use tables::id::{IfaceId, PortId, VrfId};
 use wire::ext_header;
 use wire::ipv4::Ipv4Header;
 
@@ -11,11 +11,17 @@ use crate::frame::{Family, Meta, flags};
 use crate::graph::Stage;
 use crate::state::WorkerState;
 
+/// Where an untagged frame's IP header begins: what a capture's filter reads.
+const ETHERNET: usize = 14;
+
 /// Sends a whole frame out of a port.
 pub fn frame(w: &mut WorkerState, port: PortId, bytes: &[u8]) {
     w.counters.injected.add(1);
     match copy(w, bytes) {
-        Some(mbuf) => w.tx.put(port, mbuf, NO_PORT, &w.counters, &mut w.trash),
+        Some(mbuf) => {
+            w.observer.sent(mbuf, ETHERNET, port, IfaceId(0));
+            w.tx.put(port, mbuf, NO_PORT, &w.counters, &mut w.trash);
+        }
         None => count_drop(w, DropReason::NoBuffer),
     }
 }

@@ -58,6 +58,7 @@ pub struct Testbed {
     next_hops: NextHopWriter,
     forwarding: Forwarding,
     punts: PuntConsumer,
+    pub watch: crate::observer::Watch,
     received: u64,
     lan: FakePort,
     wan: FakePort,
@@ -142,6 +143,7 @@ impl Testbed {
             },
         );
         let arena = Arena::new(512);
+        let (observer, watch) = crate::observer::observer();
         let w = WorkerState {
             index: 0,
             counters: Arc::new(WorkerCounters::new(8, 256)),
@@ -151,6 +153,7 @@ impl Testbed {
             punts: punt::Punts::new(ring),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
+            observer,
             trash: Trash::default(),
         };
         let mut bed = Self {
@@ -165,6 +168,7 @@ impl Testbed {
             next_hops,
             forwarding,
             punts,
+            watch,
             received: 0,
             lan: FakePort::new(LAN.0, 1),
             wan: FakePort::new(WAN.0, 1),
@@ -238,10 +242,14 @@ impl Testbed {
     /// Does something with the tables of this moment, then lets everything run that came of it.
     pub fn with(&mut self, f: impl FnOnce(&Context<'_>, &mut WorkerState)) {
         let cx = self.tables.read(&self.reader, self.now, HZ);
+        self.w.observer.follow(&cx);
+        let watched = cx.forwarding.is_watched();
+        self.frame.observed = watched;
         f(&cx, &mut self.w);
         graph::run(&cx, &mut self.frame, &mut self.w);
         self.frame.clear();
         while let Some(entry) = self.w.backlog.pop() {
+            self.frame.observed = watched;
             self.frame
                 .push(entry.mbuf, entry.meta, entry.stage)
                 .unwrap();

@@ -126,6 +126,7 @@ impl World {
             punts: punt::Punts::new(ring),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
+            observer: dataplane::observer::observer().0,
             trash: Trash::default(),
         };
         let ports = vec![FakePort::new(0, 1), FakePort::new(1, 1)];
