@@ -176,11 +176,6 @@ impl Testbed {
         };
         for (port, fake) in [(LAN, &bed.lan), (WAN, &bed.wan)] {
             let (_, tx) = fake.queues(0);
-            let offloads = dpdk::Offloads {
-                tx_multi_segment: true,
-                ..dpdk::Offloads::default()
-            };
-            bed.w.tx.set_offloads(port, offloads);
             assert!(bed.w.tx.connect(port, Some(Outlet::Queue(tx))).is_none());
             bed.w.tx.set_offloads(
                 port,
