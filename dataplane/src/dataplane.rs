@@ -11,148 +11,30 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use dpdk::{Eal, EalError, EalOptions, Link, Mempool, MempoolError, MulticastFilter, PortStats};
+use dpdk::{Eal, Link, Mempool, MulticastFilter, PortStats};
 use rtrb::{Producer, RingBuffer};
-use tables::group::{GroupError, GroupWriter};
+use tables::group::GroupWriter;
 use tables::id::PortId;
-use tables::lpm::{LpmError, LpmWriter};
-use tables::next_hop::{NextHopError, NextHopWriter};
-use tables::publish::{Published, Qsbr, TooManyReaders};
+use tables::lpm::LpmWriter;
+use tables::next_hop::NextHopWriter;
+use tables::publish::{Published, Qsbr};
 
 use crate::counters::{NO_PORT, WorkerCounters};
 use crate::forwarding::Forwarding;
 use crate::inject::{InjectProducer, inject_ring};
 use crate::observer::{Watch, observer};
-use crate::ports::{self, DeviceSpec, OpenError, OpenPort};
-use crate::punt::{PuntConsumer, PuntRingSize, punt_ring};
+use crate::ports::{self, DeviceSpec, OpenPort};
+use crate::punt::{PuntConsumer, punt_ring};
 use crate::stages::tx::{Handoff, Outlet, TxPorts};
 use crate::stages::{hold, icmp_error, punt};
 use crate::state::{Backlog, Tables, Trash, WorkerState};
-use crate::worker::{Command, Idle, Shared, Worker};
+use crate::worker::{Command, Shared, Worker};
 
-/// How to start.
-#[derive(Clone, Debug)]
-pub struct DataplaneOptions {
-    /// DPDK.
-    pub eal: EalOptions,
-    /// One worker per element: the CPU it is pinned to, or `None` for wherever the kernel puts it.
-    pub workers: Vec<Option<usize>>,
-    /// What idle workers do.
-    pub idle: Idle,
-    /// Packet buffers in all.
-    pub buffers: u32,
-    /// Bytes of packet that a buffer holds.
-    pub buffer_size: u16,
-    /// Routing domains at most.
-    pub max_vrfs: usize,
-    /// Interfaces at most; ids are below it.
-    pub max_interfaces: usize,
-    /// Next hops at most.
-    pub max_next_hops: usize,
-    /// Next-hop groups at most.
-    pub max_groups: usize,
-    /// Punt ring of each worker.
-    pub punt_ring: PuntRingSize,
-    /// Requests that each inject ring holds.
-    pub inject_ring: usize,
-    /// Packets made or released by a worker that can wait for the graph.
-    pub backlog: usize,
-    /// Packets that a ring between two workers holds.
-    pub handoff_ring: usize,
-}
+mod error;
+mod options;
 
-impl Default for DataplaneOptions {
-    fn default() -> Self {
-        Self {
-            eal: EalOptions::default(),
-            workers: vec![None],
-            idle: Idle::default(),
-            buffers: 16_383,
-            buffer_size: 2048,
-            max_vrfs: 256,
-            max_interfaces: 1024,
-            max_next_hops: 65_536,
-            max_groups: 1024,
-            punt_ring: PuntRingSize::default(),
-            inject_ring: 1024,
-            backlog: 8192,
-            handoff_ring: 1024,
-        }
-    }
-}
-
-/// Why the packet path did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// DPDK did not.
-    #[error(transparent)]
-    Eal(#[from] EalError),
-    /// No packet buffers.
-    #[error(transparent)]
-    Pool(#[from] MempoolError),
-    /// No routing table.
-    #[error(transparent)]
-    Lpm(#[from] LpmError),
-    /// No next-hop table.
-    #[error(transparent)]
-    NextHops(#[from] NextHopError),
-    /// No group table.
-    #[error(transparent)]
-    Groups(#[from] GroupError),
-    /// No place among the tables' readers.
-    #[error(transparent)]
-    Readers(#[from] TooManyReaders),
-    /// A worker's thread.
-    #[error("cannot start the thread of worker {worker}: {source}")]
-    Thread {
-        /// The worker.
-        worker: usize,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A worker cannot be bound to its CPU.
-    #[error("cannot bind worker {worker} to CPU {cpu}: {source}")]
-    Pin {
-        /// The worker.
-        worker: usize,
-        /// The CPU.
-        cpu: usize,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// No worker was asked for.
-    #[error("at least one worker is needed")]
-    NoWorkers,
-    /// A device.
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-}
-
-/// Why a device was not added or removed.
-#[derive(Debug, thiserror::Error)]
-pub enum DeviceError {
-    /// It cannot be opened or closed.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// A queue cannot be had.
-    #[error(transparent)]
-    Port(#[from] dpdk::PortError),
-    /// There are as many devices as can be counted.
-    #[error("device {0:?} is one too many")]
-    TooMany(String),
-    /// The number is in use.
-    #[error("port {0} is open already")]
-    Taken(PortId),
-    /// No such port.
-    #[error("there is no port {0}")]
-    NoPort(PortId),
-    /// A worker did not let the port go.
-    #[error("worker {worker} does not answer")]
-    Worker {
-        /// The worker.
-        worker: usize,
-    },
-}
+pub use error::{DeviceError, StartError};
+pub use options::DataplaneOptions;
 
 /// The control plane's ends.
 pub struct ControlSide {

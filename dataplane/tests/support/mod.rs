@@ -8,6 +8,7 @@
 //! ```
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod cases;
 pub mod packet;
 
 use std::collections::BTreeMap;

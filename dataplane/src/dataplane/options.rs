@@ -1,0 +1,57 @@
+//! Sizes and choices of the packet path.
+
+use dpdk::EalOptions;
+
+use crate::punt::PuntRingSize;
+use crate::worker::Idle;
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct DataplaneOptions {
+    /// DPDK.
+    pub eal: EalOptions,
+    /// One worker per element: the CPU it is pinned to, or `None` for wherever the kernel puts it.
+    pub workers: Vec<Option<usize>>,
+    /// What idle workers do.
+    pub idle: Idle,
+    /// Packet buffers in all.
+    pub buffers: u32,
+    /// Bytes of packet that a buffer holds.
+    pub buffer_size: u16,
+    /// Routing domains at most.
+    pub max_vrfs: usize,
+    /// Interfaces at most; ids are below it.
+    pub max_interfaces: usize,
+    /// Next hops at most.
+    pub max_next_hops: usize,
+    /// Next-hop groups at most.
+    pub max_groups: usize,
+    /// Punt ring of each worker.
+    pub punt_ring: PuntRingSize,
+    /// Requests that each inject ring holds.
+    pub inject_ring: usize,
+    /// Packets made or released by a worker that can wait for the graph.
+    pub backlog: usize,
+    /// Packets that a ring between two workers holds.
+    pub handoff_ring: usize,
+}
+
+impl Default for DataplaneOptions {
+    fn default() -> Self {
+        Self {
+            eal: EalOptions::default(),
+            workers: vec![None],
+            idle: Idle::default(),
+            buffers: 16_383,
+            buffer_size: 2048,
+            max_vrfs: 256,
+            max_interfaces: 1024,
+            max_next_hops: 65_536,
+            max_groups: 1024,
+            punt_ring: PuntRingSize::default(),
+            inject_ring: 1024,
+            backlog: 8192,
+            handoff_ring: 1024,
+        }
+    }
+}
