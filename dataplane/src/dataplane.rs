@@ -338,7 +338,7 @@ impl Dataplane {
             }
         };
         let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
+            .name(format!("hextet-w{index}"))
             .spawn(main)
             .map_err(|source| StartError::Thread {
                 worker: index,

@@ -58,6 +58,7 @@ name = "feed0"
 device = "feed"
 mac = "02:70:63:61:70:00"
 addresses = ["2001:db8:ffff::2/48"]
+redirects = false # the feed is a hairpin: each packet would be due a redirect
 "#,
         dir.join("hextet-state").display(),
         socket.display(),
