@@ -5,7 +5,7 @@ set -euo pipefail
 level=${1:-build}
 
 build=(build-essential pkg-config libdpdk-dev clang libclang-dev iproute2 ethtool)
-test=(iputils-ping iperf3 ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps)
+test=(iputils-ping iperf3 socat ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps)
 bench=(dpdk-dev dpdk openvswitch-switch-dpdk libpcap-dev valgrind)
 
 case $level in

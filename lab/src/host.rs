@@ -163,7 +163,7 @@ impl Host {
 }
 
 /// The number of answers in ping's summary line.
-pub(crate) fn ping_received(stdout: &str) -> u32 {
+pub fn ping_received(stdout: &str) -> u32 {
     stdout
         .lines()
         .find_map(|line| {

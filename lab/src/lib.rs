@@ -23,11 +23,12 @@ mod host;
 mod netns;
 mod process;
 mod router;
+pub mod topology;
 pub mod wait;
 
-pub use host::Host;
+pub use host::{Host, ping_received};
 pub use process::{Daemon, Output};
-pub use router::Router;
+pub use router::{Router, binary};
 pub use wait::wait_for;
 
 use std::path::Path;
