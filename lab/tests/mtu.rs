@@ -44,8 +44,8 @@ fn path_mtu_is_discovered_9000_1500_1280() -> Result<()> {
     // A TCP transfer over the same path must not stall.
     let got = transfer(&a, &b, "2001:db8:2::b")?;
     assert_eq!(got, 3_000_000);
-    assert!(1 <= r1.dropped("packet_too_big")?);
-    assert!(1 <= r2.dropped("packet_too_big")?);
+    assert!(1 <= r1.dropped("ip6_packet_too_big")?);
+    assert!(1 <= r2.dropped("ip6_packet_too_big")?);
     r1.assert_balanced()?;
     r2.assert_balanced()
 }
@@ -111,7 +111,7 @@ fn ipv4_is_fragmented_without_df_and_refused_with_it() -> Result<()> {
         refused.contains("mtu = 1280") || refused.contains("mtu=1280"),
         "{refused}"
     );
-    assert!(1 <= net.r.dropped("fragmentation_needed")?);
+    assert!(1 <= net.r.dropped("ip4_fragmentation_needed")?);
     net.r.assert_balanced()
 }
 

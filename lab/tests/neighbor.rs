@@ -89,9 +89,9 @@ fn a_scan_of_a_64_neither_evicts_nor_starves_the_living() -> Result<()> {
         5_000 < sent,
         "the scan was too slow to mean anything: {sent}"
     );
-    let refused = net.r.dropped("hold_queue_full")?
+    let refused = net.r.dropped("hold_full")?
         + net.r.dropped("glean_limited")?
-        + net.r.dropped("neighbor_failed")?;
+        + net.r.dropped("neighbour_failed")?;
     assert!(
         0 < refused,
         "nothing was refused of {sent} scanned addresses"
@@ -130,7 +130,7 @@ fn an_unresolvable_neighbour_is_answered_with_address_unreachable() -> Result<()
         four.contains("From 192.0.2.1") && four.contains("Destination Host Unreachable"),
         "{four}"
     );
-    assert!(2 <= net.r.dropped("neighbor_failed")?);
+    assert!(2 <= net.r.dropped("neighbour_failed")?);
     net.r.assert_balanced()
 }
 

@@ -62,7 +62,7 @@ kind = "prohibit"
     }
     assert_eq!(net.r.dropped("blackhole")?, 2);
     assert_eq!(net.r.dropped("unreachable")?, 2);
-    assert_eq!(net.r.dropped("prohibit")?, 3);
+    assert_eq!(net.r.dropped("prohibited")?, 3);
     net.r.assert_balanced()
 }
 
