@@ -116,6 +116,26 @@ impl Router {
         }
     }
 
+    /// Waits until duplicate detection has judged every own address (RFC 5227 takes up to 7 s for IPv4).
+    ///
+    /// # Errors
+    /// When one is still tentative after 15 s.
+    pub fn settled(&self) -> Result<()> {
+        wait_for(
+            Duration::from_secs(15),
+            "every own address to pass duplicate detection",
+            || {
+                let interfaces = self.ctl("show interfaces").ok()?;
+                let mut addresses = interfaces
+                    .as_array()?
+                    .iter()
+                    .flat_map(|i| i["addresses"].as_array())
+                    .flatten();
+                addresses.all(|a| a["state"] != "tentative").then_some(())
+            },
+        )
+    }
+
     /// What `hextetd` has logged.
     pub fn log(&self) -> String {
         self.daemon
