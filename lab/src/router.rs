@@ -36,7 +36,7 @@ impl Router {
         netns::exec(
             netns,
             "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 \
-             net.ipv4.conf.all.arp_ignore=8",
+             net.ipv4.conf.all.arp_ignore=8 net.ipv6.conf.lo.disable_ipv6=0",
         )?
         .ok()?;
         let dir = lab_dir.join(name);
