@@ -81,10 +81,10 @@ fn traceroute_shows_the_router_in_both_families() -> Result<()> {
     let lab = Lab::new("traceroute")?;
     let net = TwoNetworks::start(&lab, "")?;
     let b = net.b_ipv6()?;
-    let six = net.a.ok(&format!("traceroute -6 -n -q 1 -w 2 {b}"))?;
+    let six = net.a.ok(&format!("traceroute -6 -n -q 1 -N 1 -w 2 {b}"))?;
     assert!(six.contains(" 1  2001:db8:1::1 "), "{six}");
     assert!(six.contains(&format!(" 2  {b} ")), "{six}");
-    let four = net.a.ok("traceroute -4 -n -q 1 -w 2 198.51.100.2")?;
+    let four = net.a.ok("traceroute -4 -n -q 1 -N 1 -w 2 198.51.100.2")?;
     assert!(four.contains(" 1  192.0.2.1 "), "{four}");
     assert!(four.contains(" 2  198.51.100.2 "), "{four}");
     assert!(2 <= net.r.dropped("ip6_hop_limit_exceeded")? + net.r.dropped("ip4_ttl_exceeded")?);

@@ -33,8 +33,8 @@ fn main() -> Result<()> {
     }
 
     step("a traces the way to b: the router is the first hop");
-    show(&net.a.ok(&format!("traceroute -6 -n -q 1 -w 2 {b6}"))?);
-    show(&net.a.ok("traceroute -4 -n -q 1 -w 2 198.51.100.2")?);
+    show(&net.a.ok(&format!("traceroute -6 -n -q 1 -N 1 -w 2 {b6}"))?);
+    show(&net.a.ok("traceroute -4 -n -q 1 -N 1 -w 2 198.51.100.2")?);
 
     step("TCP through the router for two seconds each (iperf3)");
     let _server = net.b.spawn("iperf3 -s")?;
