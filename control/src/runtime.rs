@@ -205,11 +205,16 @@ impl House {
                 engine.run(&engine_inbox)
             })?;
 
+        let (traces, captures) = side
+            .watches
+            .into_iter()
+            .map(|watch| (watch.traces, watch.captures))
+            .unzip();
         let appliance = Arc::new(Router {
             engine: handle.clone(),
             bus: bus.clone(),
             counters,
-            observers: Observers::new(Vec::new(), Vec::new(), stop.clone()),
+            observers: Observers::new(traces, captures, stop.clone()),
             started,
             config_file: file.display().to_string(),
             idle: system.idle,

@@ -136,11 +136,8 @@ impl Engine {
             addresses: &self.addresses,
         };
         let mut snapshot = interfaces::forwarding(&self.model, &learned);
-        let observed = self.observer.trace.is_some() || self.observer.capture.is_some();
         let ports: Vec<PortId> = self.dataplane.ports().map(|(port, _)| port).collect();
-        for &port in &ports {
-            snapshot.observe(port, observed);
-        }
+        snapshot.watch(self.observer.trace, self.observer.capture);
         let filters = interfaces::mac_filters(&self.model, &learned);
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
