@@ -27,7 +27,7 @@ pub mod topology;
 pub mod wait;
 
 pub use host::{Host, ping_received};
-pub use process::{Daemon, Output};
+pub use process::{Daemon, Output, run};
 pub use router::{Router, binary};
 pub use wait::wait_for;
 

@@ -87,7 +87,7 @@ impl Router {
         self.restart()
     }
 
-    /// Starts `hextetd` with the configuration already written.
+    /// Starts `hextetd` with the configuration already written; returns when its addresses are in use.
     ///
     /// # Errors
     /// When it does not get ready; its log is in the message.
@@ -110,7 +110,7 @@ impl Router {
             (status["ready"] == Value::Bool(true)).then_some(true)
         });
         match ready {
-            Ok(true) => Ok(()),
+            Ok(true) => self.settled(),
             Ok(false) => bail!("hextetd ended at once; it said:\n{}", self.log()),
             Err(error) => Err(error.context(format!("hextetd said:\n{}", self.log()))),
         }
@@ -126,11 +126,8 @@ impl Router {
             "every own address to pass duplicate detection",
             || {
                 let interfaces = self.ctl("show interfaces").ok()?;
-                let mut addresses = interfaces
-                    .as_array()?
-                    .iter()
-                    .flat_map(|i| i["addresses"].as_array())
-                    .flatten();
+                let up = interfaces.as_array()?.iter().filter(|i| i["state"] == "up");
+                let mut addresses = up.filter_map(|i| i["addresses"].as_array()).flatten();
                 addresses.all(|a| a["state"] != "tentative").then_some(())
             },
         )

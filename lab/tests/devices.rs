@@ -96,17 +96,26 @@ import sys, warnings
 warnings.filterwarnings('ignore')
 from scapy.all import *
 mac = get_if_hwaddr('eth0')
-def ask(tags, packet, what):
-    answer = srp1(Ether(src=mac, dst='33:33:ff:00:00:01' if what != 'arp' else 'ff:ff:ff:ff:ff:ff')/tags/packet,
-                  iface='eth0', timeout=3, verbose=False, filter='vlan')
+def ask(tags, packet, what, tgt=None):
+    # The kernel takes the tag out of received frames; scapy puts it back, but a BPF filter would not see it.
+    hear = AsyncSniffer(iface='eth0', lfilter=lambda p: Dot1Q in p and p.src != mac and 
+                        (p[ICMPv6ND_NA].tgt == tgt if ICMPv6ND_NA in p else ARP in p and p[ARP].pdst == '10.100.0.9'),
+                        count=1, timeout=3)
+    hear.start(); time.sleep(0.5)
+    sendp(Ether(src=mac, dst='33:33:ff:00:00:01' if what != 'arp' else 'ff:ff:ff:ff:ff:ff')/tags/packet,
+          iface='eth0', verbose=False)
+    hear.join()
+    answer = hear.results[0] if hear.results else None
     print(what, answer.summary() if answer else None)
     return answer
 ns = lambda t, s: IPv6(src=s, dst='ff02::1:ff00:1', hlim=255)/ICMPv6ND_NS(tgt=t)/ICMPv6NDOptSrcLLAddr(lladdr=mac)
-one = ask(Dot1Q(vlan=100), ns('2001:db8:100::1', '2001:db8:100::a'), 'ns')
+one = ask(Dot1Q(vlan=100), ns('2001:db8:100::1', '2001:db8:100::a'), 'ns', '2001:db8:100::1')
 assert one and one[Dot1Q].vlan == 100 and ICMPv6ND_NA in one
 arp = ask(Dot1Q(vlan=100), ARP(psrc='10.100.0.9', pdst='10.100.0.1', hwsrc=mac), 'arp')
 assert arp and arp[Dot1Q].vlan == 100 and arp[ARP].op == 2
-wrong = ask(Dot1Q(vlan=101), ns('2001:db8:100::1', '2001:db8:100::a'), 'wrong')
+two = ask(Dot1Q(type=0x8100, vlan=200)/Dot1Q(vlan=7), ns('2001:db8:207::1', '2001:db8:207::a'), 'qinq', '2001:db8:207::1')
+assert two and two.getlayer(Dot1Q, 1).vlan == 7
+wrong = ask(Dot1Q(vlan=101), ns('2001:db8:100::1', '2001:db8:100::a'), 'wrong', '2001:db8:100::1')
 assert wrong is None
 ",
     )?;

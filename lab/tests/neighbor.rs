@@ -178,17 +178,21 @@ fn a_neighbour_that_changes_its_mac_is_followed() -> Result<()> {
     net.b.address("eth0", "2001:db8:2::c/64")?;
     assert_eq!(net.a.ping("2001:db8:2::c", 2)?, 2);
     net.b.ok("ip link set eth0 address 02:00:00:00:00:cc")?;
-    net.b
-        .ok("ip -6 addr add 2001:db8:2::c/64 dev eth0 nodad")
-        .ok();
-    // The host says so by an unsolicited neighbour advertisement of its own (or answers the router's probe).
-    net.b.ok("sysctl -qw net.ipv6.conf.eth0.ndisc_notify=1")?;
-    net.b.ok("ip link set eth0 down")?;
-    net.b.ok("ip link set eth0 up")?;
-    net.b
-        .ok("ip -6 addr replace 2001:db8:2::c/64 dev eth0 nodad")?;
-    wait_for(Duration::from_secs(15), "the new MAC to be learnt", || {
-        (net.a.ping("2001:db8:2::c", 1).ok()? == 1).then_some(())
+    // The host speaks from its new MAC: its solicitation tells the router (RFC 4861 section 7.2.3).
+    net.b.ok("ip -6 neigh flush dev eth0")?;
+    let spoke = net
+        .b
+        .run("ping -n -c 1 -W 2 -I 2001:db8:2::c 2001:db8:2::1")?;
+    assert_eq!(lab::ping_received(&spoke.stdout), 1);
+    wait_for(Duration::from_secs(5), "the new MAC to be learnt", || {
+        let neighbors = net.r.ctl("show neighbors").ok()?;
+        let c = neighbors
+            .as_array()?
+            .iter()
+            .find(|n| n["address"] == "2001:db8:2::c")?
+            .clone();
+        (c["mac"] == "02:00:00:00:00:cc").then_some(())
     })?;
+    assert_eq!(net.a.ping("2001:db8:2::c", 2)?, 2);
     net.r.assert_balanced()
 }

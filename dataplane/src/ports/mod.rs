@@ -174,6 +174,11 @@ trait Driver {
         spec.mtu.saturating_add(LINK_HEADER)
     }
 
+    /// Whether the driver can tell its link's state.
+    fn knows_link(&self) -> bool {
+        true
+    }
+
     /// The kernel interface behind it, to be set up with our MTU.
     fn interface(&self) -> Option<&str> {
         None

@@ -239,6 +239,7 @@ impl OpenPort {
         let running = match self.spec.kind.driver().interface() {
             Some(interface) if !netdev::exists(interface) => return DeviceState::Gone,
             Some(interface) => netdev::is_running(interface).unwrap_or(false),
+            None if !self.spec.kind.driver().knows_link() => true,
             None => self.port.link().is_ok_and(|link| link.up),
         };
         if running {

@@ -50,6 +50,12 @@ impl Driver for Tap {
         device
     }
 
+    /// The host's end may be moved into another namespace, where the driver cannot see it and says that the link is
+    /// down, although frames pass.
+    fn knows_link(&self) -> bool {
+        false
+    }
+
     /// Telling the driver would change the host's end.
     fn program_mac(&self) -> bool {
         false
