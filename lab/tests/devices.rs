@@ -215,3 +215,30 @@ fn a_wire_that_goes_down_is_reported_and_survived() -> Result<()> {
     })?;
     net.r.assert_balanced()
 }
+
+#[test]
+fn a_device_that_disappears_is_reported_and_the_others_go_on() -> Result<()> {
+    let lab = Lab::new("gone")?;
+    let net = TwoNetworks::start(&lab, "")?;
+    net.r.ok("ip link del vb")?;
+    wait_for(
+        Duration::from_secs(5),
+        "the device to be reported gone",
+        || {
+            let devices = net.r.ctl("show devices").ok()?;
+            let wan = devices
+                .as_array()?
+                .iter()
+                .find(|d| d["name"] == "wan")?
+                .clone();
+            (wan["state"] == "gone").then_some(())
+        },
+    )?;
+    assert_eq!(net.a.ping("2001:db8:1::1", 3)?, 3);
+    assert!(
+        net.r.log().contains("device has disappeared"),
+        "{}",
+        net.r.log()
+    );
+    net.r.assert_balanced()
+}

@@ -185,7 +185,8 @@ fn every_class_of_bad_packet_is_dropped_under_its_name() -> Result<()> {
     net.r.assert_balanced()
 }
 
-/// What must pass although it looks odd.
+/// What must pass although it looks odd. (IPv4 fragments are not among them: a packet socket's fan-out reassembles them
+/// before the router sees them; stage tests send them.)
 #[test]
 fn extension_headers_and_fragments_that_are_right_pass() -> Result<()> {
     let lab = Lab::new("oddgood")?;
@@ -201,7 +202,6 @@ fn extension_headers_and_fragments_that_are_right_pass() -> Result<()> {
         "e6/IPv6(src=a6,dst=b6)/IPv6ExtHdrFragment(m=1,offset=0,id=9)/UDP(dport=4444,len=32)/Raw(b'x'*16)",
         "e6/IPv6(src=a6,dst=b6)/IPv6ExtHdrFragment(nh=17,m=0,offset=3,id=9)/Raw(b'x'*8)",
         "e4/IP(src=a4,dst=b4,options=IPOption_RR(routers=['0.0.0.0','0.0.0.0']))/UDP(dport=4444)",
-        "e4/IP(src=a4,dst=b4,flags='MF',frag=0)/UDP(dport=4444,len=24)/Raw(b'y'*8)",
     ];
     let mut capture = net.b.spawn(&format!(
         "timeout 15 tcpdump --immediate-mode -n -U -i eth0 -c {} '(ip6 and src {a6} and not icmp6) or (ip and src 192.0.2.2 and not icmp)'",

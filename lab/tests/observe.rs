@@ -82,7 +82,7 @@ fn a_capture_is_read_by_tcpdump_with_the_drop_reason_as_comment() -> Result<()> 
     );
     let mut capture = net.r.spawn(
         &format!(
-            "timeout 10 {ctl} capture --interface lan0 --count 4 -w {}",
+            "timeout 10 {ctl} capture --interface lan0 --point all --count 8 -w {}",
             file.display()
         ),
         "cap.log",
@@ -122,7 +122,7 @@ fn metrics_and_health_answer_and_agree_with_the_counters() -> Result<()> {
     for family in [
         "hextet_build_info",
         "hextet_device_up",
-        "hextet_accounting_imbalance",
+        "hextet_worker_accounting_imbalance_packets",
     ] {
         assert!(
             page.lines().any(|l| l.starts_with(family)),
@@ -131,7 +131,7 @@ fn metrics_and_health_answer_and_agree_with_the_counters() -> Result<()> {
     }
     for line in page
         .lines()
-        .filter(|l| l.starts_with("hextet_accounting_imbalance"))
+        .filter(|l| l.starts_with("hextet_worker_accounting_imbalance_packets"))
     {
         assert!(line.ends_with(" 0"), "{line}");
     }

@@ -56,7 +56,7 @@ autonomous = false
         "MTU                      :         1480",
         "2001:db8::53",
         "2001:db8::54",
-        "DNS server lifetime     :          600",
+        "DNS servers lifetime    :          600",
         "lab.example.org example.net",
         "2001:db8:f00::/40",
         "Route preference       :          low",
@@ -133,7 +133,7 @@ prefix = "2001:db8:1::/64"
             .iter()
             .find(|i| i["interface"] == "lan0")?
             .clone();
-        (!lan["foreign_routers"].as_array()?.is_empty()).then_some(lan)
+        (!lan["foreign"].as_array()?.is_empty()).then_some(lan)
     })?;
     let text = seen.to_string();
     for what in ["cur_hop_limit", "managed"] {
