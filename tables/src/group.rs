@@ -189,6 +189,16 @@ impl GroupWriter {
             .map(|state| state.members.as_slice())
     }
 
+    /// Groups in use; those that wait for their grace period are not counted.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether no group is allocated.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Gives up a group, after the last next hop that names it is gone.
     pub fn free(&mut self, group: u16) -> Result<(), GroupError> {
         self.groups

@@ -8,27 +8,33 @@
 //! One [`Publisher`] is the only writer of the tables. Invariants:
 //!
 //! 1. A route is replaced by one store: the new next hop exists before the route leads to it, and the old one is
-//!    freed after.
+//!    freed once no reader can find a route to it any more.
 //! 2. A gateway has one next-hop id while any route uses it, `Incomplete` until its MAC is known: a MAC that comes,
 //!    changes or goes is one store, whatever the number of routes behind it.
-//! 3. A neighbour on a connected prefix of its interface has a host route, unless a configured route has the very
-//!    same prefix.
+//! 3. A neighbour on a connected prefix of its interface has a host route, unless a route has the very same prefix.
+//!    Where several interfaces have the neighbour, the one with the smallest id has the host route.
+//!
+//! The routing tables are always in a batch; a call that is not part of the caller's own ([`Publisher::begin`])
+//! commits before it returns.
 
+mod hosts;
 mod link;
+mod targets;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use tables::group::{GroupWriter, Member};
+use tables::group::GroupWriter;
 use tables::id::{IfaceId, NextHopId, VrfId};
-use tables::lpm::{LpmWriter, Prefix};
+use tables::lpm::{LpmError, LpmWriter, Prefix};
 use tables::next_hop::{NextHop, NextHopKind, NextHopWriter};
 use wire::ether::MacAddr;
 
 pub use link::{Link, mapped};
 
 use crate::compile::routes::{Resolution, ResolvedHop as Hop};
+use targets::{Adjacency, Freed, Group, Target};
 
 /// The writers of the tables, as the dataplane hands them over.
 #[derive(Debug)]
@@ -43,18 +49,30 @@ pub struct Writers {
     pub groups: GroupWriter,
 }
 
-/// Why the tables refused a change; the route or neighbour is named. Nothing of that change is visible.
+/// Why the tables refused a change. Nothing of that change is visible, but for [`PublishError::Commit`].
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The routing table refused.
+    /// The routing table refused a route.
     #[error("route {prefix}")]
     Route {
         /// The route's prefix.
         prefix: IpNet,
         /// Why.
         #[source]
-        source: tables::lpm::LpmError,
+        source: LpmError,
     },
+    /// The routing table refused a routing domain.
+    #[error("routing domain {vrf}")]
+    Vrf {
+        /// The routing domain.
+        vrf: VrfId,
+        /// Why.
+        #[source]
+        source: LpmError,
+    },
+    /// Readers do not see all routes yet; what is missing is tried again with the next change.
+    #[error("some routes could not be brought to the workers")]
+    Commit(#[source] LpmError),
     /// The next-hop table refused.
     #[error("next hop")]
     NextHop(#[from] tables::next_hop::NextHopError),
@@ -70,11 +88,20 @@ pub enum PublishError {
 #[derive(Debug)]
 pub struct Publisher {
     tables: Writers,
+    /// The caller's batch is open.
+    batch: bool,
+    /// What is freed when readers have the routes as they are now.
+    freed: Vec<Freed>,
     fixed: Fixed,
     interfaces: HashMap<IfaceId, Interface>,
-    adjacencies: HashMap<(IfaceId, IpAddr), Adjacency>,
+    /// Sorted, so that those of one interface are together.
+    adjacencies: BTreeMap<(IfaceId, IpAddr), Adjacency>,
     groups: HashMap<Vec<Hop>, Group>,
     installed: HashMap<(VrfId, IpNet), Target>,
+    /// Interfaces on which an address is resolved.
+    resolved: HashMap<(VrfId, IpAddr), BTreeSet<IfaceId>>,
+    /// Host routes of neighbours.
+    hosts: HashMap<(VrfId, IpAddr), NextHopId>,
 }
 
 /// Next hops that exist once.
@@ -93,35 +120,6 @@ struct Interface {
     connected: Vec<IpNet>,
 }
 
-/// A gateway or neighbour on a link.
-#[derive(Debug)]
-struct Adjacency {
-    id: NextHopId,
-    mac: Option<MacAddr>,
-    /// Routes and groups that lead here.
-    users: usize,
-    /// Traffic seen at the last sample, packets.
-    sampled: u64,
-}
-
-#[derive(Debug)]
-struct Group {
-    id: NextHopId,
-    index: u16,
-    users: usize,
-}
-
-/// What an installed route leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Target {
-    /// A next hop that outlives the route.
-    Fixed(NextHopId),
-    /// One gateway.
-    Gateway(IfaceId, IpAddr),
-    /// Several.
-    Group(Vec<Hop>),
-}
-
 impl Publisher {
     /// Takes over the tables.
     ///
@@ -134,13 +132,19 @@ impl Publisher {
             unreachable: fixed(NextHopKind::Unreachable)?,
             prohibit: fixed(NextHopKind::Prohibit)?,
         };
+        tables.lpm6.begin();
+        tables.lpm4.begin();
         Ok(Self {
             tables,
+            batch: false,
+            freed: Vec::new(),
             fixed,
             interfaces: HashMap::new(),
-            adjacencies: HashMap::new(),
+            adjacencies: BTreeMap::new(),
             groups: HashMap::new(),
             installed: HashMap::new(),
+            resolved: HashMap::new(),
+            hosts: HashMap::new(),
         })
     }
 
@@ -149,10 +153,7 @@ impl Publisher {
     /// # Errors
     /// When the tables have no room for another.
     pub fn add_vrf(&mut self, vrf: VrfId) -> Result<(), PublishError> {
-        let refused = |source| PublishError::Route {
-            prefix: IpNet::default(),
-            source,
-        };
+        let refused = |source| PublishError::Vrf { vrf, source };
         self.tables.lpm6.add_vrf(vrf).map_err(refused)?;
         self.tables.lpm4.add_vrf(vrf).map_err(refused)
     }
@@ -162,56 +163,53 @@ impl Publisher {
     /// # Errors
     /// When it does not exist.
     pub fn remove_vrf(&mut self, vrf: VrfId) -> Result<(), PublishError> {
-        let refused = |source| PublishError::Route {
-            prefix: IpNet::default(),
-            source,
-        };
+        let refused = |source| PublishError::Vrf { vrf, source };
         self.tables.lpm6.remove_vrf(vrf).map_err(refused)?;
         self.tables.lpm4.remove_vrf(vrf).map_err(refused)
     }
 
-    /// Adds an interface, or changes how its frames look: its next hops are rewritten in place.
+    /// Adds an interface, or changes how its frames look: its next hops are rewritten in place. An interface stays in its
+    /// routing domain: one that moves is removed and added.
     ///
     /// # Errors
     /// When the next-hop table is full.
     pub fn set_interface(&mut self, iface: IfaceId, link: Link) -> Result<(), PublishError> {
+        let (glean, local) = (
+            link.special(iface, NextHopKind::Glean),
+            link.special(iface, NextHopKind::Local),
+        );
+        let next_hops = &mut self.tables.next_hops;
         if let Some(known) = self.interfaces.get_mut(&iface) {
             if known.link == link {
                 return Ok(());
             }
+            next_hops.set(known.glean, glean)?;
+            next_hops.set(known.local, local)?;
             known.link = link;
-            let (glean, local) = (known.glean, known.local);
-            self.tables
-                .next_hops
-                .set(glean, link.special(iface, NextHopKind::Glean))?;
-            self.tables
-                .next_hops
-                .set(local, link.special(iface, NextHopKind::Local))?;
-            for ((on, address), adjacency) in &self.adjacencies {
-                if *on == iface {
-                    let record = link.adjacency(iface, *address, adjacency.mac);
-                    self.tables.next_hops.set(adjacency.id, record)?;
+        } else {
+            let glean = next_hops.alloc(glean)?;
+            let local = match next_hops.alloc(local) {
+                Ok(local) => local,
+                Err(full) => {
+                    next_hops.free(glean)?;
+                    return Err(full.into());
                 }
-            }
-            return Ok(());
+            };
+            let connected = Vec::new();
+            self.interfaces.insert(
+                iface,
+                Interface {
+                    link,
+                    glean,
+                    local,
+                    connected,
+                },
+            );
         }
-        let glean = self
-            .tables
-            .next_hops
-            .alloc(link.special(iface, NextHopKind::Glean))?;
-        let local = self
-            .tables
-            .next_hops
-            .alloc(link.special(iface, NextHopKind::Local))?;
-        self.interfaces.insert(
-            iface,
-            Interface {
-                link,
-                glean,
-                local,
-                connected: Vec::new(),
-            },
-        );
+        for (address, adjacency) in on(&self.adjacencies, iface) {
+            let record = link.adjacency(iface, address, adjacency.mac);
+            self.tables.next_hops.set(adjacency.id, record)?;
+        }
         Ok(())
     }
 
@@ -220,20 +218,17 @@ impl Publisher {
     /// # Errors
     /// When the tables refuse to give up what is theirs: a bug.
     pub fn remove_interface(&mut self, iface: IfaceId) -> Result<(), PublishError> {
-        let neighbors: Vec<IpAddr> = self
-            .adjacencies
-            .keys()
-            .filter(|(on, _)| *on == iface)
-            .map(|(_, address)| *address)
+        let neighbors: Vec<IpAddr> = on(&self.adjacencies, iface)
+            .map(|(address, _)| address)
             .collect();
         for address in neighbors {
-            self.neighbor_down(iface, address)?;
+            self.lose_neighbor(iface, address)?;
         }
         if let Some(gone) = self.interfaces.remove(&iface) {
-            self.tables.next_hops.free(gone.glean)?;
-            self.tables.next_hops.free(gone.local)?;
+            self.freed
+                .extend([gone.glean, gone.local].map(Freed::NextHop));
         }
-        Ok(())
+        self.finish()
     }
 
     /// Installs, replaces or (with `None`) withdraws one route.
@@ -246,105 +241,122 @@ impl Publisher {
         prefix: IpNet,
         resolution: Option<&Resolution>,
     ) -> Result<(), PublishError> {
-        let key = (vrf, prefix);
-        let Some(resolution) = resolution else {
-            if let Some(old) = self.installed.remove(&key) {
-                self.note_connected(&old, prefix, false);
-                match self.neighbor_of_host_route(vrf, prefix) {
-                    Some(id) => self.write(vrf, prefix, Some(id))?,
-                    None => self.write(vrf, prefix, None)?,
-                }
-                self.release(&old)?;
-                self.refresh_host_routes(&old, vrf)?;
-            }
-            return Ok(());
+        let done = match resolution {
+            Some(resolution) => self.install(vrf, prefix, resolution),
+            None => self.withdraw(vrf, prefix),
         };
-        let target = self.target(resolution)?;
+        let finished = self.finish();
+        done.and(finished)
+    }
+
+    fn install(
+        &mut self,
+        vrf: VrfId,
+        prefix: IpNet,
+        resolution: &Resolution,
+    ) -> Result<(), PublishError> {
+        let key = (vrf, prefix);
+        let target = Target::of(resolution);
         if self.installed.get(&key) == Some(&target) {
             return Ok(());
         }
         let id = self.acquire(&target)?;
         if let Err(error) = self.write(vrf, prefix, Some(id)) {
-            self.release(&target)?;
+            self.release(&target);
             return Err(error);
         }
-        if let Some(old) = self.installed.insert(key, target.clone()) {
-            self.note_connected(&old, prefix, false);
-            self.release(&old)?;
-            self.refresh_host_routes(&old, vrf)?;
+        if prefix.prefix_len() == prefix.max_prefix_len() {
+            // The neighbour's host route has just been overwritten.
+            self.hosts.remove(&(vrf, prefix.addr()));
         }
-        self.note_connected(&target, prefix, true);
-        self.refresh_host_routes(&target, vrf)
+        if let Some(old) = self.installed.insert(key, target.clone()) {
+            self.release(&old);
+            self.set_connected(&old, vrf, prefix, false)?;
+        }
+        self.set_connected(&target, vrf, prefix, true)
+    }
+
+    fn withdraw(&mut self, vrf: VrfId, prefix: IpNet) -> Result<(), PublishError> {
+        let Some(old) = self.installed.remove(&(vrf, prefix)) else {
+            return Ok(());
+        };
+        let written = self.write(vrf, prefix, None);
+        self.release(&old);
+        self.set_connected(&old, vrf, prefix, false)?;
+        if prefix.prefix_len() == prefix.max_prefix_len() {
+            self.settle_host(vrf, prefix.addr())?;
+        }
+        written
     }
 
     /// A neighbour's MAC is known, or is another one.
     ///
     /// # Errors
-    /// When the tables have no room.
+    /// When the tables have no room, or the interface is gone.
     pub fn neighbor_up(
         &mut self,
         iface: IfaceId,
         address: IpAddr,
         mac: MacAddr,
     ) -> Result<(), PublishError> {
-        let interface = self
-            .interfaces
-            .get(&iface)
-            .ok_or(PublishError::Interface(iface))?;
-        let (link, vrf) = (interface.link, interface.link.vrf);
-        let on_link = interface.connected.iter().any(|net| net.contains(&address));
+        let link = self.link(iface)?;
         let record = link.adjacency(iface, address, Some(mac));
-        let id = match self.adjacencies.get_mut(&(iface, address)) {
+        match self.adjacencies.get_mut(&(iface, address)) {
             Some(adjacency) => {
+                if adjacency.mac != Some(mac) {
+                    self.tables.next_hops.set(adjacency.id, record)?;
+                }
                 adjacency.mac = Some(mac);
-                self.tables.next_hops.set(adjacency.id, record)?;
-                adjacency.id
             }
             None => {
                 let id = self.tables.next_hops.alloc(record)?;
                 let fresh = Adjacency {
-                    id,
                     mac: Some(mac),
-                    users: 0,
-                    sampled: 0,
+                    ..Adjacency::new(id)
                 };
                 self.adjacencies.insert((iface, address), fresh);
-                id
             }
-        };
-        let host = IpNet::from(address);
-        if on_link && !self.installed.contains_key(&(vrf, host)) {
-            self.write(vrf, host, Some(id))?;
         }
-        Ok(())
+        let on = self.resolved.entry((link.vrf, address)).or_default();
+        on.insert(iface);
+        self.settle_host(link.vrf, address)?;
+        self.finish()
     }
 
-    /// A neighbour's MAC is not known any more: the next packet for it resolves it anew.
+    /// A neighbour's MAC is not known any more: the next packet for it resolves it anew. Nothing happens when it, or its
+    /// interface, is gone already.
     ///
     /// # Errors
     /// When the tables refuse: a bug.
     pub fn neighbor_down(&mut self, iface: IfaceId, address: IpAddr) -> Result<(), PublishError> {
-        let interface = self
-            .interfaces
-            .get(&iface)
-            .ok_or(PublishError::Interface(iface))?;
-        let link = interface.link;
-        let Some(adjacency) = self.adjacencies.get_mut(&(iface, address)) else {
+        self.lose_neighbor(iface, address)?;
+        self.finish()
+    }
+
+    fn lose_neighbor(&mut self, iface: IfaceId, address: IpAddr) -> Result<(), PublishError> {
+        let (Some(interface), Some(adjacency)) = (
+            self.interfaces.get(&iface),
+            self.adjacencies.get_mut(&(iface, address)),
+        ) else {
             return Ok(());
         };
-        adjacency.mac = None;
-        let (id, users) = (adjacency.id, adjacency.users);
-        let host = IpNet::from(address);
-        if !self.installed.contains_key(&(link.vrf, host)) && self.route_is(link.vrf, host, id) {
-            self.write(link.vrf, host, None)?;
+        let link = interface.link;
+        let (id, used) = (adjacency.id, adjacency.users != 0);
+        if used && adjacency.mac.is_some() {
+            let record = link.adjacency(iface, address, None);
+            self.tables.next_hops.set(id, record)?;
         }
-        if users == 0 {
+        adjacency.mac = None;
+        if let Some(on) = self.resolved.get_mut(&(link.vrf, address)) {
+            on.remove(&iface);
+            if on.is_empty() {
+                self.resolved.remove(&(link.vrf, address));
+            }
+        }
+        self.settle_host(link.vrf, address)?;
+        if !used {
             self.adjacencies.remove(&(iface, address));
-            self.tables.next_hops.free(id)?;
-        } else {
-            self.tables
-                .next_hops
-                .set(id, link.adjacency(iface, address, None))?;
+            self.freed.push(Freed::NextHop(id));
         }
         Ok(())
     }
@@ -374,21 +386,32 @@ impl Publisher {
 
     /// Begins a batch of route changes: readers see them at [`Publisher::commit`].
     pub fn begin(&mut self) {
-        self.tables.lpm6.begin();
-        self.tables.lpm4.begin();
+        self.batch = true;
     }
 
     /// Ends a batch.
     ///
     /// # Errors
-    /// When the routing tables have no room.
+    /// When the routing tables have no room; what readers lack is tried again with the next change.
     pub fn commit(&mut self) -> Result<(), PublishError> {
-        let refused = |source| PublishError::Route {
-            prefix: IpNet::default(),
-            source,
-        };
-        self.tables.lpm6.commit().map_err(refused)?;
-        self.tables.lpm4.commit().map_err(refused)
+        self.batch = false;
+        let done6 = self.tables.lpm6.commit();
+        let done4 = self.tables.lpm4.commit();
+        self.tables.lpm6.begin();
+        self.tables.lpm4.begin();
+        done6.and(done4).map_err(PublishError::Commit)?;
+        // Only now no reader finds a route to these any more.
+        for freed in std::mem::take(&mut self.freed) {
+            match freed {
+                Freed::NextHop(id) => self.tables.next_hops.free(id)?,
+                Freed::Group(index) => self.tables.groups.free(index)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), PublishError> {
+        if self.batch { Ok(()) } else { self.commit() }
     }
 
     /// Takes back what no worker can be reading any more; call it now and then.
@@ -399,188 +422,11 @@ impl Publisher {
         self.tables.groups.reclaim();
     }
 
-    fn target(&self, resolution: &Resolution) -> Result<Target, PublishError> {
-        let of = |iface: &IfaceId| {
-            self.interfaces
-                .get(iface)
-                .ok_or(PublishError::Interface(*iface))
-        };
-        Ok(match resolution {
-            Resolution::Connected(iface) => Target::Fixed(of(iface)?.glean),
-            Resolution::Local(iface) => Target::Fixed(of(iface)?.local),
-            Resolution::Blackhole => Target::Fixed(self.fixed.blackhole),
-            Resolution::Unreachable => Target::Fixed(self.fixed.unreachable),
-            Resolution::Prohibit => Target::Fixed(self.fixed.prohibit),
-            Resolution::Via(hops) => match hops.as_slice() {
-                [hop] => Target::Gateway(hop.iface, hop.gateway),
-                _ => Target::Group(hops.clone()),
-            },
-        })
-    }
-
-    /// The next-hop id of a target, counted as used once more.
-    fn acquire(&mut self, target: &Target) -> Result<NextHopId, PublishError> {
-        match target {
-            Target::Fixed(id) => Ok(*id),
-            Target::Gateway(iface, address) => self.acquire_gateway(*iface, *address),
-            Target::Group(hops) => {
-                if let Some(group) = self.groups.get_mut(hops) {
-                    group.users += 1;
-                    return Ok(group.id);
-                }
-                let mut members = Vec::with_capacity(hops.len());
-                for hop in hops {
-                    let id = self.acquire_gateway(hop.iface, hop.gateway)?;
-                    members.push(Member {
-                        next_hop: id,
-                        weight: hop.weight.into(),
-                    });
-                }
-                let index = self.tables.groups.alloc(&members)?;
-                let record = NextHop {
-                    group: index,
-                    ..NextHop::of_kind(NextHopKind::Group)
-                };
-                let id = self.tables.next_hops.alloc(record)?;
-                self.groups.insert(
-                    hops.clone(),
-                    Group {
-                        id,
-                        index,
-                        users: 1,
-                    },
-                );
-                Ok(id)
-            }
-        }
-    }
-
-    fn acquire_gateway(
-        &mut self,
-        iface: IfaceId,
-        address: IpAddr,
-    ) -> Result<NextHopId, PublishError> {
-        if let Some(adjacency) = self.adjacencies.get_mut(&(iface, address)) {
-            adjacency.users += 1;
-            return Ok(adjacency.id);
-        }
-        let link = self
-            .interfaces
-            .get(&iface)
-            .ok_or(PublishError::Interface(iface))?
-            .link;
-        let id = self
-            .tables
-            .next_hops
-            .alloc(link.adjacency(iface, address, None))?;
-        self.adjacencies.insert(
-            (iface, address),
-            Adjacency {
-                id,
-                mac: None,
-                users: 1,
-                sampled: 0,
-            },
-        );
-        Ok(id)
-    }
-
-    fn release(&mut self, target: &Target) -> Result<(), PublishError> {
-        match target {
-            Target::Fixed(_) => {}
-            Target::Gateway(iface, address) => {
-                let Some(adjacency) = self.adjacencies.get_mut(&(*iface, *address)) else {
-                    return Ok(());
-                };
-                adjacency.users -= 1;
-                if adjacency.users == 0 && adjacency.mac.is_none() {
-                    let id = adjacency.id;
-                    self.adjacencies.remove(&(*iface, *address));
-                    self.tables.next_hops.free(id)?;
-                }
-            }
-            Target::Group(hops) => {
-                let Some(group) = self.groups.get_mut(hops) else {
-                    return Ok(());
-                };
-                group.users -= 1;
-                if group.users == 0 {
-                    let (id, index) = (group.id, group.index);
-                    self.groups.remove(hops);
-                    self.tables.next_hops.free(id)?;
-                    self.tables.groups.free(index)?;
-                    for hop in hops {
-                        self.release(&Target::Gateway(hop.iface, hop.gateway))?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the list of connected prefixes per interface.
-    fn note_connected(&mut self, target: &Target, prefix: IpNet, present: bool) {
-        let Target::Fixed(id) = target else { return };
-        if let Some(interface) = self.interfaces.values_mut().find(|i| i.glean == *id) {
-            interface.connected.retain(|net| *net != prefix);
-            if present {
-                interface.connected.push(prefix);
-            }
-        }
-    }
-
-    /// After a connected prefix came or went: the neighbours of that interface get or lose their host routes.
-    fn refresh_host_routes(&mut self, target: &Target, vrf: VrfId) -> Result<(), PublishError> {
-        let Target::Fixed(id) = target else {
-            return Ok(());
-        };
-        let Some((iface, interface)) = self.interfaces.iter().find(|(_, i)| i.glean == *id) else {
-            return Ok(());
-        };
-        let (iface, connected) = (*iface, interface.connected.clone());
-        let neighbors: Vec<(IpAddr, NextHopId)> = self
-            .adjacencies
-            .iter()
-            .filter(|((on, _), adjacency)| *on == iface && adjacency.mac.is_some())
-            .map(|((_, address), adjacency)| (*address, adjacency.id))
-            .collect();
-        for (address, id) in neighbors {
-            let host = IpNet::from(address);
-            if self.installed.contains_key(&(vrf, host)) {
-                continue;
-            }
-            if connected.iter().any(|net| net.contains(&address)) {
-                self.write(vrf, host, Some(id))?;
-            } else if self.route_is(vrf, host, id) {
-                self.write(vrf, host, None)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The neighbour that a host prefix would lead to if no route were there.
-    fn neighbor_of_host_route(&self, vrf: VrfId, prefix: IpNet) -> Option<NextHopId> {
-        if prefix.prefix_len() != prefix.max_prefix_len() {
-            return None;
-        }
-        let address = prefix.addr();
-        self.interfaces
-            .iter()
-            .filter(|(_, i)| {
-                i.link.vrf == vrf && i.connected.iter().any(|net| net.contains(&address))
-            })
-            .find_map(|(iface, _)| {
-                let adjacency = self.adjacencies.get(&(*iface, address))?;
-                adjacency.mac.map(|_| adjacency.id)
-            })
-    }
-
-    fn route_is(&self, vrf: VrfId, prefix: IpNet, id: NextHopId) -> bool {
-        let found = match prefix {
-            IpNet::V6(net) => self.tables.lpm6.get(vrf, &Prefix::from(net)),
-            IpNet::V4(net) => self.tables.lpm4.get(vrf, &Prefix::from(net)),
-        };
-        found == Some(id)
+    fn link(&self, iface: IfaceId) -> Result<Link, PublishError> {
+        let interface = self.interfaces.get(&iface);
+        interface
+            .map(|interface| interface.link)
+            .ok_or(PublishError::Interface(iface))
     }
 
     fn write(
@@ -589,20 +435,33 @@ impl Publisher {
         prefix: IpNet,
         id: Option<NextHopId>,
     ) -> Result<(), PublishError> {
+        let Writers { lpm6, lpm4, .. } = &mut self.tables;
         let done = match (prefix, id) {
-            (IpNet::V6(net), Some(id)) => self
-                .tables
-                .lpm6
-                .insert(vrf, Prefix::from(net), id)
-                .map(drop),
-            (IpNet::V4(net), Some(id)) => self
-                .tables
-                .lpm4
-                .insert(vrf, Prefix::from(net), id)
-                .map(drop),
-            (IpNet::V6(net), None) => self.tables.lpm6.remove(vrf, &Prefix::from(net)).map(drop),
-            (IpNet::V4(net), None) => self.tables.lpm4.remove(vrf, &Prefix::from(net)).map(drop),
+            (IpNet::V6(net), Some(id)) => lpm6.insert(vrf, Prefix::from(net), id),
+            (IpNet::V4(net), Some(id)) => lpm4.insert(vrf, Prefix::from(net), id),
+            (IpNet::V6(net), None) => lpm6.remove(vrf, &Prefix::from(net)),
+            (IpNet::V4(net), None) => lpm4.remove(vrf, &Prefix::from(net)),
         };
-        done.map_err(|source| PublishError::Route { prefix, source })
+        done.map(drop)
+            .map_err(|source| PublishError::Route { prefix, source })
     }
 }
+
+/// An interface's adjacencies.
+fn on(
+    adjacencies: &BTreeMap<(IfaceId, IpAddr), Adjacency>,
+    iface: IfaceId,
+) -> impl Iterator<Item = (IpAddr, &Adjacency)> {
+    let first = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    let last = IpAddr::V6(std::net::Ipv6Addr::from(u128::MAX));
+    adjacencies
+        .range((iface, first)..=(iface, last))
+        .map(|((_, address), adjacency)| (*address, adjacency))
+}
+
+#[cfg(test)]
+mod proptests;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! What routes lead to, counted by its users: next hops exist while a route or a neighbour needs them.
+
+use std::net::IpAddr;
+
+use tables::group::Member;
+use tables::id::{IfaceId, NextHopId};
+use tables::next_hop::{NextHop, NextHopKind};
+use wire::ether::MacAddr;
+
+use super::{PublishError, Publisher};
+use crate::compile::routes::{Resolution, ResolvedHop as Hop};
+
+/// A gateway or neighbour on a link.
+#[derive(Debug)]
+pub(super) struct Adjacency {
+    pub(super) id: NextHopId,
+    pub(super) mac: Option<MacAddr>,
+    /// Routes and groups that lead here.
+    pub(super) users: usize,
+    /// Traffic seen at the last sample, packets.
+    pub(super) sampled: u64,
+}
+
+impl Adjacency {
+    /// One that nobody uses and whose MAC is not known.
+    pub(super) fn new(id: NextHopId) -> Self {
+        Self {
+            id,
+            mac: None,
+            users: 0,
+            sampled: 0,
+        }
+    }
+}
+
+/// An ECMP group.
+#[derive(Debug)]
+pub(super) struct Group {
+    id: NextHopId,
+    index: u16,
+    users: usize,
+}
+
+/// Given up, but perhaps still found by readers until the next commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freed {
+    NextHop(NextHopId),
+    Group(u16),
+}
+
+/// What an installed route leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Blackhole,
+    Unreachable,
+    Prohibit,
+    Connected(IfaceId),
+    Local(IfaceId),
+    /// One gateway.
+    Gateway(IfaceId, IpAddr),
+    /// Several.
+    Group(Vec<Hop>),
+}
+
+impl Target {
+    pub(super) fn of(resolution: &Resolution) -> Self {
+        match resolution {
+            Resolution::Connected(iface) => Target::Connected(*iface),
+            Resolution::Local(iface) => Target::Local(*iface),
+            Resolution::Blackhole => Target::Blackhole,
+            Resolution::Unreachable => Target::Unreachable,
+            Resolution::Prohibit => Target::Prohibit,
+            Resolution::Via(hops) => match hops.as_slice() {
+                [hop] => Target::Gateway(hop.iface, hop.gateway),
+                _ => Target::Group(hops.clone()),
+            },
+        }
+    }
+}
+
+impl Publisher {
+    /// The next-hop id of a target, counted as used once more.
+    pub(super) fn acquire(&mut self, target: &Target) -> Result<NextHopId, PublishError> {
+        let interface = |iface: &IfaceId| {
+            let known = self.interfaces.get(iface);
+            known.ok_or(PublishError::Interface(*iface))
+        };
+        match target {
+            Target::Blackhole => Ok(self.fixed.blackhole),
+            Target::Unreachable => Ok(self.fixed.unreachable),
+            Target::Prohibit => Ok(self.fixed.prohibit),
+            Target::Connected(iface) => Ok(interface(iface)?.glean),
+            Target::Local(iface) => Ok(interface(iface)?.local),
+            Target::Gateway(iface, address) => self.acquire_gateway(*iface, *address),
+            Target::Group(hops) => self.acquire_group(hops),
+        }
+    }
+
+    fn acquire_gateway(
+        &mut self,
+        iface: IfaceId,
+        address: IpAddr,
+    ) -> Result<NextHopId, PublishError> {
+        if let Some(adjacency) = self.adjacencies.get_mut(&(iface, address)) {
+            adjacency.users += 1;
+            return Ok(adjacency.id);
+        }
+        let record = self.link(iface)?.adjacency(iface, address, None);
+        let id = self.tables.next_hops.alloc(record)?;
+        let fresh = Adjacency {
+            users: 1,
+            ..Adjacency::new(id)
+        };
+        self.adjacencies.insert((iface, address), fresh);
+        Ok(id)
+    }
+
+    fn acquire_group(&mut self, hops: &[Hop]) -> Result<NextHopId, PublishError> {
+        if let Some(group) = self.groups.get_mut(hops) {
+            group.users += 1;
+            return Ok(group.id);
+        }
+        let mut members = Vec::with_capacity(hops.len());
+        match self.make_group(hops, &mut members) {
+            Ok(group) => {
+                let id = group.id;
+                self.groups.insert(hops.to_vec(), group);
+                Ok(id)
+            }
+            Err(error) => {
+                for hop in &hops[..members.len()] {
+                    self.release_gateway(hop.iface, hop.gateway);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Allocates a group; `members` tells how many gateways it has acquired for it.
+    fn make_group(
+        &mut self,
+        hops: &[Hop],
+        members: &mut Vec<Member>,
+    ) -> Result<Group, PublishError> {
+        for hop in hops {
+            let next_hop = self.acquire_gateway(hop.iface, hop.gateway)?;
+            let weight = hop.weight.into();
+            members.push(Member { next_hop, weight });
+        }
+        let index = self.tables.groups.alloc(members)?;
+        let record = NextHop {
+            group: index,
+            ..NextHop::of_kind(NextHopKind::Group)
+        };
+        match self.tables.next_hops.alloc(record) {
+            Ok(id) => Ok(Group {
+                id,
+                index,
+                users: 1,
+            }),
+            Err(full) => {
+                self.tables.groups.free(index)?;
+                Err(full.into())
+            }
+        }
+    }
+
+    /// Counts one user less; what nobody uses any more is freed with the next commit.
+    pub(super) fn release(&mut self, target: &Target) {
+        match target {
+            Target::Blackhole
+            | Target::Unreachable
+            | Target::Prohibit
+            | Target::Connected(_)
+            | Target::Local(_) => {}
+            Target::Gateway(iface, address) => self.release_gateway(*iface, *address),
+            Target::Group(hops) => {
+                let Some(group) = self.groups.get_mut(hops) else {
+                    return;
+                };
+                group.users -= 1;
+                if group.users == 0 {
+                    self.freed
+                        .extend([Freed::NextHop(group.id), Freed::Group(group.index)]);
+                    self.groups.remove(hops);
+                    for hop in hops {
+                        self.release_gateway(hop.iface, hop.gateway);
+                    }
+                }
+            }
+        }
+    }
+
+    fn release_gateway(&mut self, iface: IfaceId, address: IpAddr) {
+        let Some(adjacency) = self.adjacencies.get_mut(&(iface, address)) else {
+            return;
+        };
+        adjacency.users -= 1;
+        if adjacency.users == 0 && adjacency.mac.is_none() {
+            self.freed.push(Freed::NextHop(adjacency.id));
+            self.adjacencies.remove(&(iface, address));
+        }
+    }
+}
