@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 . tools/env.sh
 
 say "Building (release)"
-cargo build --release -p control -p benches --bins
+cargo build --release -p control -p cli -p benches --bins
 target=${CARGO_TARGET_DIR:-target}
 run_as_root env QUICK="${QUICK:-}" ONLY="${ONLY:-}" "$target/release/versus"

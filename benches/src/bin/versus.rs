@@ -2,11 +2,32 @@
 
 use anyhow::{Context, Result};
 use benches::versus::contestant::Contestant;
-use benches::versus::feed::{self, Feed};
+use benches::versus::feed::{self, Feed, Route};
 use benches::versus::report::{self, Ratio};
-use benches::versus::{hextet, l3fwd, meter, testpmd};
+use benches::versus::{MAIN_CORE, hextet, l3fwd, meter, testpmd};
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// A name, the peers that run in it, and its routes. l3fwd's LPM for IPv6 is slower than its FIB and loads a full table
+/// slowly: it is compared in the small one only.
+type Scenario = (&'static str, &'static [&'static str], fn() -> Vec<Route>);
+const SCENARIOS: [Scenario; 2] = [
+    (
+        "transit6/8/uniform",
+        &["testpmd", "l3fwd-fib", "l3fwd-lpm"],
+        feed::few_routes,
+    ),
+    (
+        "transit6/160k/uniform",
+        &["testpmd", "l3fwd-fib"],
+        feed::full_table,
+    ),
+];
+
+/// Pages of 2 MiB: Hextet 1.4 GiB, testpmd and each l3fwd about 0.7 GiB, a full FIB as much again.
+const HUGE_PAGES: u64 = 2560;
 
 fn main() -> Result<()> {
     let quick = flag("QUICK");
@@ -15,10 +36,15 @@ fn main() -> Result<()> {
     let dir = tempfile::Builder::new()
         .prefix("hextet-versus-")
         .tempdir()?;
-    let _pages = HugePages::reserve(2048)?;
+    // Contestants and what they start stay on the main core; only polling threads bind themselves to theirs.
+    let mut cpus = CpuSet::new();
+    cpus.set(MAIN_CORE)?;
+    sched_setaffinity(Pid::from_raw(0), &cpus).context("two CPUs are needed")?;
+    let _pages = HugePages::reserve(HUGE_PAGES)?;
     let tsc_ghz = meter::tsc_ghz();
     println!(
-        "TSC {tsc_ghz:.3} GHz, {rounds} rounds of {length} ms windows, load average {}",
+        "{}, TSC {tsc_ghz:.3} GHz, {rounds} rounds of {length} ms windows, load average {}",
+        meter::cpu_model(),
         std::fs::read_to_string("/proc/loadavg")?
             .split(' ')
             .next()
@@ -27,11 +53,11 @@ fn main() -> Result<()> {
     let l3fwd = l3fwd::compile(dir.path());
     let mut ratios = Vec::new();
     let mut results = Vec::new();
-    for (name, routes) in [("transit6/8/uniform", feed::few_routes())] {
+    for (name, peers, routes) in SCENARIOS {
         if !name.contains(&only) {
             continue;
         }
-        let feed = Feed::uniform(name, routes, dir.path())?;
+        let feed = Feed::uniform(name, routes(), dir.path())?;
         println!(
             "\n{name}: {} routes, {} packets of {} bytes",
             feed.routes.len(),
@@ -40,6 +66,7 @@ fn main() -> Result<()> {
         );
         let outcome = scenario(
             &feed,
+            peers,
             &l3fwd,
             dir.path(),
             rounds,
@@ -65,28 +92,27 @@ type Outcome = (Vec<Ratio>, Vec<report::Figures>);
 
 fn scenario(
     feed: &Feed,
+    names: &[&'static str],
     l3fwd: &Result<std::path::PathBuf>,
     dir: &Path,
     rounds: u32,
     length: Duration,
     tsc_ghz: f64,
 ) -> Result<Outcome> {
+    let began = Instant::now();
     let mut ours = hextet::start(feed, dir).context("Hextet itself must run")?;
+    println!(
+        "  hextetd forwards by all routes {:.1} s after its start",
+        began.elapsed().as_secs_f64()
+    );
     let mut absent = Vec::new();
     let mut peers: Vec<Contestant> = Vec::new();
-    let starts: [(&str, Result<Contestant>); 3] = [
-        ("testpmd", testpmd::start(feed, dir)),
-        (
-            "l3fwd-fib",
-            compiled(l3fwd).and_then(|b| l3fwd::start(b, "fib", feed, dir)),
-        ),
-        (
-            "l3fwd-lpm",
-            compiled(l3fwd).and_then(|b| l3fwd::start(b, "lpm", feed, dir)),
-        ),
-    ];
-    for (name, start) in starts {
-        match start {
+    for &name in names {
+        let peer = match name.strip_prefix("l3fwd-") {
+            Some(lookup) => compiled(l3fwd).and_then(|b| l3fwd::start(b, name, lookup, feed, dir)),
+            None => testpmd::start(feed, dir),
+        };
+        match peer {
             Ok(peer) => peers.push(peer),
             Err(error) => absent.push((name, format!("{error:#}"))),
         }
@@ -164,6 +190,10 @@ impl HugePages {
         if before.trim().parse::<u64>().unwrap_or(0) < pages {
             std::fs::write(NR_HUGEPAGES, pages.to_string())
                 .context("reserving hugepages needs root")?;
+            let found = std::fs::read_to_string(NR_HUGEPAGES)?;
+            if found.trim().parse::<u64>().unwrap_or(0) < pages {
+                println!("only {} of {pages} hugepages could be had", found.trim());
+            }
         }
         let mounted = !std::fs::read_to_string("/proc/mounts")?.contains(" hugetlbfs ");
         if mounted {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub enum Packets {
     /// A DPDK telemetry socket.
     Telemetry(PathBuf),
-    /// `hextetctl --socket PATH --json show accounting`.
+    /// `hextetctl --socket PATH --json show devices`: cheaper than the books, which wait for a quiet moment.
     Hextet {
         /// The tool.
         ctl: PathBuf,
@@ -83,6 +83,7 @@ impl Contestant {
             self.thread = meter::thread_named(self.child.id(), thread).ok();
             if let (Some(_), Ok((_, tx))) = (self.thread, self.count())
                 && 1_000_000 < tx
+                && self.ready()
             {
                 return self.signal(Signal::SIGSTOP);
             }
@@ -137,23 +138,26 @@ impl Contestant {
         match &self.packets {
             Packets::Telemetry(socket) => meter::telemetry_packets(socket),
             Packets::Hextet { ctl, socket } => {
-                let output = Command::new(ctl)
-                    .arg("--socket")
-                    .arg(socket)
-                    .args(["--json", "show", "accounting"])
-                    .output()?;
-                let workers: serde_json::Value = serde_json::from_slice(&output.stdout)
-                    .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+                let devices = meter::hextetctl(ctl, socket, "devices")?;
                 let sum = |field: &str| -> u64 {
-                    workers
+                    devices
                         .as_array()
                         .into_iter()
                         .flatten()
-                        .filter_map(|w| w[field].as_u64())
+                        .filter_map(|device| device["counters"][field].as_u64())
                         .sum()
                 };
-                Ok((sum("rx"), sum("tx")))
+                Ok((sum("rx_packets"), sum("tx_packets")))
             }
+        }
+    }
+
+    /// Whether all of its routes are in place; only Hextet can be asked.
+    fn ready(&self) -> bool {
+        match &self.packets {
+            Packets::Telemetry(_) => true,
+            Packets::Hextet { ctl, socket } => meter::hextetctl(ctl, socket, "status")
+                .is_ok_and(|status| status["ready"] == serde_json::Value::Bool(true)),
         }
     }
 

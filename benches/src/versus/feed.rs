@@ -4,9 +4,12 @@ use anyhow::{Context, Result};
 use std::io::{BufWriter, Write};
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use tables::testing::bgp6;
 
 /// `net_pcap0`'s own MAC, which the frames are addressed to.
 pub const FEED_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x61, 0x70, 0x00];
+/// The prefix of documentation (RFC 3849), which the feed's own subnet is taken from.
+const LINK: u128 = 0x2001_0db8 << 96;
 /// Packets in a feed.
 pub const N_PACKETS: usize = 65_536;
 /// Bytes of a frame: Ethernet 14, IPv6 40, UDP 8, 16 of payload.
@@ -62,9 +65,22 @@ impl Random {
 pub fn few_routes() -> Vec<Route> {
     (0..8u128)
         .map(|i| Route {
-            addr: 0x2001_0db8 << 96 | (i + 1) << 64,
+            addr: LINK | (i + 1) << 64,
             len: 64,
         })
+        .collect()
+}
+
+/// A table shaped like the IPv6 Internet's: 160,000 routes of /20 to /64.
+pub fn full_table() -> Vec<Route> {
+    bgp6(160_000, 1, 1)
+        .into_iter()
+        .map(|(prefix, _)| Route {
+            addr: prefix.addr(),
+            len: prefix.len(),
+        })
+        // Nothing of the subnet between the feed and its routers.
+        .filter(|route| (route.addr ^ LINK) >> (128 - route.len.min(32)) != 0)
         .collect()
 }
 
@@ -136,6 +152,21 @@ fn frame(destination: u128, port: u16) -> [u8; FRAME] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_full_table_is_full_and_leaves_the_link_alone() {
+        let routes = full_table();
+        assert!(
+            (159_900..=160_000).contains(&routes.len()),
+            "{}",
+            routes.len()
+        );
+        assert!(
+            routes
+                .iter()
+                .all(|r| r.len <= 64 && r.addr >> 96 != LINK >> 96)
+        );
+    }
 
     #[test]
     fn a_feed_holds_its_packets_and_each_meets_a_route() {

@@ -78,12 +78,13 @@ pub fn compile(dir: &Path) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it does not move packets.
-pub fn start(binary: &Path, lookup: &'static str, feed: &Feed, dir: &Path) -> Result<Contestant> {
-    let name = if lookup == "fib" {
-        "l3fwd-fib"
-    } else {
-        "l3fwd-lpm"
-    };
+pub fn start(
+    binary: &Path,
+    name: &'static str,
+    lookup: &str,
+    feed: &Feed,
+    dir: &Path,
+) -> Result<Contestant> {
     let rules6 = dir.join(format!("{name}-rules6"));
     let lines: String = feed
         .routes

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// One reading: the polling thread's CPU time and its port's packets since the start.
@@ -53,6 +54,23 @@ pub fn tsc_ghz() -> f64 {
     (last - first) as f64 / elapsed.as_nanos() as f64
 }
 
+/// The processor, as the kernel names it.
+pub fn cpu_model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(": "))
+            .map_or("?", |(_, value)| value)
+    };
+    format!(
+        "{} (family {}, model {})",
+        field("model name"),
+        field("cpu family"),
+        // "model name" begins so too.
+        field("model\t")
+    )
+}
+
 #[allow(unsafe_code)]
 fn tsc() -> u64 {
     // SAFETY: RDTSC reads a counter and has no other effect.
@@ -64,6 +82,21 @@ fn tsc() -> u64 {
     {
         0
     }
+}
+
+/// What `hextetctl --json show WHAT` answers.
+///
+/// # Errors
+/// When it does not.
+pub fn hextetctl(ctl: &Path, socket: &Path, what: &str) -> Result<serde_json::Value> {
+    let output = Command::new(ctl)
+        .arg("--socket")
+        .arg(socket)
+        .args(["--json", "show", what])
+        .output()
+        .with_context(|| format!("running {}", ctl.display()))?;
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 /// `(received, sent)` of port 0 from a DPDK process's telemetry socket.
