@@ -22,7 +22,7 @@ const OWN: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1);
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 fn host(n: u32) -> Ipv6Addr {
-    Ipv6Addr::from_bits(OWN.to_bits() & !0xffff | u128::from(n) + 0x1_0000)
+    Ipv6Addr::from_bits((OWN.to_bits() & !0xffff) + 0x1_0000 + u128::from(n))
 }
 
 fn mac(n: u32) -> MacAddr {

@@ -16,8 +16,11 @@ use zerocopy::IntoBytes;
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0x10);
 const DESTINATION: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 0x10);
 
-/// An IPv6 packet with this chain of extension headers, each `(type, bytes)`, and 16 bytes of UDP.
-fn ip6(chain: &[(u8, &[u8])]) -> Vec<u8> {
+/// Type and the bytes behind its next-header field.
+type Extension = (u8, &'static [u8]);
+
+/// An IPv6 packet with this chain of extension headers and 16 bytes of UDP.
+fn ip6(chain: &[Extension]) -> Vec<u8> {
     let upper = 17;
     let types = chain.iter().map(|(kind, _)| *kind).chain([upper]);
     let mut types = types.collect::<Vec<_>>().into_iter();
@@ -69,16 +72,16 @@ fn parse(c: &mut Criterion) {
 }
 
 fn chains(c: &mut Criterion) {
-    let hop_by_hop: (u8, &[u8]) = (0, &[0, 5, 2, 0, 0, 1, 0]);
-    let routing: (u8, &[u8]) = (
+    let hop_by_hop: Extension = (0, &[0, 5, 2, 0, 0, 1, 0]);
+    let routing: Extension = (
         43,
         &[
             2, 4, 0, 0, 0, 0, 0, 0x20, 1, 0xd, 0xb8, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
         ],
     );
-    let fragment: (u8, &[u8]) = (44, &[0, 0, 1, 0, 0, 0, 7]);
-    let options: (u8, &[u8]) = (60, &[0, 1, 4, 0, 0, 0, 0]);
-    let cases: [(&str, &[(u8, &[u8])]); 4] = [
+    let fragment: Extension = (44, &[0, 0, 1, 0, 0, 0, 7]);
+    let options: Extension = (60, &[0, 1, 4, 0, 0, 0, 0]);
+    let cases: [(&str, &[Extension]); 4] = [
         ("none", &[]),
         ("fragment", &[fragment]),
         (
