@@ -28,7 +28,7 @@ use crate::bus::{Bus, EngineMessage, Inboxes};
 use crate::compile::devices;
 use crate::engine::{Engine, EngineHandle, Parts};
 use crate::injector::Injector;
-use crate::model::{Model, Workers};
+use crate::model::{Device, Model, Workers};
 use crate::observe::Observers;
 use crate::publish::{Publisher, Writers};
 use crate::rooms::nd::NdTask;
@@ -58,7 +58,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
     }
     let model = loaded.model;
     let store = Store::open(&model.system.state_dir).map_err(chain)?;
-    let specs: Vec<_> = model.devices.iter().map(devices::spec).collect();
+    let specs: Vec<_> = model.devices.iter().map(Device::spec).collect();
     let (dataplane, side) = Dataplane::start(&devices::options(&model), &specs).map_err(chain)?;
     tell_start(&dataplane, &model);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -268,6 +268,23 @@ impl Dataplane {
         }
     }
 
+    /// Lets every multicast frame in, or every frame: for groups, or own unicast addresses, that cannot be listed. A
+    /// device that refuses has no filter as a rule and receives them all the same; the caller tells the operator.
+    pub fn open_filter(
+        &mut self,
+        id: PortId,
+        all_multicast: bool,
+        promiscuous: bool,
+    ) -> Result<(), DeviceError> {
+        match self.ports.get_mut(id.index()) {
+            Some(Some(open)) => {
+                open.port.set_promiscuous(promiscuous)?;
+                Ok(open.port.set_all_multicast(all_multicast)?)
+            }
+            _ => Err(DeviceError::NoPort(id)),
+        }
+    }
+
     /// The pool of packet buffers.
     pub fn pool(&self) -> &Mempool {
         &self.pool

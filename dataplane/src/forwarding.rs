@@ -107,6 +107,8 @@ pub struct Interface {
     pub icmp_source4: Option<Ipv4Addr>,
     /// IPv6 multicast groups joined on the link.
     pub groups6: Vec<Ipv6Addr>,
+    /// Every solicited-node group counts as joined: there are proxied prefixes, whose addresses cannot be listed.
+    pub all_solicited_nodes: bool,
     /// IPv4 multicast groups joined on the link.
     pub groups4: Vec<Ipv4Addr>,
     /// Broadcast addresses of the connected IPv4 prefixes: never forwarded to (RFC 2644).
@@ -138,6 +140,7 @@ impl Interface {
             icmp_source6: None,
             icmp_source4: None,
             groups6: Vec::new(),
+            all_solicited_nodes: false,
             groups4: Vec::new(),
             broadcast4: Vec::new(),
             urpf6: Urpf::Off,

@@ -59,7 +59,7 @@ autonomous = false
         "DNS servers lifetime    :          600",
         "lab.example.org example.net",
         "2001:db8:f00::/40",
-        "Route preference       :          low",
+        "Route preference        :          low",
         "Source link-layer address",
     ] {
         assert!(text.contains(wanted), "`{wanted}` is not in\n{text}");

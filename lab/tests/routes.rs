@@ -51,7 +51,7 @@ kind = "prohibit"
             "Destination Host Unreachable",
         ),
         ("203.0.113.129", "From 192.0.2.1", "Packet filtered"),
-        ("203.0.113.200", "From 192.0.2.1", "Packet filtered"),
+        ("203.0.113.190", "From 192.0.2.1", "Packet filtered"),
         ("8.8.8.8", "From 192.0.2.1", "Destination Net Unreachable"),
     ];
     for (address, from, why) in cases {

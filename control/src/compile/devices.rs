@@ -5,15 +5,10 @@ use dataplane::{DataplaneOptions, EalOptions, Idle};
 
 use crate::model::{self, Device, Model, Workers};
 
-/// How the dataplane opens a device.
-pub fn spec(device: &Device) -> DeviceSpec {
-    device.spec()
-}
-
 /// How the dataplane starts.
 pub fn options(model: &Model) -> DataplaneOptions {
     let system = &model.system;
-    let specs: Vec<DeviceSpec> = model.devices.iter().map(spec).collect();
+    let specs: Vec<DeviceSpec> = model.devices.iter().map(Device::spec).collect();
     let data_room = specs
         .iter()
         .map(DeviceSpec::min_data_room)

@@ -71,6 +71,7 @@ pub fn view(
         icmp_source6: sources.0,
         icmp_source4: sources.1,
         groups6: groups6(interface, mac).into_iter().collect(),
+        all_solicited_nodes: proxies_a_prefix(interface),
         groups4: vec![ALL_HOSTS],
         broadcast4: broadcasts(interface),
         urpf6: urpf(interface.urpf_v6),
@@ -171,6 +172,11 @@ fn tags(tag: Tag) -> Tags {
     }
 }
 
+/// Whether it answers for more addresses than can be listed, each with a solicited-node group of its own.
+fn proxies_a_prefix(interface: &Interface) -> bool {
+    interface.proxy_nd.iter().any(|net| net.prefix_len() < 128)
+}
+
 /// What a device must let in beside broadcasts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MacFilter {
@@ -201,7 +207,7 @@ pub fn mac_filters(model: &Model, learned: &impl Learned) -> BTreeMap<PortId, Ma
         filter
             .multicast
             .insert(MacAddr::for_ipv4_multicast(ALL_HOSTS));
-        filter.all_multicast |= interface.proxy_nd.iter().any(|net| net.prefix_len() < 128);
+        filter.all_multicast |= proxies_a_prefix(interface);
     }
     filters
 }

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use wire::MacAddr;
 
 use super::Engine;
-use crate::compile::{devices, interfaces};
+use crate::compile::interfaces::{self, MacFilter};
 use crate::model::{Changes, Device, Model};
 use crate::protocols::nd::AddressState;
 
@@ -24,7 +24,7 @@ pub struct Observer {
     /// The capture that is armed.
     pub capture: Option<dataplane::capture::CaptureFilter>,
     /// How each device lets its multicast groups in, and which ones.
-    pub multicast: HashMap<PortId, (Vec<MacAddr>, dataplane::MulticastFilter)>,
+    pub multicast: HashMap<PortId, (MacFilter, dataplane::MulticastFilter)>,
 }
 
 /// What the snapshot learns from the running router.
@@ -60,10 +60,7 @@ impl Engine {
                 // Its options changed: it is closed first, with its interfaces, in `close_devices`.
                 continue;
             }
-            match self
-                .dataplane
-                .add_device_as(device.id, &devices::spec(device))
-            {
+            match self.dataplane.add_device_as(device.id, &device.spec()) {
                 Ok(()) => opened.push(device.id),
                 Err(error) => {
                     for port in opened {
@@ -93,7 +90,7 @@ impl Engine {
             let Some(device) = self.model.device(port).cloned() else {
                 continue;
             };
-            if let Err(error) = self.dataplane.add_device_as(port, &devices::spec(&device)) {
+            if let Err(error) = self.dataplane.add_device_as(port, &device.spec()) {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 error!(device = %device.name, error, "device did not open with its new options");
             }
@@ -142,38 +139,41 @@ impl Engine {
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
         for port in ports {
-            let wanted: Vec<MacAddr> = filters
-                .get(&port)
-                .map(|filter| filter.multicast.iter().copied().collect())
-                .unwrap_or_default();
-            self.program_multicast(port, wanted);
+            self.program_filter(port, filters.get(&port).cloned().unwrap_or_default());
         }
     }
 
-    fn program_multicast(&mut self, port: PortId, wanted: Vec<MacAddr>) {
+    fn program_filter(&mut self, port: PortId, wanted: MacFilter) {
         if self
             .observer
             .multicast
             .get(&port)
-            .is_some_and(|(macs, _)| *macs == wanted)
+            .is_some_and(|(now, _)| *now == wanted)
         {
             return;
         }
-        let octets: Vec<[u8; 6]> = wanted.iter().map(|mac| mac.octets()).collect();
+        let device = self
+            .model
+            .device(port)
+            .map(|d| d.name.clone())
+            .unwrap_or_default();
+        let open = !wanted.unicast.is_empty();
+        if (open || wanted.all_multicast)
+            && let Err(error) = self.dataplane.open_filter(port, wanted.all_multicast, open)
+        {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            warn!(%device, error, "frames for further addresses may not arrive: the device refuses to open its filter");
+        }
+        let octets: Vec<[u8; 6]> = wanted.multicast.iter().map(|mac| mac.octets()).collect();
         match self.dataplane.set_multicast(port, &octets) {
             Ok(filter) => {
                 let before = self.observer.multicast.insert(port, (wanted, filter));
                 if before.is_none_or(|(_, was)| was != filter) {
-                    let device = self
-                        .model
-                        .device(port)
-                        .map(|d| d.name.clone())
-                        .unwrap_or_default();
                     info!(%device, ?filter, "multicast filter");
                 }
             }
             Err(error) => {
-                warn!(%port, error = format!("{:#}", anyhow::Error::from(error)), "multicast filter")
+                warn!(%device, error = format!("{:#}", anyhow::Error::from(error)), "multicast filter");
             }
         }
     }
@@ -196,7 +196,10 @@ impl Engine {
         let link = self.dataplane.link(device.id).ok();
         let (macs, filter) = match self.observer.multicast.get(&device.id) {
             Some((macs, filter)) => (
-                macs.iter().map(|mac| super::api_mac(*mac)).collect(),
+                macs.multicast
+                    .iter()
+                    .map(|mac| super::api_mac(*mac))
+                    .collect(),
                 Some(*filter),
             ),
             None => (Vec::new(), None),

@@ -137,8 +137,10 @@ fn has_joined6(interface: Option<&Interface>, group: u128) -> bool {
             .iter()
             .any(|joined| joined.to_bits() == group)
     };
+    let proxied =
+        |interface: &Interface| interface.all_solicited_nodes && v6::is_solicited_node(group);
     // Every node is a member of all-nodes (RFC 4291 section 2.8).
-    interface.is_some_and(|interface| group == v6::ALL_NODES || joined(interface))
+    interface.is_some_and(|i| group == v6::ALL_NODES || joined(i) || proxied(i))
 }
 
 /// Whether this is a multicast listener message that asks routers to look, whatever its group (RFC 3810 section 5).
