@@ -66,6 +66,8 @@ pub struct NdSnapshot {
     pub neighbors: Vec<nd::NeighborSnapshot>,
     /// Own addresses.
     pub addresses: Vec<nd::AddressSnapshot>,
+    /// What it counted on each interface.
+    pub counters: Vec<(IfaceId, nd::Counters)>,
 }
 
 /// The RA room's answer to [`RaMessage::Snapshot`].
@@ -239,6 +241,13 @@ impl Bus {
         let (reply, answer) = oneshot::channel();
         let _ = self.ra.send(RaMessage::Snapshot(reply));
         answer.await.unwrap_or_default()
+    }
+
+    /// Returns when the RA room has handled all it has been told so far. For threads that are not Tokio's.
+    pub fn ra_settled(&self) {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.ra.send(RaMessage::Snapshot(reply));
+        let _ = answer.blocking_recv();
     }
 
     /// Has the RA room say goodbye; returns when it has.

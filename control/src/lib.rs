@@ -20,6 +20,7 @@ pub mod compile;
 pub mod config;
 pub mod engine;
 pub mod injector;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod observe;

@@ -49,7 +49,7 @@ const HEALTH: Duration = Duration::from_millis(500);
 pub fn run(file: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
     let loaded = config::load(file)?;
-    init_log(&loaded.model.system.log)?;
+    crate::log::init(&loaded.model.system.log)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -214,6 +214,8 @@ impl House {
             engine: handle.clone(),
             bus: bus.clone(),
             counters,
+            injector: injector.clone(),
+            punts: punt_counters.clone(),
             observers: Observers::new(traces, captures, stop.clone()),
             started,
             config_file: file.display().to_string(),
@@ -307,18 +309,6 @@ fn tell_start(dataplane: &Dataplane, model: &Model) {
         Workers::Count(n) => info!(workers = n, idle = ?model.system.idle, "polling"),
         Workers::Cpus(cpus) => info!(?cpus, idle = ?model.system.idle, "polling"),
     }
-}
-
-fn init_log(filter: &str) -> anyhow::Result<()> {
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(filter).context("system.log is no log filter")?;
-    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(ansi)
-        .with_writer(std::io::stderr)
-        .init();
-    Ok(())
 }
 
 /// An error with its causes in one line.

@@ -49,8 +49,16 @@ pub(super) fn read(table: Option<Table<'_>>) -> System {
             "metrics",
             "an address and port, such as \"[::1]:9461\" or \"127.0.0.1:9461\"",
         ),
-        log: table.string("log").map_or(default.log, str::to_owned),
+        log: log(&table).map_or(default.log, str::to_owned),
     }
+}
+
+fn log<'a>(table: &Table<'a>) -> Option<&'a str> {
+    let filter = table.string("log")?;
+    if let Err(error) = crate::log::parse(filter) {
+        table.fault("log", error.to_string());
+    }
+    Some(filter)
 }
 
 fn workers(table: &Table<'_>) -> Workers {

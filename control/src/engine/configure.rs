@@ -2,20 +2,25 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use ipnet::IpNet;
 use tables::id::{IfaceId, VrfId};
 use tracing::{error, info};
 use wire::MacAddr;
 
 use super::Engine;
+use super::addresses::{address_changes, is_link_local, own_addresses};
 use crate::compile::routes::{Edit, Link, Rib, RibRoute};
 use crate::config::{self, LoadError};
 use crate::injector::NamedLink;
+use crate::log;
 use crate::model::{Changes, Interface, Model, Tag, diff};
 use crate::protocols::nd::AddressState;
 use crate::protocols::{nd, ra};
 use crate::publish;
+
+/// How long a last advertisement may take from the worker's ring to the wire.
+const GOODBYE: Duration = Duration::from_millis(5);
 
 /// What came of a reload.
 #[derive(Clone, Debug)]
@@ -39,7 +44,6 @@ impl Engine {
         let old = std::mem::replace(&mut self.model, model);
         let changes = diff(&old, &self.model);
         self.apply(&old, &changes);
-        self.restore_api_routes();
     }
 
     /// Reads the file again and applies the difference; a dry run applies nothing.
@@ -66,7 +70,10 @@ impl Engine {
         };
         let mut model = loaded.model;
         model.keep_ids(&self.model);
-        let changes = diff(&self.model, &model);
+        let mut changes = diff(&self.model, &model);
+        for port in self.lost_devices() {
+            changes.reopen(port, &self.model, &model);
+        }
         if !changes.needs_restart.is_empty() {
             let told = |key: &String| api::Fault {
                 file: self.config.display().to_string(),
@@ -90,8 +97,8 @@ impl Engine {
                 }]);
             }
             let old = std::mem::replace(&mut self.model, model);
-            self.apply(&old, &changes);
             self.warnings.clone_from(&warnings);
+            self.apply(&old, &changes);
             return ReloadOutcome::Applied {
                 changes: Box::new(changes),
                 old: Box::new(old),
@@ -107,6 +114,12 @@ impl Engine {
 
     /// Turns what runs for `old` into what the current model says.
     fn apply(&mut self, old: &Model, changes: &Changes) {
+        if changes.log
+            && let Err(error) = log::set(&self.model.system.log)
+        {
+            error!(%error, "the log filter stays as it was");
+        }
+        self.say_goodbye(changes);
         for (vrf, iface) in &changes.interfaces.removed {
             self.take_down(*vrf, *iface);
         }
@@ -144,7 +157,24 @@ impl Engine {
                 .collect();
             self.edit_routes(vrf, edits);
         }
+        self.settle_api_routes();
+        // Only now, because it tells the interfaces.
+        self.look_at_links();
         self.publish_forwarding();
+    }
+
+    /// Interfaces about to go cease to advertise (RFC 4861 section 6.2.5), while their frames can still leave.
+    fn say_goodbye(&self, changes: &Changes) {
+        if changes.interfaces.removed.is_empty() {
+            return;
+        }
+        for (_, iface) in &changes.interfaces.removed {
+            self.bus.ra(ra::Event::RemoveInterface { iface: *iface });
+        }
+        self.bus.ra_settled();
+        if !changes.devices.removed.is_empty() {
+            std::thread::sleep(GOODBYE);
+        }
     }
 
     /// Applies edits to a router's table and publishes what came of them.
@@ -180,7 +210,6 @@ impl Engine {
     }
 
     fn take_down(&mut self, vrf: VrfId, iface: IfaceId) {
-        self.bus.ra(ra::Event::RemoveInterface { iface });
         self.bus.nd(nd::Event::RemoveInterface { iface });
         if let Some(rib) = self.ribs.get_mut(&vrf) {
             let changes = rib.remove_link(iface);
@@ -207,16 +236,14 @@ impl Engine {
             });
         }
         let (before, after) = (own_addresses(was, link.mac), own_addresses(now, link.mac));
-        for own in before.iter().filter(|own| !after.contains(own)) {
-            self.bus.nd(nd::Event::RemoveAddress {
-                iface,
-                addr: own.addr,
-            });
-            if self.addresses.remove(&(iface, own.addr)).is_some() && is_link_local(own.addr) {
+        let (removed, added) = address_changes(&before, &after);
+        for addr in removed {
+            self.bus.nd(nd::Event::RemoveAddress { iface, addr });
+            if self.addresses.remove(&(iface, addr)).is_some() && is_link_local(addr) {
                 self.bus.ra(ra::Event::LinkLocal { iface, addr: None });
             }
         }
-        for own in after.iter().filter(|own| !before.contains(own)) {
+        for own in added {
             self.bus.nd(own.event(iface));
         }
         for gone in was.neighbors.iter().filter(|n| !now.neighbors.contains(n)) {
@@ -238,8 +265,10 @@ impl Engine {
         self.refresh_link(iface);
     }
 
-    /// The ND room is told everything anew.
+    /// The ND room is told everything anew. What it knew of neighbours is lost, so nothing may lead to them.
     pub(super) fn configure_nd(&mut self) {
+        let done = self.publisher.forget_neighbors();
+        self.told("neighbours", done);
         let model = self.model.clone();
         for (_, interface) in model.interfaces() {
             self.addresses.retain(|(on, _), _| *on != interface.id);
@@ -374,64 +403,6 @@ impl Engine {
             .find(|(_, i)| i.id == iface)
             .map(|(router, _)| router.id)
     }
-}
-
-/// An own address as the ND room wants it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OwnAddress {
-    pub(super) addr: IpAddr,
-    pub(super) prefix_len: u8,
-    pub(super) anycast: bool,
-}
-
-impl OwnAddress {
-    fn event(self, iface: IfaceId) -> nd::Event<'static> {
-        let Self {
-            addr,
-            prefix_len,
-            anycast,
-        } = self;
-        nd::Event::AddAddress {
-            iface,
-            addr,
-            prefix_len,
-            anycast,
-        }
-    }
-}
-
-/// Every own address of an interface, the link-local one first.
-pub(super) fn own_addresses(interface: &Interface, mac: MacAddr) -> Vec<OwnAddress> {
-    let link_local = IpAddr::V6(interface.link_local_for(mac));
-    let mut own = vec![OwnAddress {
-        addr: link_local,
-        prefix_len: 64,
-        anycast: false,
-    }];
-    own.extend(interface.addresses.iter().map(|net| OwnAddress {
-        addr: net.addr(),
-        prefix_len: net.prefix_len(),
-        anycast: false,
-    }));
-    let subnet_of = |addr: IpAddr| {
-        let nets = interface.addresses.iter().filter(|net| net.contains(&addr));
-        nets.map(IpNet::prefix_len).max().unwrap_or(128)
-    };
-    let anycast = interface
-        .anycast
-        .iter()
-        .copied()
-        .chain(interface.subnet_router_anycast());
-    own.extend(anycast.map(|addr| OwnAddress {
-        addr: addr.into(),
-        prefix_len: subnet_of(addr.into()),
-        anycast: true,
-    }));
-    own
-}
-
-pub(super) fn is_link_local(addr: IpAddr) -> bool {
-    matches!(addr, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 /// VLAN identifiers of a tag, outer first.

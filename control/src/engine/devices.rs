@@ -44,6 +44,16 @@ impl interfaces::Learned for Learned<'_> {
 }
 
 impl Engine {
+    /// Devices of the model that are not open or have disappeared: a reload tries them again.
+    pub(super) fn lost_devices(&self) -> Vec<PortId> {
+        let lost = |port: &PortId| {
+            let open = self.dataplane.port(*port);
+            open.is_none_or(|open| open.state() == DeviceState::Gone)
+        };
+        let ports = self.model.devices.iter().map(|device| device.id);
+        ports.filter(lost).collect()
+    }
+
     /// Opens the devices that a reload adds. On failure those opened are closed again.
     pub(super) fn open_devices(
         &mut self,
@@ -56,7 +66,7 @@ impl Engine {
             .iter()
             .filter(|d| changes.devices.added.contains(&d.id))
         {
-            if self.dataplane.port(device.id).is_some() {
+            if changes.devices.removed.contains(&device.id) {
                 // Its options changed: it is closed first, with its interfaces, in `close_devices`.
                 continue;
             }
@@ -76,15 +86,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Closes the devices that a reload removes, and opens anew those whose options changed.
+    /// Closes the devices that a reload removes, and opens anew those whose options changed. One that does not open is
+    /// told among the warnings; the next reload tries it again.
     pub(super) fn close_devices(&mut self, changes: &Changes) {
         for &port in &changes.devices.removed {
-            if self.dataplane.port(port).is_none() {
-                continue;
-            }
             self.links.remove(&port);
             self.observer.multicast.remove(&port);
-            if let Err(error) = self.dataplane.remove_device(port) {
+            if self.dataplane.port(port).is_some()
+                && let Err(error) = self.dataplane.remove_device(port)
+            {
                 error!(%port, error = format!("{:#}", anyhow::Error::from(error)), "device did not close cleanly");
             }
             let Some(device) = self.model.device(port).cloned() else {
@@ -92,10 +102,12 @@ impl Engine {
             };
             if let Err(error) = self.dataplane.add_device_as(port, &device.spec()) {
                 let error = format!("{:#}", anyhow::Error::from(error));
-                error!(device = %device.name, error, "device did not open with its new options");
+                error!(device = %device.name, error, "device did not open");
+                let name = &device.name;
+                self.warnings
+                    .push(format!("device {name} did not open: {error}"));
             }
         }
-        self.look_at_links();
     }
 
     /// Asks every device whether it can carry packets.

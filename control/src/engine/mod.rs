@@ -12,6 +12,7 @@
 //! Invariants: nothing is acknowledged before it is stored; a change that is refused has changed nothing; an own address
 //! is used only while duplicate detection says `Valid`.
 
+mod addresses;
 mod configure;
 mod devices;
 mod routes;
@@ -201,6 +202,8 @@ impl Engine {
 
     fn handle(&mut self, message: EngineMessage) {
         match message {
+            // What the ND room said before it heard that the interface is gone.
+            EngineMessage::NeighborUp { iface, .. } if self.model.interface(iface).is_none() => {}
             EngineMessage::NeighborUp { iface, addr, mac } => {
                 let done = self.publisher.neighbor_up(iface, addr, mac);
                 self.told("neighbour", done);
@@ -224,7 +227,12 @@ impl Engine {
 
     /// Duplicate detection has spoken: the address is used from now on, or not any more.
     fn address_state(&mut self, iface: IfaceId, addr: IpAddr, state: AddressState) {
-        if self.model.interface(iface).is_none() {
+        // The ND room may not have heard yet that the address, or the interface, is gone.
+        let ours = self.model.interface(iface).is_some_and(|interface| {
+            let own = addresses::own_addresses(interface, self.mac(interface));
+            own.iter().any(|own| own.addr == addr)
+        });
+        if !ours {
             return;
         }
         if self.addresses.insert((iface, addr), state) == Some(state) {

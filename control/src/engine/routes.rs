@@ -1,8 +1,10 @@
 //! Routes of the API: checked, stored, then used; all changes of a batch or none.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use api::{AddRoute, DelRoute, NextHopSpec, RouteBatch, RouteChange, RouteChanges, RouteKind};
+use ipnet::IpNet;
 use tables::id::VrfId;
 use tracing::warn;
 
@@ -31,7 +33,7 @@ impl Engine {
         let mut checked = Vec::with_capacity(batch.changes.len());
         let mut done = RouteChanges::default();
         // What the batch itself has added or deleted so far decides as much as what was there before.
-        let mut present = std::collections::HashMap::new();
+        let mut present = HashMap::new();
         for (i, change) in batch.changes.iter().enumerate() {
             let at = format!("changes[{i}]");
             let one = match change {
@@ -122,8 +124,9 @@ impl Engine {
         })
     }
 
-    /// The API's routes of the last life come back.
-    pub(super) fn restore_api_routes(&mut self) {
+    /// Brings the API's routes in line with the routers and interfaces there are: stored ones come back, at the start or
+    /// when what they name is there again; those whose router or interface is gone stay stored and go out of use.
+    pub(super) fn settle_api_routes(&mut self) {
         let stored = match self.store.routes() {
             Ok(stored) => stored,
             Err(error) => {
@@ -134,17 +137,38 @@ impl Engine {
                 return;
             }
         };
+        let mut wanted: HashMap<VrfId, Vec<RibRoute>> = HashMap::new();
         for (router, route) in stored {
             let named = AddRoute {
                 router: Some(router),
                 ..route
             };
             match self.check_add(&named) {
-                Ok(Checked { vrf, edit, .. }) => self.edit_routes(vrf, vec![edit]),
+                Ok(Checked {
+                    vrf,
+                    edit: Edit::Add(route),
+                    ..
+                }) => wanted.entry(vrf).or_default().push(route),
+                Ok(_) => {}
                 Err(error) => {
                     warn!(prefix = %named.prefix, %error, "a stored route has lost its ground and stays out")
                 }
             }
+        }
+        let edits: Vec<(VrfId, Vec<Edit>)> = self
+            .ribs
+            .iter()
+            .map(|(vrf, rib)| {
+                let present = rib.iter().map(|(route, _)| route);
+                let present = present.filter(|route| route.source == Source::Api);
+                (
+                    *vrf,
+                    settle(present, wanted.remove(vrf).unwrap_or_default()),
+                )
+            })
+            .collect();
+        for (vrf, edits) in edits {
+            self.edit_routes(vrf, edits);
         }
     }
 
@@ -241,7 +265,7 @@ fn check_hop(router: &Router, route: &AddRoute, hop: &NextHopSpec) -> Result<Hop
         ));
     }
     if let Some(via) = hop.via {
-        if via.is_ipv4() != matches!(route.prefix, ipnet::IpNet::V4(_)) {
+        if via.is_ipv4() != matches!(route.prefix, IpNet::V4(_)) {
             return Err(Error::invalid(
                 "via",
                 format!("{via} is not of the family of {}", route.prefix),
@@ -271,4 +295,59 @@ fn check_hop(router: &Router, route: &AddRoute, hop: &NextHopSpec) -> Result<Hop
         interface,
         weight: hop.weight,
     })
+}
+
+/// The edits that turn `present` routes of the API into `wanted` ones.
+fn settle<'a>(present: impl Iterator<Item = &'a RibRoute>, wanted: Vec<RibRoute>) -> Vec<Edit> {
+    let mut missing: HashMap<IpNet, RibRoute> = wanted
+        .into_iter()
+        .map(|route| (route.prefix, route))
+        .collect();
+    let mut edits = Vec::new();
+    for route in present {
+        match missing.get(&route.prefix) {
+            Some(same) if same == route => drop(missing.remove(&route.prefix)),
+            Some(_) => {}
+            None => edits.push(Edit::Remove(route.prefix, route.source, route.distance)),
+        }
+    }
+    edits.extend(missing.into_values().map(Edit::Add));
+    edits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::routes::Rib;
+
+    fn route(prefix: &str, target: RouteTarget) -> RibRoute {
+        RibRoute::from_api(prefix.parse().unwrap(), target)
+    }
+
+    #[test]
+    fn settling_changes_only_what_differs() {
+        let stays = route("2001:db8:1::/48", RouteTarget::Blackhole);
+        let gone = route("2001:db8:2::/48", RouteTarget::Blackhole);
+        let other = route("2001:db8:3::/48", RouteTarget::Blackhole);
+        let changed = route("2001:db8:3::/48", RouteTarget::Prohibit);
+        let new = route("2001:db8:4::/48", RouteTarget::Unreachable);
+        let mut rib = Rib::new(VrfId(0));
+        let present = [stays.clone(), gone.clone(), other];
+        rib.apply(present.iter().cloned().map(Edit::Add));
+        let edits = settle(present.iter(), vec![stays, changed.clone(), new.clone()]);
+        assert_eq!(edits.len(), 3, "{edits:?}");
+        let mut touched: Vec<IpNet> = rib
+            .apply(edits)
+            .iter()
+            .map(|change| change.prefix)
+            .collect();
+        touched.sort();
+        assert_eq!(touched, [gone.prefix, changed.prefix, new.prefix]);
+        assert!(rib.route(&gone.prefix, Source::Api, DISTANCE).is_none());
+        assert_eq!(
+            rib.route(&changed.prefix, Source::Api, DISTANCE),
+            Some(&changed)
+        );
+        assert_eq!(rib.route(&new.prefix, Source::Api, DISTANCE), Some(&new));
+    }
 }

@@ -7,11 +7,14 @@ use api::{
     RouteCount, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,
 };
 use ipnet::IpNet;
-use tables::id::{IfaceId, PortId};
+use tables::id::{IfaceId, NextHopId, PortId};
+use tables::next_hop::NextHopKind;
 
 use super::Engine;
-use super::configure::{own_addresses, vlans};
+use super::addresses::own_addresses;
+use super::configure::vlans;
 use crate::api::Error;
+use crate::bus::unmapped;
 use crate::compile::routes::{Explanation, Resolution, RibRoute, Source, Target};
 use crate::model::{Interface, RouteTarget, Router};
 use crate::protocols::nd;
@@ -291,6 +294,28 @@ impl Engine {
                 })
             })
             .collect()
+    }
+
+    /// A next hop in words, for traces.
+    pub fn next_hop_told(&self, id: NextHopId) -> String {
+        let Some(next_hop) = self.publisher.next_hop(id) else {
+            return format!("next hop {id}, gone");
+        };
+        let on = self
+            .interface_name(next_hop.iface)
+            .unwrap_or_else(|| "?".into());
+        let gateway = unmapped(next_hop.gateway);
+        match next_hop.kind {
+            NextHopKind::Forward => format!("via {gateway} dev {on}"),
+            NextHopKind::Incomplete => format!("via {gateway} dev {on}, unresolved"),
+            NextHopKind::Glean => format!("connected dev {on}"),
+            NextHopKind::Local => format!("local dev {on}"),
+            NextHopKind::Group => format!("group {}", next_hop.group),
+            NextHopKind::Blackhole => "blackhole".into(),
+            NextHopKind::Unreachable => "unreachable".into(),
+            NextHopKind::Prohibit => "prohibit".into(),
+            NextHopKind::NoRoute => "no route".into(),
+        }
     }
 
     /// An interface's name.

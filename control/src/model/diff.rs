@@ -123,6 +123,33 @@ pub struct Changes {
 }
 
 impl Changes {
+    /// Has a device that both models have closed and opened again, with its interfaces.
+    pub fn reopen(&mut self, port: PortId, old: &Model, new: &Model) {
+        let known = |model: &Model| model.device(port).is_some();
+        if self.devices.added.contains(&port) || !known(old) || !known(new) {
+            return;
+        }
+        self.devices.added.push(port);
+        self.devices.removed.push(port);
+        let on = |model: &Model| -> Vec<(VrfId, IfaceId)> {
+            let on = model.interfaces().filter(|(_, i)| i.device == port);
+            on.map(|(router, i)| (router.id, i.id)).collect()
+        };
+        let (before, after) = (on(old), on(new));
+        self.changed
+            .retain(|change| !after.iter().any(|(_, iface)| *iface == change.id));
+        for (list, add) in [
+            (&mut self.interfaces.removed, before),
+            (&mut self.interfaces.added, after),
+        ] {
+            for interface in add {
+                if !list.contains(&interface) {
+                    list.push(interface);
+                }
+            }
+        }
+    }
+
     /// Whether the models are the same.
     pub fn is_empty(&self) -> bool {
         *self == Changes::default()

@@ -148,3 +148,25 @@ fn groups_and_anycast_addresses_are_those_of_the_rfc() {
     );
     assert_eq!(broadcast(&"192.0.2.0/31".parse().unwrap()), None);
 }
+
+#[test]
+fn a_lost_device_is_opened_again_with_its_interfaces() {
+    let old = model(BASE);
+    let mut new = model(&BASE.replace("2001:db8:1::1/64", "2001:db8:3::1/64"));
+    new.keep_ids(&old);
+    let mut changes = diff(&old, &new);
+    assert_eq!(changes.changed.len(), 1);
+    let lan = PortId(0);
+    changes.reopen(lan, &old, &new);
+    let moved = vec![(VrfId(0), IfaceId(1))];
+    assert_eq!(changes.devices.added, [lan]);
+    assert_eq!(changes.devices.removed, [lan]);
+    assert_eq!(changes.interfaces.removed, moved);
+    assert_eq!(changes.interfaces.added, moved);
+    assert_eq!(changes.changed, []);
+    let once = changes.clone();
+    changes.reopen(lan, &old, &new);
+    assert_eq!(changes, once);
+    changes.reopen(PortId(9), &old, &new);
+    assert_eq!(changes, once, "an unknown device");
+}

@@ -333,6 +333,23 @@ impl Publisher {
         self.finish()
     }
 
+    /// No neighbour's MAC is known any more.
+    ///
+    /// # Errors
+    /// When the tables refuse: a bug.
+    pub fn forget_neighbors(&mut self) -> Result<(), PublishError> {
+        let known: Vec<(IfaceId, IpAddr)> = self
+            .adjacencies
+            .iter()
+            .filter(|(_, adjacency)| adjacency.mac.is_some())
+            .map(|(key, _)| *key)
+            .collect();
+        for (iface, address) in known {
+            self.lose_neighbor(iface, address)?;
+        }
+        self.finish()
+    }
+
     fn lose_neighbor(&mut self, iface: IfaceId, address: IpAddr) -> Result<(), PublishError> {
         let (Some(interface), Some(adjacency)) = (
             self.interfaces.get(&iface),
@@ -375,6 +392,11 @@ impl Publisher {
             adjacency.sampled = now;
         }
         used
+    }
+
+    /// What a next hop is now.
+    pub fn next_hop(&self, id: NextHopId) -> Option<NextHop> {
+        self.tables.next_hops.get(id)
     }
 
     /// Whether a gateway's MAC is known.

@@ -218,6 +218,21 @@ fn a_changed_interface_rewrites_the_headers_of_all_its_next_hops() {
 }
 
 #[test]
+fn forgotten_neighbours_are_resolved_anew() {
+    let mut bed = Testbed::new();
+    bed.interface(1);
+    bed.route("2001:db8::/64", connected(1));
+    bed.route("::/0", via(&[(1, "fe80::1")]));
+    let before = bed.in_use();
+    bed.up(1, "2001:db8::7", 7);
+    bed.up(1, "fe80::1", 1);
+    bed.publisher.forget_neighbors().unwrap();
+    assert_eq!(bed.kind("2001:db8::7"), NextHopKind::Glean);
+    assert_eq!(bed.kind("2001:db9::1"), NextHopKind::Incomplete);
+    assert_eq!(bed.in_use(), before);
+}
+
+#[test]
 fn removing_everything_frees_all_next_hops_and_groups() {
     let mut bed = Testbed::new();
     assert_eq!(bed.in_use(), KEPT);
