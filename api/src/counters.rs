@@ -15,10 +15,22 @@ pub struct Counters {
     pub interfaces: BTreeMap<String, InterfaceCounters>,
     /// Packets given to the control plane, by class; classes without any are listed too.
     pub punted: BTreeMap<String, u64>,
-    /// Packets given to the control plane and refused there because its ring was full or the class over its rate, by
-    /// class; they count as dropped.
+    /// Packets meant for the control plane and dropped on their way, by drop reason: its ring was full, say, or their
+    /// class over its rate.
     #[serde(default)]
     pub punts_refused: BTreeMap<String, u64>,
+    /// What the control plane lost or left, by cause; causes without any are listed too.
+    #[serde(default)]
+    pub control_lost: BTreeMap<String, u64>,
+    /// What the workers made themselves.
+    #[serde(default)]
+    pub originated: OriginatedCounters,
+    /// What neighbour discovery and ARP counted, by interface.
+    #[serde(default)]
+    pub nd: Vec<ProtocolCounters>,
+    /// What router advertisement counted, by interface.
+    #[serde(default)]
+    pub ra: Vec<ProtocolCounters>,
     /// Neighbours, counted by interface and state; pairs without any may be left out.
     pub neighbors: Vec<NeighborCount>,
     /// Installed routes, counted by router and family.
@@ -27,6 +39,32 @@ pub struct Counters {
     pub mempools: Vec<Mempool>,
     /// Reloads of the configuration.
     pub reloads: ReloadCounters,
+}
+
+/// What the workers made themselves, in packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginatedCounters {
+    /// ICMP errors and redirects sent.
+    pub icmp_errors: u64,
+    /// ICMP errors that were due and not sent because of a rate limit (RFC 4443, section 2.4).
+    pub icmp_errors_limited: u64,
+    /// Echo requests answered.
+    pub echo_replies: u64,
+    /// IPv4 packets sent in fragments.
+    pub fragmented: u64,
+    /// Requests to resolve a neighbour.
+    pub resolve_requests: u64,
+}
+
+/// What a protocol counted on an interface.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolCounters {
+    /// The interface.
+    pub interface: String,
+    /// By event.
+    pub events: BTreeMap<String, u64>,
+    /// Packets that were ignored because they broke a rule of the protocol, by rule; rules without any are left out.
+    pub invalid: BTreeMap<String, u64>,
 }
 
 /// Neighbours of an interface in one state.

@@ -33,7 +33,10 @@ pub mod worker;
 
 pub use accounting::{Accounting, Drop, DropAt};
 pub use config::{Change, ChangeKind, Fault, ReloadRequest, ReloadResponse};
-pub use counters::{Counters, Mempool, NeighborCount, ReloadCounters, RouteCount};
+pub use counters::{
+    Counters, Mempool, NeighborCount, OriginatedCounters, ProtocolCounters, ReloadCounters,
+    RouteCount,
+};
 pub use device::{
     Device, DeviceCounters, DeviceKind, DeviceState, Link, MulticastFilter, MulticastMode, Offload,
     OffloadPlace,

@@ -444,7 +444,25 @@ pub fn counters() -> Counters {
             .map(|i| (i.name, i.counters))
             .collect(),
         punted: tally(&[("nd", 40), ("glean", 7)]),
-        punts_refused: tally(&[("glean", 1)]),
+        punts_refused: tally(&[("punt_policed", 1), ("punt_ring_full", 0)]),
+        control_lost: tally(&[("inject_ring_full", 0), ("room_full", 2)]),
+        originated: OriginatedCounters {
+            icmp_errors: 20,
+            icmp_errors_limited: 5,
+            echo_replies: 10,
+            fragmented: 0,
+            resolve_requests: 7,
+        },
+        nd: vec![ProtocolCounters {
+            interface: "lan0".into(),
+            events: tally(&[("resolved", 6), ("solicitations_sent", 9)]),
+            invalid: tally(&[("hop_limit", 1)]),
+        }],
+        ra: vec![ProtocolCounters {
+            interface: "lan0".into(),
+            events: tally(&[("multicast_sent", 12), ("solicitations_received", 5)]),
+            invalid: tally(&[("source_not_link_local", 1)]),
+        }],
         neighbors: vec![
             NeighborCount {
                 interface: "lan0".into(),

@@ -1,29 +1,29 @@
 //! The appliance: the API's questions answered by the engine, the rooms and the workers' counters.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{
-    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, DeviceCounters, Drop, DropAt,
-    ExplainQuery, FamilyCounters, IdlePolicy, Interface, InterfaceCounters, NeighFlush,
-    NeighFlushed, Neighbor, NeighborCount, NeighborOrigin, NudState, RaState, ReloadRequest,
-    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
-    TraceRequest, Worker, WorkerQueue,
+    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, DropAt, ExplainQuery,
+    IdlePolicy, Interface, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState,
+    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
+    Status, TraceEvent, TraceRequest, Worker, WorkerQueue,
 };
-use dataplane::counters::{TrafficSum, WorkerCounters};
+use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
-use dataplane::punt::PuntClass;
-use tables::id::{IfaceId, PortId};
+use tables::id::PortId;
 use tokio::sync::mpsc;
 
 use crate::api::{Appliance, Error};
 use crate::bus::Bus;
 use crate::engine::{Engine, EngineHandle, ReloadOutcome, api_mac};
+use crate::injector::Injector;
 use crate::model::Idle;
 use crate::observe::Observers;
 use crate::protocols::nd;
+use crate::rooms::punt;
 
+mod counters;
 mod ra;
 mod reload;
 
@@ -36,6 +36,10 @@ pub struct Router {
     pub bus: Bus,
     /// Counters, by worker.
     pub counters: Vec<Arc<WorkerCounters>>,
+    /// The way to the workers.
+    pub injector: Arc<Injector>,
+    /// What the punt thread counts.
+    pub punts: Arc<punt::Counters>,
     /// Traces and captures.
     pub observers: Observers,
     /// When the process started.
@@ -55,58 +59,6 @@ impl Router {
     ) -> Result<T, Error> {
         let answer = self.engine.ask(question).await;
         answer.ok_or_else(|| Error::Unavailable("the router is stopping".into()))
-    }
-
-    fn sum(&self, of: impl Fn(&WorkerCounters) -> TrafficSum) -> TrafficSum {
-        let mut sum = TrafficSum::default();
-        for worker in &self.counters {
-            sum += of(worker);
-        }
-        sum
-    }
-
-    fn interface_counters(&self, iface: IfaceId) -> InterfaceCounters {
-        let family = |rx: TrafficSum, tx: TrafficSum| FamilyCounters {
-            rx_packets: rx.packets,
-            rx_bytes: rx.bytes,
-            tx_packets: tx.packets,
-            tx_bytes: tx.bytes,
-        };
-        InterfaceCounters {
-            ipv6: family(
-                self.sum(|w| w.interface(iface).rx6.get()),
-                self.sum(|w| w.interface(iface).tx6.get()),
-            ),
-            ipv4: family(
-                self.sum(|w| w.interface(iface).rx4.get()),
-                self.sum(|w| w.interface(iface).tx4.get()),
-            ),
-        }
-    }
-
-    fn device_counters(&self, port: PortId, stats: dataplane::PortStats) -> DeviceCounters {
-        let rx = self.sum(|w| w.port(port).rx.get());
-        let tx = self.sum(|w| w.port(port).tx.get());
-        DeviceCounters {
-            rx_packets: rx.packets,
-            rx_bytes: rx.bytes,
-            rx_errors: stats.rx_errors,
-            rx_missed: stats.rx_missed,
-            rx_no_mbuf: stats.rx_no_buffer,
-            tx_packets: tx.packets,
-            tx_bytes: tx.bytes,
-            tx_errors: stats.tx_errors,
-        }
-    }
-
-    fn punts(&self, class: PuntClass) -> u64 {
-        let ports = |w: &Arc<WorkerCounters>| {
-            w.ports
-                .iter()
-                .map(|p| p.punts[class.index()].get())
-                .sum::<u64>()
-        };
-        self.counters.iter().map(ports).sum()
     }
 }
 
@@ -342,74 +294,7 @@ impl Appliance for Router {
     }
 
     async fn counters(&self) -> Result<Counters, Error> {
-        let known = self.bus.nd_snapshot().await.neighbors;
-        let (devices, interfaces, routes, mempools, reloads) = self
-            .ask(|engine| {
-                (
-                    engine.device_views(),
-                    engine.interfaces(),
-                    engine.route_counts(),
-                    engine.mempools(),
-                    engine.reload_counters(),
-                )
-            })
-            .await?;
-        let mut states: BTreeMap<(String, &'static str), (NudState, u64)> = BTreeMap::new();
-        let names: BTreeMap<IfaceId, String> = interfaces
-            .iter()
-            .map(|view| (view.id, view.shown.name.clone()))
-            .collect();
-        for neighbor in &known {
-            if let Some(name) = names.get(&neighbor.iface) {
-                let entry = states
-                    .entry((name.clone(), neighbor.state.label()))
-                    .or_insert((nud(neighbor.state), 0));
-                entry.1 += 1;
-            }
-        }
-        let refused = |reason: DropReason| {
-            let ports = |w: &Arc<WorkerCounters>| {
-                w.ports
-                    .iter()
-                    .map(|p| p.drops[reason.index()].get())
-                    .sum::<u64>()
-            };
-            self.counters.iter().map(ports).sum::<u64>()
-        };
-        let refusals = [
-            DropReason::PuntPoliced,
-            DropReason::PuntRingFull,
-            DropReason::PuntTooBig,
-        ];
-        Ok(Counters {
-            devices: devices
-                .into_iter()
-                .map(|(port, device, stats)| (device.name, self.device_counters(port, stats)))
-                .collect(),
-            interfaces: interfaces
-                .iter()
-                .map(|view| (view.shown.name.clone(), self.interface_counters(view.id)))
-                .collect(),
-            punted: PuntClass::ALL
-                .iter()
-                .map(|&c| (c.label().into(), self.punts(c)))
-                .collect(),
-            punts_refused: refusals
-                .iter()
-                .map(|&r| (r.label().into(), refused(r)))
-                .collect(),
-            neighbors: states
-                .into_iter()
-                .map(|((interface, _), (state, count))| NeighborCount {
-                    interface,
-                    state,
-                    count,
-                })
-                .collect(),
-            routes,
-            mempools,
-            reloads,
-        })
+        self.all_counters().await
     }
 
     async fn accounting(&self) -> Result<Vec<Accounting>, Error> {
@@ -448,55 +333,6 @@ impl Appliance for Router {
 
     async fn capture(&self, request: CaptureRequest) -> Result<mpsc::Receiver<Vec<u8>>, Error> {
         self.observers.capture(&self.engine, request).await
-    }
-}
-
-impl Router {
-    /// A worker's books, read when it stood still: two readings that agree. A busy worker is read as it is after a few
-    /// tries; its books may then be off by the packets in flight.
-    async fn quiet_books(&self, worker: usize, counters: &WorkerCounters) -> Accounting {
-        let read = || {
-            let sum = |f: &dyn Fn(&dataplane::counters::PortCounters) -> u64| {
-                counters.ports.iter().map(f).sum()
-            };
-            let books = counters.accounting();
-            let dropped: BTreeMap<String, u64> = DropReason::ALL
-                .iter()
-                .map(|r| (r.label().to_owned(), sum(&|p| p.drops[r.index()].get())))
-                .filter(|(_, n)| *n != 0)
-                .collect();
-            let punted = PuntClass::ALL
-                .iter()
-                .map(|c| (c.label().to_owned(), sum(&|p| p.punts[c.index()].get())))
-                .filter(|(_, n)| *n != 0)
-                .collect();
-            Accounting {
-                worker: worker as u16,
-                rx: books.rx,
-                injected: books.injected,
-                originated: books.originated,
-                taken_over: books.taken_over,
-                tx: books.tx,
-                dropped,
-                punted,
-                consumed: books.consumed,
-                held: books.held,
-                handed_off: books.handed_off,
-                imbalance: 0,
-                balanced: false,
-            }
-            .balance()
-        };
-        let mut last = read();
-        for _ in 0..20 {
-            let again = read();
-            if again == last && again.balanced {
-                return again;
-            }
-            last = again;
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        last
     }
 }
 

@@ -4,6 +4,7 @@
 //! its reader listens; when it ends, by count, by hang-up or by the router's end, the workers are disarmed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,8 +13,8 @@ use api::{
 };
 use dataplane::capture::{CaptureFilter, CaptureReader, MAX_SNAPLEN, PcapngWriter};
 use dataplane::observe::{Filter, Prefix};
-use dataplane::trace::{Assembler, Outcome, Trace};
-use tables::id::{IfaceId, PortId};
+use dataplane::trace::{Assembler, Outcome, Step, Trace};
+use tables::id::{IfaceId, NextHopId, PortId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,7 @@ pub struct Observers {
     captures: Shared<CaptureReader>,
     clock: WallClock,
     stop: CancellationToken,
+    missed: Arc<AtomicU64>,
 }
 
 /// Rings that one asker at a time may have.
@@ -66,7 +68,13 @@ impl Observers {
             captures: Arc::new(Mutex::new(Some(captures))),
             clock: WallClock::start(),
             stop,
+            missed: Arc::default(),
         }
+    }
+
+    /// Trace events thrown away because their reader did not keep up.
+    pub fn missed(&self) -> u64 {
+        self.missed.load(Ordering::Relaxed)
     }
 
     /// Arms a trace.
@@ -84,15 +92,20 @@ impl Observers {
         ask(engine, move |engine| engine.set_trace(Some(filter))).await?;
         let (sender, receiver) = mpsc::channel(WAITING);
         let (engine, stop, clock) = (engine.clone(), self.stop.clone(), self.clock);
+        let missed = self.missed.clone();
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
             let mut left = request.count.unwrap_or(u64::MAX);
             while 0 < left && !sender.is_closed() && !stop.is_cancelled() {
                 for (worker, ring) in rings.rings.iter_mut().enumerate() {
                     while let Some(trace) = ring.pop().filter(|_| 0 < left) {
-                        let event = event(worker, trace, &names, clock);
+                        let next_hops = trace.steps.iter().filter_map(next_hop).collect();
+                        let told = runtime.block_on(tell(&engine, next_hops));
+                        let event = event(worker, trace, &names, &told, clock);
                         if sender.try_send(event).is_ok() {
                             left -= 1;
+                        } else if !sender.is_closed() {
+                            missed.fetch_add(1, Ordering::Relaxed);
                         }
                     }
                 }
@@ -251,7 +264,30 @@ async fn resolve(engine: &EngineHandle, filter: PacketFilter) -> Result<(Filter,
     Ok((armed, names))
 }
 
-fn event(worker: usize, trace: Trace, names: &Names, clock: WallClock) -> TraceEvent {
+/// The next hop that a step's detail is; only the routing stage has one.
+fn next_hop(step: &Step) -> Option<NextHopId> {
+    (step.detail != 0).then_some(NextHopId(step.detail))
+}
+
+/// Next hops in words, as they are now: a moment after the packet.
+async fn tell(engine: &EngineHandle, ids: Vec<NextHopId>) -> HashMap<NextHopId, String> {
+    if ids.is_empty() {
+        return HashMap::new();
+    }
+    let told = move |engine: &mut crate::engine::Engine| {
+        let told = |id: NextHopId| (id, engine.next_hop_told(id));
+        ids.into_iter().map(told).collect()
+    };
+    engine.ask(told).await.unwrap_or_default()
+}
+
+fn event(
+    worker: usize,
+    trace: Trace,
+    names: &Names,
+    next_hops: &HashMap<NextHopId, String>,
+    clock: WallClock,
+) -> TraceEvent {
     let Trace {
         start,
         steps,
@@ -280,11 +316,14 @@ fn event(worker: usize, trace: Trace, names: &Names, clock: WallClock) -> TraceE
             .map(|step| TraceStep {
                 stage: step.stage.into(),
                 verdict: step.verdict.into(),
-                detail: if step.detail == 0 {
-                    String::new()
-                } else {
-                    step.detail.to_string()
-                },
+                detail: next_hop(&step)
+                    .map(|id| {
+                        next_hops
+                            .get(&id)
+                            .cloned()
+                            .unwrap_or_else(|| id.to_string())
+                    })
+                    .unwrap_or_default(),
             })
             .collect(),
         outcome,

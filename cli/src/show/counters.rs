@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use api::{Counters, FamilyCounters};
+use api::{Counters, FamilyCounters, ProtocolCounters};
 
 use crate::paint::Paint;
 use crate::table::{Cell, Table, cell};
@@ -60,14 +60,23 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
             ]);
         }
     }
-    let mut punts = Table::new(["punt class", ">packets", ">refused"]);
+    let mut punts = Table::new(["punt class", ">packets"]);
     for (class, packets) in &c.punted {
-        let refused = c.punts_refused.get(class).copied().unwrap_or(0);
-        punts.row([
-            cell(class),
-            cell(packets),
-            cell(refused).odd_if(refused > 0),
-        ]);
+        punts.row([cell(class), cell(packets)]);
+    }
+    let mut lost = Table::new(["lost to the control plane", ">count"]);
+    for (cause, count) in c.punts_refused.iter().chain(&c.control_lost) {
+        lost.row([cell(cause), cell(count).odd_if(*count > 0)]);
+    }
+    let mut made = Table::new(["made by the workers", ">packets"]);
+    for (what, packets) in [
+        ("icmp errors", c.originated.icmp_errors),
+        ("icmp errors limited", c.originated.icmp_errors_limited),
+        ("echo replies", c.originated.echo_replies),
+        ("fragmented", c.originated.fragmented),
+        ("resolve requests", c.originated.resolve_requests),
+    ] {
+        made.row([Cell::from(what), cell(packets)]);
     }
     let mut pools = Table::new(["buffer pool", ">available", ">in use"]);
     for pool in &c.mempools {
@@ -90,6 +99,16 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
         (devices, "no devices"),
         (interfaces, "no interfaces"),
         (punts, "no punt classes"),
+        (lost, "nothing can be lost"),
+        (made, "nothing is made"),
+        (
+            protocol("neighbour discovery", &c.nd),
+            "no neighbour discovery",
+        ),
+        (
+            protocol("router advertisement", &c.ra),
+            "no router advertisement",
+        ),
         (pools, "no buffer pools"),
         (routes, "no routers"),
         (neighbors, "no neighbours"),
@@ -102,4 +121,19 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
         c.reloads.applied, c.reloads.refused
     );
     out
+}
+
+/// What a protocol has counted so far; events that never happened are left out.
+fn protocol(name: &'static str, counters: &[ProtocolCounters]) -> Table {
+    let mut table = Table::new(["interface", name, ">count"]);
+    for c in counters {
+        for (event, count) in c.events.iter().filter(|(_, count)| **count > 0) {
+            table.row([cell(&c.interface), cell(event), cell(count)]);
+        }
+        for (rule, count) in c.invalid.iter().filter(|(_, count)| **count > 0) {
+            let told = Cell::from(format!("invalid: {rule}"));
+            table.row([cell(&c.interface), told, cell(count).odd_if(true)]);
+        }
+    }
+    table
 }

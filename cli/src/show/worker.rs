@@ -78,11 +78,13 @@ pub(crate) fn accounting(books: &[Accounting], paint: Paint) -> String {
         ">rx",
         ">injected",
         ">originated",
+        ">taken over",
         ">tx",
         ">dropped",
         ">punted",
         ">consumed",
         ">held",
+        ">handed off",
         "balanced",
     ]);
     for b in books {
@@ -96,16 +98,20 @@ pub(crate) fn accounting(books: &[Accounting], paint: Paint) -> String {
             cell(b.rx),
             cell(b.injected),
             cell(b.originated),
+            cell(b.taken_over),
             cell(b.tx),
             cell(b.dropped_total()),
             cell(b.punted_total()),
             cell(b.consumed),
             cell(b.held),
+            cell(b.handed_off),
             Cell::from(balanced).bad_if(!b.balanced),
         ]);
     }
     let mut out = table.render(paint, "no workers");
-    out.push_str("\nrx + injected + originated = tx + dropped + punted + consumed + held\n");
+    out.push_str(
+        "\nrx + injected + originated + taken over = tx + dropped + punted + consumed + held + handed off\n",
+    );
     if !books.iter().all(|b| b.balanced) {
         let _ = writeln!(
             out,

@@ -157,19 +157,13 @@ fn shown(counters: &Counters) -> RaCounters {
         ra_sent_unsolicited: counters.multicast_sent + counters.final_sent,
         ra_sent_solicited: counters.unicast_sent,
         rs_received: counters.solicitations_received,
-        rs_invalid: counters
-            .invalid
-            .iter()
-            .filter(|(rule, _)| rule.starts_with("rs_"))
-            .map(|(_, n)| n)
-            .sum(),
+        rs_invalid: counters.solicitations_invalid,
         ra_received: counters.advertisements_received,
         ra_invalid: counters
             .invalid
-            .iter()
-            .filter(|(rule, _)| !rule.starts_with("rs_"))
-            .map(|(_, n)| n)
-            .sum(),
+            .values()
+            .sum::<u64>()
+            .saturating_sub(counters.solicitations_invalid),
         ra_inconsistent: counters.inconsistent,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Display;
 
-use api::{Accounting, DeviceCounters, FamilyCounters, RaCounters, Worker};
+use api::{Accounting, DeviceCounters, FamilyCounters, ProtocolCounters, RaCounters, Worker};
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::family::number;
-use super::{FAMILIES, Kind, Snapshot};
+use super::{Kind, Snapshot};
 
 /// The samples of a family under construction.
 pub(super) struct Samples {
@@ -78,6 +78,22 @@ impl Samples {
         }
     }
 
+    pub(super) fn events(&mut self, counters: &[ProtocolCounters]) {
+        for on in counters {
+            for (event, count) in &on.events {
+                self.add([&on.interface, event], number(*count));
+            }
+        }
+    }
+
+    pub(super) fn invalid(&mut self, counters: &[ProtocolCounters]) {
+        for on in counters {
+            for (rule, count) in &on.invalid {
+                self.add([&on.interface, rule], number(*count));
+            }
+        }
+    }
+
     pub(super) fn books(&mut self, s: &Snapshot, value: fn(&Accounting) -> f64) {
         for books in &s.accounting {
             self.add([&books.worker], value(books));
@@ -87,7 +103,7 @@ impl Samples {
 
 /// The snapshot in Prometheus's text format.
 pub fn exposition(snapshot: &Snapshot) -> Result<String, prometheus::Error> {
-    let families = FAMILIES.iter().map(|family| {
+    let families = super::families().map(|family| {
         let mut samples = Samples {
             kind: family.kind,
             labels: family.labels,

@@ -1,11 +1,11 @@
 //! Metrics and health: *how does a monitoring system see the appliance?*
 //!
 //! ```text
-//! Prometheus ── HTTP ──► server ──► Snapshot::take(Appliance) ──► FAMILIES ──► text format
+//! Prometheus ── HTTP ──► server ──► Snapshot::take(Appliance) ──► families ──► text format
 //! ```
 //!
 //! Nothing is counted here: a scrape asks the [`Appliance`](crate::api::Appliance) and writes down the answers.
-//! [`FAMILIES`] is the one list of what is exposed: name, type, help, labels and where the numbers come from;
+//! [`families`] is the one list of what is exposed: name, type, help, labels and where the numbers come from;
 //! docs/metrics.md is generated from it.
 //!
 //! Invariant: a label's values are names of the configuration or words of closed lists, never anything that a packet
@@ -19,6 +19,6 @@ mod snapshot;
 mod tests;
 
 pub use exposition::exposition;
-pub use family::{FAMILIES, Family, Kind};
+pub use family::{Family, Kind, families};
 pub use server::{BindError, bind, serve};
 pub use snapshot::Snapshot;

@@ -54,9 +54,11 @@ impl NdTask {
             NdMessage::Snapshot(reply) => {
                 let neighbors = self.machine.neighbors(now());
                 let addresses = self.machine.addresses();
+                let counters = self.machine.counters();
                 let _ = reply.send(NdSnapshot {
                     neighbors,
                     addresses,
+                    counters: counters.map(|(iface, c)| (iface, c.clone())).collect(),
                 });
             }
         }

@@ -17,6 +17,8 @@ counters! {
         option_too_big,
         /// Valid router solicitations received.
         solicitations_received,
+        /// Router solicitations that broke a rule; `invalid` tells which, together with those of advertisements.
+        solicitations_invalid,
         /// Solicitations answered by an advertisement that was already on its way.
         aggregated,
         /// Solicitations answered by multicast because too many hosts were waiting for a unicast answer.

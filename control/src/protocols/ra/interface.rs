@@ -311,7 +311,10 @@ impl Interface {
     pub fn packet(&mut self, cx: &mut Context<'_>, src_mac: MacAddr, packet: &[u8]) {
         let received = match parse_packet(packet) {
             Ok(received) => received,
-            Err(error) => return self.counters.count_invalid(error.class()),
+            Err(error) => {
+                self.counters.solicitations_invalid += u64::from(is_solicitation(packet));
+                return self.counters.count_invalid(error.class());
+            }
         };
         match received.message {
             Message::RouterSolicitation => self.solicitation(cx, src_mac, &received),
@@ -425,4 +428,11 @@ impl Interface {
             foreign: self.foreign.values().cloned().collect(),
         }
     }
+}
+
+/// Whether a packet that failed validation was to be a router solicitation, as far as its first headers tell.
+fn is_solicitation(packet: &[u8]) -> bool {
+    const NEXT_HEADER: usize = 6;
+    const HEADER: usize = 40;
+    packet.get(NEXT_HEADER) == Some(&58) && packet.get(HEADER) == Some(&133)
 }

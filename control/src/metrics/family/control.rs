@@ -1,0 +1,129 @@
+//! The control plane: neighbours, routes, protocols, buffers.
+
+use api::RaCounters;
+
+use super::{Family, counter, gauge, number};
+
+/// Families of the control plane.
+pub(super) const FAMILIES: &[Family] = &[
+    // Control plane
+    gauge(
+        "hextet_neighbors",
+        "Neighbours by interface and state (RFC 4861).",
+        &["interface", "state"],
+        |s, out| {
+            for n in &s.counters.neighbors {
+                out.add([&n.interface, &n.state], number(n.count));
+            }
+        },
+    ),
+    gauge(
+        "hextet_routes",
+        "Installed routes.",
+        &["router", "family"],
+        |s, out| {
+            for r in &s.counters.routes {
+                out.add([&r.router, &"ipv6"], number(r.ipv6));
+                out.add([&r.router, &"ipv4"], number(r.ipv4));
+            }
+        },
+    ),
+    counter(
+        "hextet_nd_events_total",
+        "What neighbour discovery and ARP counted; the event's name says what.",
+        &["interface", "event"],
+        |s, out| out.events(&s.counters.nd),
+    ),
+    counter(
+        "hextet_nd_invalid_total",
+        "Neighbour discovery and ARP packets ignored because they broke a rule (RFC 4861, section 7.1); only pairs \
+         that occurred.",
+        &["interface", "rule"],
+        |s, out| out.invalid(&s.counters.nd),
+    ),
+    counter(
+        "hextet_ra_events_total",
+        "What router advertisement counted; the event's name says what.",
+        &["interface", "event"],
+        |s, out| out.events(&s.counters.ra),
+    ),
+    counter(
+        "hextet_ra_rule_broken_total",
+        "Router solicitations and advertisements ignored because they broke a rule (RFC 4861, section 6.1); only \
+         pairs that occurred.",
+        &["interface", "rule"],
+        |s, out| out.invalid(&s.counters.ra),
+    ),
+    counter(
+        "hextet_ra_sent_total",
+        "Router advertisements sent: by the timer (unsolicited) or because a host asked (solicited).",
+        &["interface", "trigger"],
+        |s, out| {
+            for ra in &s.ra {
+                let RaCounters {
+                    ra_sent_unsolicited,
+                    ra_sent_solicited,
+                    ..
+                } = ra.counters;
+                out.add([&ra.interface, &"unsolicited"], number(ra_sent_unsolicited));
+                out.add([&ra.interface, &"solicited"], number(ra_sent_solicited));
+            }
+        },
+    ),
+    counter(
+        "hextet_ra_received_total",
+        "Other routers' advertisements received.",
+        &["interface"],
+        |s, out| {
+            out.ra(s, |c| c.ra_received);
+        },
+    ),
+    counter(
+        "hextet_ra_invalid_total",
+        "Other routers' advertisements that failed validation (RFC 4861, section 6.1.2).",
+        &["interface"],
+        |s, out| out.ra(s, |c| c.ra_invalid),
+    ),
+    counter(
+        "hextet_ra_inconsistent_total",
+        "Other routers' advertisements that contradict ours (RFC 4861, section 6.2.7).",
+        &["interface"],
+        |s, out| out.ra(s, |c| c.ra_inconsistent),
+    ),
+    counter(
+        "hextet_rs_received_total",
+        "Router solicitations received.",
+        &["interface"],
+        |s, out| {
+            out.ra(s, |c| c.rs_received);
+        },
+    ),
+    counter(
+        "hextet_rs_invalid_total",
+        "Router solicitations that failed validation (RFC 4861, section 6.1.1).",
+        &["interface"],
+        |s, out| out.ra(s, |c| c.rs_invalid),
+    ),
+    gauge(
+        "hextet_mbufs_available",
+        "Packet buffers that are free.",
+        &["pool"],
+        |s, out| {
+            s.counters
+                .mempools
+                .iter()
+                .for_each(|p| out.add([&p.name], number(p.available)));
+        },
+    ),
+    gauge(
+        "hextet_mbufs_in_use",
+        "Packet buffers that hold a packet, or wait in a receive queue for one.",
+        &["pool"],
+        |s, out| {
+            s.counters
+                .mempools
+                .iter()
+                .for_each(|p| out.add([&p.name], number(p.in_use)))
+        },
+    ),
+];
