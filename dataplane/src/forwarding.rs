@@ -101,6 +101,8 @@ pub struct Interface {
     pub ip4: bool,
     /// Own link-local addresses; link-local destinations never meet the routing table.
     pub link_local: Vec<Ipv6Addr>,
+    /// Own anycast addresses: no answer comes from one (RFC 4443 2.2, 4.2).
+    pub anycast6: Vec<Ipv6Addr>,
     /// Source of ICMPv6 errors: a global address of the interface, or of its router (RFC 4443 2.2).
     pub icmp_source6: Option<Ipv6Addr>,
     /// Source of ICMP errors (RFC 1812 4.3.2.4).
@@ -137,6 +139,7 @@ impl Interface {
             ip6: true,
             ip4: true,
             link_local: Vec::new(),
+            anycast6: Vec::new(),
             icmp_source6: None,
             icmp_source4: None,
             groups6: Vec::new(),

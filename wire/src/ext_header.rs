@@ -358,5 +358,35 @@ pub fn router_alert(packet: &[u8], chain: &Chain) -> Option<u16> {
     })
 }
 
+/// Where the first option stands that its node may not pass over (RFC 8200 section 4.2): one that is not known here and
+/// whose type does not begin with the bits 00. Hop-by-hop and destination options up to the chain's end are looked at.
+pub fn refused_option(packet: &[u8], chain: &Chain) -> Option<usize> {
+    let mut next = Protocol(*packet.get(6)?);
+    let mut at = Ipv6Header::LEN;
+    while at < chain.offset {
+        let &[following, units] = packet.get(at..)?.first_chunk()?;
+        let len = match next {
+            Protocol::FRAGMENT => 8,
+            Protocol::AH => 8 + usize::from(units) * 4,
+            _ => 8 + usize::from(units) * 8,
+        };
+        if matches!(next, Protocol::HOP_BY_HOP | Protocol::DESTINATION_OPTIONS) {
+            let (mut place, end) = (at + 2, at + len);
+            while place < end {
+                let kind = *packet.get(place)?;
+                if kind >> 6 != 0 {
+                    return Some(place);
+                }
+                place += match kind {
+                    option::PAD1 => 1,
+                    _ => 2 + usize::from(*packet.get(place + 1)?),
+                };
+            }
+        }
+        (next, at) = (Protocol(following), at + len);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests;

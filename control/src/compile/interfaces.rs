@@ -68,6 +68,12 @@ pub fn view(
         } else {
             Vec::new()
         },
+        anycast6: interface
+            .anycast
+            .iter()
+            .copied()
+            .chain(interface.subnet_router_anycast())
+            .collect(),
         icmp_source6: sources.0,
         icmp_source4: sources.1,
         groups6: groups6(interface, mac).into_iter().collect(),

@@ -18,6 +18,7 @@ use crate::icmp::message::{self, V4_HEAD, V6_HEAD};
 use crate::icmp::permit::{self, Arrival};
 use crate::icmp::{Cause, Code, source};
 use crate::stages::answer::{self, Asker, copy_from};
+use crate::stages::local::is_anycast;
 use crate::stages::route::{destination4, destination6, source4, source6};
 use crate::state::{Context, WorkerState};
 
@@ -142,7 +143,8 @@ fn answer6(
     permit::v6(packet, cause, arrival).ok()?;
     let host = Ipv6Addr::from_bits(source6(&offender, meta));
     let addressed = Ipv6Addr::from_bits(destination6(&offender, meta));
-    let own = if was_ours(meta.reason) && !addressed.is_multicast() {
+    let unicast = !addressed.is_multicast() && !is_anycast(cx, &offender, meta);
+    let own = if was_ours(meta.reason) && unicast {
         addressed
     } else {
         let own = interface

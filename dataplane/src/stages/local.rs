@@ -8,6 +8,7 @@
 //! LIMIT: fragments for us are not reassembled.
 
 use dpdk::Mbuf;
+use tables::next_hop::NextHopKind;
 use wire::addr::{v4, v6};
 use wire::checksum::Sum;
 use wire::ext_header;
@@ -61,7 +62,7 @@ pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
         let interface = cx.forwarding.interface(meta.iface);
         let verdict = match meta.family {
-            Family::V6 => ip6(&mbuf, &meta, interface),
+            Family::V6 => ip6(&mbuf, &meta, interface, is_anycast(cx, &mbuf, &meta)),
             Family::V4 => ip4(&mbuf, &meta, interface),
             Family::Arp => Verdict::Punt(PuntClass::Arp),
         };
@@ -75,7 +76,16 @@ pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     }
 }
 
-fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
+/// Whether an IPv6 packet went to an anycast address of ours: the interface that owns it stands in the next hop.
+pub(super) fn is_anycast(cx: &Context<'_>, mbuf: &Mbuf, meta: &Meta) -> bool {
+    let next_hop = cx.next_hops.get(meta.next_hop);
+    let owner = cx.forwarding.interface(next_hop.iface);
+    let address = || destination6(mbuf, meta);
+    next_hop.kind == NextHopKind::Local
+        && owner.is_some_and(|owner| owner.anycast6.iter().any(|own| own.to_bits() == address()))
+}
+
+fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, anycast: bool) -> Verdict {
     let destination = destination6(mbuf, meta);
     let link_local = |interface: &Interface| {
         interface
@@ -101,15 +111,24 @@ fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
             return Verdict::Drop(DropReason::Ip6ExtensionTruncated);
         };
         next_header_at = chain.protocol_field as u32;
-        // RFC 8200 section 4.4: no routing type is processed here; the pointer is to the type.
-        if let Some(routing) = chain.routing
-            && routing.segments_left > 0
+        // Headers are processed in their order (RFC 8200 section 4).
+        let routed_at = chain.routing.filter(|r| r.segments_left > 0).map(|r| r.at);
+        if let Some(at) = ext_header::refused_option(packet, &chain)
+            && routed_at.is_none_or(|routed_at| at < routed_at)
         {
-            return Verdict::Refuse(DropReason::Ip6RoutingHeader, routing.at as u32 + 2);
+            // RFC 8200 section 4.2: 01 is discarded in silence, 10 and 11 are answered.
+            return match packet.get(at).map_or(0, |kind| kind >> 6) {
+                0b01 => Verdict::Drop(DropReason::Ip6OptionUnknown),
+                _ => Verdict::Refuse(DropReason::Ip6OptionUnknown, at as u32),
+            };
+        }
+        // RFC 8200 section 4.4: no routing type is processed here; the pointer is to the type.
+        if let Some(at) = routed_at {
+            return Verdict::Refuse(DropReason::Ip6RoutingHeader, at as u32 + 2);
         }
     }
     match meta.protocol {
-        icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination),
+        icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
         NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
         protocol => {
             let joined =
@@ -153,7 +172,13 @@ fn is_mld_for_routers(mbuf: &Mbuf, meta: &Meta) -> bool {
         )
 }
 
-fn icmp6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, destination: u128) -> Verdict {
+fn icmp6(
+    mbuf: &Mbuf,
+    meta: &Meta,
+    interface: Option<&Interface>,
+    destination: u128,
+    anycast: bool,
+) -> Verdict {
     let Some(&[kind, code, _, _]) = upper(mbuf, meta) else {
         return Verdict::Drop(DropReason::IcmpMalformed);
     };
@@ -176,7 +201,7 @@ fn icmp6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, destination: u
             Verdict::Drop(DropReason::IcmpMalformed)
         }
         icmp::V6_ECHO_REQUEST => {
-            let from = echo_source6(source, destination, interface);
+            let from = echo_source6(source, destination, interface, anycast);
             from.map_or(Verdict::Drop(DropReason::IcmpIgnored), Verdict::Echo6)
         }
         NEIGHBOUR_SOLICITATION | NEIGHBOUR_ADVERTISEMENT => discovery(PuntClass::Nd),
@@ -188,15 +213,22 @@ fn icmp6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, destination: u
     }
 }
 
-/// The address an echo request is answered from (RFC 4443 section 4.2); `None` if it is not answered.
-fn echo_source6(source: u128, destination: u128, interface: Option<&Interface>) -> Option<u128> {
+/// The address an echo request is answered from; `None` if it is not answered. RFC 4443 section 4.2: a group or anycast
+/// address does not name its answerer, so a unicast address of the receiving interface does.
+fn echo_source6(
+    source: u128,
+    destination: u128,
+    interface: Option<&Interface>,
+    anycast: bool,
+) -> Option<u128> {
     if v6::is_unspecified(source) || v6::is_multicast(source) {
         return None;
     }
-    if !v6::is_multicast(destination) {
+    let group = v6::is_multicast(destination);
+    if !group && !anycast {
         return Some(destination);
     }
-    let interface = interface.filter(|interface| interface.echo_multicast)?;
+    let interface = interface.filter(|interface| anycast || interface.echo_multicast)?;
     let own = interface
         .link_local
         .iter()

@@ -226,3 +226,33 @@ fn options_skip_padding_and_stop_at_a_fault() {
     assert_eq!(read(&[UDP, 0, 0x3e, 9, 0, 0, 0, 0]), []);
     assert_eq!(read(&[UDP]), []);
 }
+
+#[test]
+fn the_first_option_that_may_not_be_passed_over_is_found() {
+    let find = |next: Protocol, payload: &[u8]| {
+        let packet = packet(next, payload);
+        let chain = walk(&packet).unwrap();
+        refused_option(&packet, &chain)
+    };
+    let (hop, dst) = (Protocol::HOP_BY_HOP, Protocol::DESTINATION_OPTIONS);
+    // Padding, a router alert and unknown options of type 00: nothing to refuse.
+    assert_eq!(find(hop, &[17, 0, 5, 2, 0, 0, 1, 0]), None);
+    assert_eq!(find(dst, &[17, 0, 0, 0, 0x1e, 1, 0xff, 0]), None);
+    // Offsets count from the IPv6 header.
+    assert_eq!(find(dst, &[17, 0, 0, 0x40, 1, 7, 1, 0]), Some(43));
+    assert_eq!(find(hop, &[17, 0, 0xc2, 4, 0, 0, 0, 0]), Some(42));
+    // Behind other headers, and not what is only data of an option.
+    let behind = [
+        60, 0, 1, 4, 0xc0, 0xc0, 0xc0, 0xc0, 17, 0, 1, 1, 0x80, 0x80, 1, 7,
+    ];
+    assert_eq!(find(hop, &behind), Some(53));
+    let fragment = [60, 0, 0, 0, 0, 0, 0, 1, 17, 0, 0x80, 4, 0, 0, 0, 0];
+    assert_eq!(find(Protocol::FRAGMENT, &fragment), Some(50));
+    let ah = [
+        60, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 17, 0, 0x80, 4, 0, 0, 0, 0,
+    ];
+    assert_eq!(find(Protocol::AH, &ah), Some(54));
+    // An option that runs past its header is none; nor is the upper layer looked at.
+    assert_eq!(find(dst, &[17, 0, 0x1e, 9, 0x80, 0, 0, 0]), None);
+    assert_eq!(find(Protocol::UDP, &[0xc0; 8]), None);
+}

@@ -299,6 +299,58 @@ fn who_asks_for_a_closed_port_or_protocol_is_told() {
     assert_eq!(refused(&behind, R::Ip6RoutingHeader), (4, 0, 42));
 }
 
+/// An echo request with one option of this type in a destination options header.
+fn with_option(kind: u8, source: &str, destination: &str) -> Vec<u8> {
+    let mut request = echo(source, destination, 10);
+    request[6] = 60;
+    request[5] += 8;
+    request.splice(40..40, [58, 0, kind, 4, 0, 0, 0, 0]);
+    request
+}
+
+#[test]
+fn unknown_options_are_treated_as_their_types_say() {
+    // RFC 8200 section 4.2: 00 passed over, 01 silence, 10 answered, 11 answered unless it went to a group.
+    let mut bed = Testbed::new();
+    let request = with_option(0x1e, HOST6, OWN6);
+    bed.hear_host(&request);
+    check_reply6(&bed.reply(), &request, 48, OWN6, HOST6);
+    drop(bed);
+    dropped(&with_option(0x5e, HOST6, OWN6), R::Ip6OptionUnknown);
+    for kind in [0x9e, 0xde] {
+        let request = with_option(kind, HOST6, OWN6);
+        assert_eq!(refused(&request, R::Ip6OptionUnknown), (4, 2, 42));
+    }
+    dropped(&with_option(0xde, HOST6, "ff02::1"), R::Ip6OptionUnknown);
+    let mut bed = Testbed::new();
+    let request = with_option(0x9e, HOST6, "ff02::1");
+    bed.receive(LAN, &[&framed(ALL_NODES_MAC, HOST_MAC, &request)]);
+    let reply = bed.reply();
+    assert_eq!((reply[40], reply[41], reply[47]), (4, 2, 42));
+    assert_eq!(reply[8..24], v6(OWN6).octets());
+}
+
+#[test]
+fn no_answer_comes_from_an_anycast_address() {
+    const ANYCAST: &str = "2001:db8:1::";
+    let mut bed = Testbed::new();
+    bed.configure_lan(|lan| lan.anycast6 = vec![v6(ANYCAST)]);
+    let own = tables::next_hop::NextHop {
+        iface: LAN_IFACE,
+        ..tables::next_hop::NextHop::of_kind(tables::next_hop::NextHopKind::Local)
+    };
+    bed.route(ANYCAST, 128, own);
+    let mut request = echo(HOST6, ANYCAST, 10);
+    bed.hear_host(&request);
+    check_reply6(&bed.reply(), &request, 40, OWN6, HOST6);
+    request = udp(HOST6, ANYCAST, 64, 10);
+    bed.hear_host(&request);
+    let error = bed.reply();
+    assert_eq!((error[40], error[41]), (1, 4));
+    assert_eq!(error[8..24], v6(OWN6).octets());
+    assert_eq!(error[48..], request);
+}
+
 #[test]
 fn protocols_of_the_control_plane_are_punted_by_class() {
     let check = |packet: &[u8], class: PuntClass| {
