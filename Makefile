@@ -30,7 +30,7 @@ conformance: ## the 22 rows: which are closed
 	@tools/conformance.sh
 
 docs: ## regenerate the generated documents
-	HEXTET_BLESS=1 cargo nextest run -E 'test(docs)'
+	HEXTET_BLESS=1 cargo nextest run -p dataplane -p control -p cli --no-fail-fast -E 'test(doc) or test(metrics) or test(table) or binary(hextetctl)'
 
 fmt: ## format the code
 	cargo fmt --all
