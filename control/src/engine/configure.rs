@@ -157,7 +157,9 @@ impl Engine {
                 .collect();
             self.edit_routes(vrf, edits);
         }
-        self.settle_api_routes();
+        if !(changes.routers.is_empty() && changes.interfaces.is_empty()) {
+            self.settle_api_routes();
+        }
         // Only now, because it tells the interfaces.
         self.look_at_links();
         self.publish_forwarding();
