@@ -35,31 +35,34 @@ const AHEAD: usize = 8;
 pub struct Lane {
     v6: Plain<u128>,
     v4: Plain<u32>,
-    sending: Sending,
+    ways: Ways,
 }
 
-/// Packets ready to leave, and how.
-struct Sending {
-    out: Vec<Mbuf>,
-    ways: [Way; BURST],
-}
+/// How the packets that are ready leave.
+type Ways = [Way; BURST];
 
-/// Plain packets by number, and their next hops.
-type Routed<'a> = (&'a [u8], &'a [NextHopId]);
+/// Plain packets, and their next hops.
+type Routed<'a> = (&'a [Noted], &'a [NextHopId]);
 
 /// The plain packets of one family.
 struct Plain<A> {
     len: usize,
-    numbers: [u8; BURST],
+    noted: [Noted; BURST],
     to: [A; BURST],
     next_hops: [NextHopId; BURST],
 }
 
-/// By what a packet leaves.
+/// A packet's number in its frame and the bytes of its IP packet.
+#[derive(Clone, Copy, Default)]
+struct Noted {
+    number: u16,
+    len: u16,
+}
+
+/// By what a packet leaves, and the bytes of its IP packet.
 #[derive(Clone, Copy, Default)]
 struct Way {
-    port: PortId,
-    iface: IfaceId,
+    next_hop: NextHopId,
     len: u32,
 }
 
@@ -67,17 +70,17 @@ impl<A: Copy + Default> Plain<A> {
     fn new() -> Self {
         Self {
             len: 0,
-            numbers: [0; BURST],
+            noted: [Noted::default(); BURST],
             to: [A::default(); BURST],
             next_hops: [NextHopId(0); BURST],
         }
     }
 
-    /// Notes packet `number`; it counts only if it is `plain`, so that no branch is needed.
+    /// Notes a packet; it counts only if it is `plain`, so that no branch is needed.
     #[inline(always)]
-    fn note(&mut self, number: usize, to: A, plain: bool) {
+    fn note(&mut self, noted: Noted, to: A, plain: bool) {
         let place = self.len & (BURST - 1);
-        self.numbers[place] = number as u8;
+        self.noted[place] = noted;
         self.to[place] = to;
         self.len += plain as usize;
     }
@@ -86,7 +89,7 @@ impl<A: Copy + Default> Plain<A> {
     fn look_up(&mut self, lookup: impl FnOnce(&[A], &mut [NextHopId])) -> Routed<'_> {
         let n = self.len.min(BURST);
         lookup(&self.to[..n], &mut self.next_hops[..n]);
-        (&self.numbers[..n], &self.next_hops[..n])
+        (&self.noted[..n], &self.next_hops[..n])
     }
 }
 
@@ -96,10 +99,7 @@ impl Lane {
         Box::new(Self {
             v6: Plain::new(),
             v4: Plain::new(),
-            sending: Sending {
-                out: Vec::with_capacity(BURST),
-                ways: [Way::default(); BURST],
-            },
+            ways: [Way::default(); BURST],
         })
     }
 
@@ -117,15 +117,15 @@ impl Lane {
             return enter_all(frame, port);
         };
         let received = (frame.len() as u64, self.classify(frame, interface, port));
-        let Self { v6, v4, sending } = self;
+        let Self { v6, v4, ways } = self;
         let vrf = interface.vrf;
         if v6.len > 0 {
             let routed = v6.look_up(|to, out| cx.lpm6.lookup_burst(cx.reader, vrf, to, out));
-            forward::<true>(cx, frame, w, interface, routed, sending);
+            forward::<true>(cx, frame, w, interface, routed, ways);
         }
         if v4.len > 0 {
             let routed = v4.look_up(|to, out| cx.lpm4.lookup_burst(cx.reader, vrf, to, out));
-            forward::<false>(cx, frame, w, interface, routed, sending);
+            forward::<false>(cx, frame, w, interface, routed, ways);
         }
         received
     }
@@ -133,44 +133,53 @@ impl Lane {
     /// Notes the plain packets by family, and enters the others; the bytes of all.
     #[inline(always)]
     fn classify(&mut self, frame: &mut Frame, interface: &Interface, port: PortId) -> u64 {
-        let mut bytes = 0;
         self.v6.len = 0;
         self.v4.len = 0;
         let own = mac_bits(&interface.mac);
-        let n = frame.len();
-        for mbuf in &frame.mbufs()[..n.min(AHEAD)] {
+        let (ip6, ip4) = (interface.ip6, interface.ip4);
+        let mbufs = frame.mbufs();
+        let n = mbufs.len().min(BURST);
+        let (mut bytes, mut odd) = (0, 0u64);
+        for mbuf in &mbufs[..n.min(AHEAD)] {
             mbuf.prefetch_data();
         }
-        for number in 0..n {
-            let mbufs = frame.mbufs();
-            if let Some(later) = mbufs.get(number + 2 * AHEAD) {
-                later.prefetch();
-            }
-            if let Some(later) = mbufs.get(number + AHEAD) {
-                later.prefetch_data();
-            }
-            let mbuf = mbufs[number];
+        for (number, mbuf) in mbufs[..n].iter().enumerate() {
+            // Beyond the end the last one is asked for again: cheaper than a branch.
+            mbufs[(number + 2 * AHEAD).min(n - 1)].prefetch();
+            mbufs[(number + AHEAD).min(n - 1)].prefetch_data();
             bytes += u64::from(mbuf.pkt_len());
-            let plain = match plain6(&mbuf, own) {
-                Some((to, plain)) => {
-                    let plain = plain & interface.ip6;
-                    self.v6.note(number, to, plain);
+            let noted = |len: u32| Noted {
+                number: number as u16,
+                len: len as u16,
+            };
+            let plain = match plain6(mbuf, own) {
+                Some((to, len, plain)) => {
+                    let plain = plain & ip6;
+                    self.v6.note(noted(len), to, plain);
                     plain
                 }
-                None => match plain4(&mbuf, own) {
-                    Some((to, plain)) => {
-                        let plain = plain & interface.ip4;
-                        self.v4.note(number, to, plain);
+                None => match plain4(mbuf, own) {
+                    Some((to, len, plain)) => {
+                        let plain = plain & ip4;
+                        self.v4.note(noted(len), to, plain);
                         plain
                     }
                     None => false,
                 },
             };
-            if !plain {
-                frame.enter(number, port);
-            }
+            odd |= u64::from(!plain) << number;
         }
+        enter_odd(frame, odd, port);
         bytes
+    }
+}
+
+/// Has the packets whose bits are set wait for the parse stage.
+#[inline(always)]
+fn enter_odd(frame: &mut Frame, mut odd: u64, port: PortId) {
+    while odd != 0 {
+        frame.enter(odd.trailing_zeros() as usize, port);
+        odd &= odd - 1;
     }
 }
 
@@ -234,32 +243,34 @@ static UPPER_LAYER: [bool; 256] = {
     table
 };
 
-/// The destination of an IPv6 packet, and whether it is plain. `None` if it is no IPv6 packet or too short.
+/// Destination and length of an IPv6 packet, and whether it is plain. `None` if it is no IPv6 packet or too short.
 #[inline(always)]
-fn plain6(mbuf: &Mbuf, own: u64) -> Option<(u128, bool)> {
+fn plain6(mbuf: &Mbuf, own: u64) -> Option<(u128, u32, bool)> {
     let header = mbuf.data().first_chunk::<{ LINK + 40 }>()?;
     // EtherType and version at once.
     if u32::from_le_bytes(at(header, 12)) & 0x00f0_ffff != 0x0060_dd86 {
         return None;
     }
     let destination = u128::from_be_bytes(at(header, LINK + 24));
-    let len = u32::from(u16::from_be_bytes(at(header, LINK + 4))) + (LINK + 40) as u32;
+    let len = u32::from(u16::from_be_bytes(at(header, LINK + 4))) + 40;
     let source = u16::from_be_bytes(at(header, LINK + 8));
     // Everything but 0000::/16 (unspecified, loopback, mapped) and fe80::/9 upwards (link-local, multicast).
     let routable = |hi: u16| hi.wrapping_sub(1) < 0xfe7f;
     let plain = for_us(header, own)
         & ordinary(mbuf)
-        & (len <= mbuf.pkt_len())
+        & (len + LINK as u32 <= mbuf.pkt_len())
+        // A jumbo frame's, or more than the length noted can hold.
+        & (len <= u32::from(u16::MAX))
         & (header[LINK + 7] > 1)
         & UPPER_LAYER[header[LINK + 6] as usize]
         & routable(source)
         & routable((destination >> 112) as u16);
-    Some((destination, plain))
+    Some((destination, len, plain))
 }
 
-/// The destination of an IPv4 packet, and whether it is plain. `None` if it is no IPv4 packet or too short.
+/// Destination and length of an IPv4 packet, and whether it is plain. `None` if it is no IPv4 packet or too short.
 #[inline(always)]
-fn plain4(mbuf: &Mbuf, own: u64) -> Option<(u32, bool)> {
+fn plain4(mbuf: &Mbuf, own: u64) -> Option<(u32, u32, bool)> {
     let header = mbuf.data().first_chunk::<{ LINK + 20 }>()?;
     // EtherType, version and a header without options at once.
     if u32::from_le_bytes(at(header, 12)) & 0x00ff_ffff != 0x0045_0008 {
@@ -281,7 +292,7 @@ fn plain4(mbuf: &Mbuf, own: u64) -> Option<(u32, bool)> {
         & routable(source)
         & routable(destination)
         & intact(mbuf, header);
-    Some((destination, plain))
+    Some((destination, len, plain))
 }
 
 /// Whether the IPv4 header's checksum is right, by the device's word or our own sum.
@@ -304,10 +315,9 @@ fn forward<const V6: bool>(
     frame: &mut Frame,
     w: &mut WorkerState,
     interface: &Interface,
-    (numbers, next_hops): Routed<'_>,
-    Sending { out, ways }: &mut Sending,
+    (noted, next_hops): Routed<'_>,
+    ways: &mut Ways,
 ) {
-    let family = if V6 { Family::V6 } else { Family::V4 };
     let port = interface.port;
     // Out of this interface a redirect may be due: the graph's business.
     let back = if interface.redirects {
@@ -315,98 +325,91 @@ fn forward<const V6: bool>(
     } else {
         IfaceId(0)
     };
-    let (mut bytes, mut frame_bytes, mut mixed) = (0, 0, 0);
-    out.clear();
-    for (&number, &id) in numbers.iter().zip(next_hops) {
-        let mut mbuf = frame.mbufs()[number as usize];
-        let (mut id, mut next_hop) = (id, cx.next_hops.get(id));
+    let table = cx.next_hops;
+    let counters = &*w.counters;
+    let mbufs = frame.mbufs();
+    let Some(&any) = mbufs.first() else { return };
+    // A place that is not yet filled holds some packet: it is never looked at.
+    let mut out = [any; BURST];
+    let (mut n, mut bytes, mut frame_bytes) = (0, 0, 0);
+    let (mut first, mut mixed, mut odd) = (None, 0, 0u64);
+    for (&Noted { number, len }, &id) in noted.iter().zip(next_hops) {
+        let number = number as usize;
+        let (mut mbuf, len) = (mbufs[number], u32::from(len));
+        let (mut id, mut next_hop) = (id, table.get(id));
         if next_hop.kind == NextHopKind::Group {
             id = choose::<V6>(cx, &mbuf, id);
-            next_hop = cx.next_hops.get(id);
+            next_hop = table.get(id);
         }
-        let len = ip_len::<V6>(&mbuf);
         let more = (next_hop.kind != NextHopKind::Forward)
             | (len > u32::from(next_hop.mtu))
             | (next_hop.iface == back)
             | (mbuf.headroom() < 8);
-        if more {
-            frame.enter(number as usize, port);
+        if more || !rewrite::<V6>(&mut mbuf, next_hop) {
+            odd |= 1 << number;
             continue;
         }
-        if mbuf.pkt_len() != len + LINK as u32 {
+        let length = len + u32::from(next_hop.header_len);
+        if mbuf.pkt_len() != length {
             // Padding. Cannot fail: the packet is longer.
-            let _ = mbuf.truncate(len + LINK as u32);
+            let _ = mbuf.truncate(length);
         }
-        rewrite(&mut mbuf, next_hop, family);
-        w.counters.next_hop(id).add(1, u64::from(len));
-        let way = Way {
-            port: next_hop.port,
-            iface: next_hop.iface,
-            len,
-        };
-        ways[out.len() & (BURST - 1)] = way;
-        mixed |= (way.port.0 ^ ways[0].port.0) | (way.iface.0 ^ ways[0].iface.0);
+        counters.next_hop(id).add(1, u64::from(len));
+        let place = n & (BURST - 1);
+        out[place] = mbuf;
+        ways[place] = Way { next_hop: id, len };
+        n += 1;
+        let to = u32::from(next_hop.port.0) << 16 | u32::from(next_hop.iface.0);
+        mixed |= to ^ *first.get_or_insert(to);
         bytes += u64::from(len);
-        frame_bytes += u64::from(len) + u64::from(next_hop.header_len);
-        out.push(mbuf);
+        frame_bytes += u64::from(length);
     }
-    let n = out.len() as u64;
-    if n == 0 {
-        return;
-    }
-    let received = w.counters.interface(interface.id);
+    enter_odd(frame, odd, port);
+    let Some(first) = first else { return };
+    let out = &out[..n.min(BURST)];
+    let received = counters.interface(interface.id);
     let received = if V6 { &received.rx6 } else { &received.rx4 };
-    received.add(n, bytes);
-    w.counters.run.lane.add(n);
-    let Way {
-        port: to, iface, ..
-    } = ways[0];
+    received.add(n as u64, bytes);
+    counters.run.lane.add(n as u64);
+    let (to, iface) = (PortId((first >> 16) as u16), IfaceId(first as u16));
     let direct = mixed == 0 && w.tx.is_idle(to);
     match w.tx.queue(to) {
         Some(queue) if direct => {
-            let sent = w.counters.interface(iface);
+            let sent = counters.interface(iface);
             let sent = if V6 { &sent.tx6 } else { &sent.tx4 };
-            sent.add(n, bytes);
-            let took = transmit(queue, out, frame_bytes, w.counters.port(to));
+            sent.add(n as u64, bytes);
+            let took = transmit(queue, out, frame_bytes, counters.port(to));
             for mbuf in &out[took..] {
-                w.counters.port(port).drops[DropReason::TxFull.index()].add(1);
+                counters.port(port).drops[DropReason::TxFull.index()].add(1);
                 w.trash.put(*mbuf);
             }
         }
         _ => {
             for (mbuf, way) in out.iter().zip(&*ways) {
-                let sent = w.counters.interface(way.iface);
+                let next_hop = table.get(way.next_hop);
+                let sent = counters.interface(next_hop.iface);
                 let sent = if V6 { &sent.tx6 } else { &sent.tx4 };
                 sent.add(1, u64::from(way.len));
-                w.tx.put(way.port, *mbuf, port, &w.counters, &mut w.trash);
+                w.tx.put(next_hop.port, *mbuf, port, counters, &mut w.trash);
             }
         }
     }
 }
 
-/// Bytes of the IP packet, as its header says.
+/// Readies a packet for its next hop. False if it is too short or lacks headroom, which the caller has ruled out.
 #[inline(always)]
-fn ip_len<const V6: bool>(mbuf: &Mbuf) -> u32 {
-    let offset = if V6 { LINK + 4 } else { LINK + 2 };
-    match mbuf.data().first_chunk::<{ LINK + 20 }>() {
-        Some(header) if V6 => 40 + u32::from(u16::from_be_bytes(at(header, offset))),
-        Some(header) => u32::from(u16::from_be_bytes(at(header, offset))),
-        None => 0,
-    }
-}
-
-#[inline(always)]
-fn rewrite(mbuf: &mut Mbuf, next_hop: &NextHop, family: Family) {
+fn rewrite<const V6: bool>(mbuf: &mut Mbuf, next_hop: &NextHop) -> bool {
+    let family = if V6 { Family::V6 } else { Family::V4 };
+    let Some(header) = mbuf.data_mut().first_chunk_mut::<{ LINK + 20 }>() else {
+        return false;
+    };
+    decrement(&mut header[LINK..], family);
     if next_hop.header_len as usize == LINK {
         // The EtherType is right already.
-        if let Some(header) = mbuf.data_mut().first_chunk_mut::<12>() {
-            header.copy_from_slice(&next_hop.header[..12]);
-        }
-        decrement(&mut mbuf.data_mut()[LINK..], family);
+        header[..12].copy_from_slice(&next_hop.header[..12]);
+        true
     } else {
-        decrement(&mut mbuf.data_mut()[LINK..], family);
-        // Cannot fail: there is headroom for two tags.
-        let _ = encapsulate(mbuf, LINK as u16, next_hop, family);
+        encapsulate(mbuf, LINK as u16, next_hop, family)
     }
 }
 

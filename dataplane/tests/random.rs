@@ -69,7 +69,9 @@ proptest! {
                 outcome.punted.extend(after.punted);
                 outcome.counters = after.counters;
             }
+            // Packets that the lane does not take may be overtaken by those that it takes.
             outcome.sent.sort();
+            outcome.punted.sort_by_key(|(class, bytes)| (class.index(), bytes.clone()));
             outcome
         });
         prop_assert_eq!(&outcomes[0], &outcomes[1]);
