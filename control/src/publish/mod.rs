@@ -260,7 +260,8 @@ impl Publisher {
         if self.installed.get(&key) == Some(&target) {
             return Ok(());
         }
-        let id = self.acquire(&target)?;
+        let old = self.installed.get(&key).cloned();
+        let id = self.acquire(&target, old.as_ref())?;
         if let Err(error) = self.write(vrf, prefix, Some(id)) {
             self.release(&target);
             return Err(error);

@@ -79,8 +79,13 @@ impl Target {
 }
 
 impl Publisher {
-    /// The next-hop id of a target, counted as used once more.
-    pub(super) fn acquire(&mut self, target: &Target) -> Result<NextHopId, PublishError> {
+    /// The next-hop id of a target, counted as used once more. A group that takes the place of the group `old` keeps
+    /// the flows of the members they share where they are.
+    pub(super) fn acquire(
+        &mut self,
+        target: &Target,
+        old: Option<&Target>,
+    ) -> Result<NextHopId, PublishError> {
         let interface = |iface: &IfaceId| {
             let known = self.interfaces.get(iface);
             known.ok_or(PublishError::Interface(*iface))
@@ -92,7 +97,13 @@ impl Publisher {
             Target::Connected(iface) => Ok(interface(iface)?.glean),
             Target::Local(iface) => Ok(interface(iface)?.local),
             Target::Gateway(iface, address) => self.acquire_gateway(*iface, *address),
-            Target::Group(hops) => self.acquire_group(hops),
+            Target::Group(hops) => {
+                let like = match old {
+                    Some(Target::Group(old)) => self.groups.get(old).map(|group| group.index),
+                    _ => None,
+                };
+                self.acquire_group(hops, like)
+            }
         }
     }
 
@@ -115,13 +126,17 @@ impl Publisher {
         Ok(id)
     }
 
-    fn acquire_group(&mut self, hops: &[Hop]) -> Result<NextHopId, PublishError> {
+    fn acquire_group(
+        &mut self,
+        hops: &[Hop],
+        like: Option<u16>,
+    ) -> Result<NextHopId, PublishError> {
         if let Some(group) = self.groups.get_mut(hops) {
             group.users += 1;
             return Ok(group.id);
         }
         let mut members = Vec::with_capacity(hops.len());
-        match self.make_group(hops, &mut members) {
+        match self.make_group(hops, like, &mut members) {
             Ok(group) => {
                 let id = group.id;
                 self.groups.insert(hops.to_vec(), group);
@@ -140,6 +155,7 @@ impl Publisher {
     fn make_group(
         &mut self,
         hops: &[Hop],
+        like: Option<u16>,
         members: &mut Vec<Member>,
     ) -> Result<Group, PublishError> {
         for hop in hops {
@@ -147,7 +163,20 @@ impl Publisher {
             let weight = hop.weight.into();
             members.push(Member { next_hop, weight });
         }
-        let index = self.tables.groups.alloc(members)?;
+        // Made like the one it replaces, then changed: only the buckets of members that left move.
+        let model = like
+            .and_then(|like| self.tables.groups.members(like))
+            .map(<[Member]>::to_vec);
+        let index = self
+            .tables
+            .groups
+            .alloc(model.as_deref().unwrap_or(members))?;
+        if model.is_some()
+            && let Err(refused) = self.tables.groups.set(index, members)
+        {
+            self.tables.groups.free(index)?;
+            return Err(refused.into());
+        }
         let record = NextHop {
             group: index,
             ..NextHop::of_kind(NextHopKind::Group)

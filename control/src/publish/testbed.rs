@@ -78,6 +78,11 @@ impl Testbed {
     }
 
     /// The members that a group's flows are spread over.
+    /// The member that a flow hash selects.
+    pub(super) fn select(&self, group: u16, hash: u32) -> NextHopId {
+        self.groups.select(&self.reader, group, hash)
+    }
+
     pub(super) fn members(&self, group: u16) -> std::collections::BTreeSet<NextHopId> {
         (0..256)
             .map(|hash| self.groups.select(&self.reader, group, hash))

@@ -96,6 +96,32 @@ fn a_link_local_gateway_has_no_host_route() {
 }
 
 #[test]
+fn a_member_that_leaves_a_group_moves_no_flow_of_the_others() {
+    let mut bed = Testbed::new();
+    bed.interface(1);
+    let hops = [(1, "fe80::1"), (1, "fe80::2"), (1, "fe80::3")];
+    bed.route("2001:db8:1::/48", via(&hops));
+    let paths = |bed: &Testbed| -> Vec<[u8; 16]> {
+        let group = bed.at("2001:db8:1::1").group;
+        (0..256)
+            .map(|bucket| bed.record(bed.select(group, bucket)).gateway)
+            .collect()
+    };
+    let before = paths(&bed);
+    bed.route("2001:db8:1::/48", via(&hops[..2]));
+    let after = paths(&bed);
+    let left = mapped(ip("fe80::3"));
+    for (was, is) in before.iter().zip(&after) {
+        assert!(
+            *was == left || was == is,
+            "a flow of a member that stayed has moved"
+        );
+        assert_ne!(*is, left);
+    }
+    assert!(before.contains(&left));
+}
+
+#[test]
 fn groups_are_shared_and_spread_over_their_members() {
     let mut bed = Testbed::new();
     bed.interface(1);
