@@ -5,7 +5,8 @@
 //!   punt ───────────────────► nd task ───────────────────────────► engine thread ──► tables, workers
 //!    │                          ▲  ▲                                 │      ▲
 //!    │            RaMessage     │  └──────────── NdMessage ──────────┤      │ EngineMessage
-//!    └────────────────────► ra task ◄──────────── RaMessage ─────────┘     API, signals, reload
+//!    ├────────────────────► ra task ◄──────────── RaMessage ─────────┤     API, signals, reload
+//!    └────────────────────► mld task ◄────────── MldMessage ─────────┘
 //! ```
 //!
 //! Packets are offered ([`Bus::offer_nd`]): a room that does not keep up loses packets, which are counted, and never
@@ -21,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use wire::MacAddr;
 
 use crate::engine::Request;
-use crate::protocols::{nd, ra};
+use crate::protocols::{mld, nd, ra};
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -44,6 +45,13 @@ pub enum RaMessage {
     Snapshot(oneshot::Sender<RaSnapshot>),
     /// Say goodbye on every link, then tell.
     Shutdown(oneshot::Sender<()>),
+}
+
+/// To the MLD room.
+#[derive(Debug)]
+pub enum MldMessage {
+    /// An event without packet bytes.
+    Event(mld::Event<'static>),
 }
 
 /// A packet for a room, from its layer-3 header on.
@@ -125,6 +133,8 @@ pub enum EngineMessage {
     NdRestarted,
     /// The same of the RA room.
     RaRestarted,
+    /// The same of the MLD room.
+    MldRestarted,
     /// A link went up or down, or its device is gone.
     LinkState {
         /// The device.
@@ -145,6 +155,8 @@ pub struct Bus {
     nd_packets: mpsc::Sender<Packet>,
     ra: mpsc::UnboundedSender<RaMessage>,
     ra_packets: mpsc::Sender<Packet>,
+    mld: mpsc::UnboundedSender<MldMessage>,
+    mld_packets: mpsc::Sender<Packet>,
     engine: crossbeam_channel::Sender<EngineMessage>,
     lost: Arc<AtomicU64>,
 }
@@ -156,6 +168,8 @@ pub struct Inboxes {
     pub nd: Inbox<NdMessage>,
     /// The RA room's.
     pub ra: Inbox<RaMessage>,
+    /// The MLD room's.
+    pub mld: Inbox<MldMessage>,
     /// The engine's.
     pub engine: crossbeam_channel::Receiver<EngineMessage>,
 }
@@ -174,14 +188,18 @@ impl Bus {
     pub fn new() -> (Self, Inboxes) {
         let (nd, nd_messages) = mpsc::unbounded_channel();
         let (ra, ra_messages) = mpsc::unbounded_channel();
+        let (mld, mld_messages) = mpsc::unbounded_channel();
         let (nd_packets, nd_packets_out) = mpsc::channel(PACKETS);
         let (ra_packets, ra_packets_out) = mpsc::channel(PACKETS);
+        let (mld_packets, mld_packets_out) = mpsc::channel(PACKETS);
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
         let bus = Self {
             nd,
             nd_packets,
             ra,
             ra_packets,
+            mld,
+            mld_packets,
             engine,
             lost: Arc::default(),
         };
@@ -193,6 +211,10 @@ impl Bus {
             ra: Inbox {
                 messages: ra_messages,
                 packets: ra_packets_out,
+            },
+            mld: Inbox {
+                messages: mld_messages,
+                packets: mld_packets_out,
             },
             engine: engine_inbox,
         };
@@ -209,6 +231,11 @@ impl Bus {
         let _ = self.ra.send(RaMessage::Event(event));
     }
 
+    /// Tells the MLD room.
+    pub fn mld(&self, event: mld::Event<'static>) {
+        let _ = self.mld.send(MldMessage::Event(event));
+    }
+
     /// Tells the engine.
     pub fn engine(&self, message: EngineMessage) {
         let _ = self.engine.send(message);
@@ -222,6 +249,11 @@ impl Bus {
     /// Offers a packet to the RA room.
     pub fn offer_ra(&self, packet: Packet) {
         self.offer(&self.ra_packets, packet);
+    }
+
+    /// Offers a packet to the MLD room.
+    pub fn offer_mld(&self, packet: Packet) {
+        self.offer(&self.mld_packets, packet);
     }
 
     /// Packets that a room had no room for.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
-//!                                           └► Tokio:   nd, ra, API server, metrics server, signals
+//!                                           └► Tokio:   nd, ra, mld, API server, metrics server, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
 //! ```
@@ -31,6 +31,7 @@ use crate::injector::Injector;
 use crate::model::{Device, Model, Workers};
 use crate::observe::Observers;
 use crate::publish::{Publisher, Writers};
+use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
 use crate::rooms::{punt, supervise};
@@ -134,6 +135,7 @@ impl House {
             Inboxes {
                 nd,
                 ra,
+                mld,
                 engine: engine_inbox,
             },
         ) = Bus::new();
@@ -171,6 +173,7 @@ impl House {
 
         let nd_inbox = Arc::new(Mutex::new(nd));
         let ra_inbox = Arc::new(Mutex::new(ra));
+        let mld_inbox = Arc::new(Mutex::new(mld));
         let rooms = tokio::spawn({
             let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
             async move {
@@ -186,7 +189,13 @@ impl House {
                     || RaTask::run(bus.clone(), injector.clone(), ra_inbox.clone()),
                     || bus.engine(EngineMessage::RaRestarted),
                 );
-                tokio::join!(nd, ra);
+                let mld = supervise(
+                    "mld",
+                    stop.clone(),
+                    || MldTask::run(injector.clone(), mld_inbox.clone()),
+                    || bus.engine(EngineMessage::MldRestarted),
+                );
+                tokio::join!(nd, ra, mld);
             }
         });
 

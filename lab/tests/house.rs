@@ -114,7 +114,7 @@ fn rooms_do_not_know_each_other() -> Result<()> {
             continue;
         };
         let text = std::fs::read_to_string(root().join(&file))?;
-        for other in ["nd", "ra"].iter().filter(|other| **other != room) {
+        for other in ["nd", "ra", "mld"].iter().filter(|other| **other != room) {
             if text.contains(&format!("protocols::{other}"))
                 || text.contains(&format!("super::super::{other}"))
             {

@@ -311,10 +311,7 @@ pub fn write_report(
     })?;
     let buf = room(buf, len)?;
     let destination = Ipv6Addr::from_bits(v6::ALL_MLDV2_ROUTERS);
-    let ip = Ipv6Header::new(source, &destination, Protocol::HOP_BY_HOP, 1, field);
-    buf[..40].copy_from_slice(ip.as_bytes());
-    buf[40..48].copy_from_slice(&ROUTER_ALERT_HEADER);
-    let icmp = &mut buf[48..];
+    let icmp = write_headers(buf, source, &destination, field);
     icmp[..6].copy_from_slice(&[message::MLDV2_REPORT, 0, 0, 0, 0, 0]);
     icmp[6..8].copy_from_slice(&(records.len() as u16).to_be_bytes());
     for (slot, (record_type, group)) in icmp[8..].chunks_exact_mut(20).zip(records) {
@@ -323,6 +320,54 @@ pub fn write_report(
     }
     icmpv6::fill_checksum(source, &destination, icmp);
     Ok(len)
+}
+
+/// Bytes of a packet that [`write_report_v1`] or [`write_done`] writes.
+pub const V1_LEN: usize = Ipv6Header::LEN + ROUTER_ALERT_HEADER.len() + 24;
+
+/// Writes a whole version 1 report, from the IPv6 header on, and returns its length. It goes to the
+/// group itself; `source` is as in [`write_report`].
+pub fn write_report_v1(
+    buf: &mut [u8],
+    source: &Ipv6Addr,
+    group: &Ipv6Addr,
+) -> Result<usize, EmitError> {
+    write_v1(buf, source, group, message::MLD_REPORT, group)
+}
+
+/// Writes a whole done message (version 1), from the IPv6 header on, and returns its length. It goes
+/// to all routers; `source` is link-local.
+pub fn write_done(buf: &mut [u8], source: &Ipv6Addr, group: &Ipv6Addr) -> Result<usize, EmitError> {
+    let destination = Ipv6Addr::from_bits(v6::ALL_ROUTERS);
+    write_v1(buf, source, &destination, message::MLD_DONE, group)
+}
+
+fn write_v1(
+    buf: &mut [u8],
+    source: &Ipv6Addr,
+    destination: &Ipv6Addr,
+    message_type: u8,
+    group: &Ipv6Addr,
+) -> Result<usize, EmitError> {
+    let buf = room(buf, V1_LEN)?;
+    let icmp = write_headers(buf, source, destination, (V1_LEN - Ipv6Header::LEN) as u16);
+    icmp[..8].copy_from_slice(&[message_type, 0, 0, 0, 0, 0, 0, 0]);
+    icmp[8..24].copy_from_slice(&group.octets());
+    icmpv6::fill_checksum(source, destination, icmp);
+    Ok(V1_LEN)
+}
+
+/// Writes the IPv6 header and the router alert; returns what is left for the message.
+fn write_headers<'b>(
+    buf: &'b mut [u8],
+    source: &Ipv6Addr,
+    destination: &Ipv6Addr,
+    payload_len: u16,
+) -> &'b mut [u8] {
+    let ip = Ipv6Header::new(source, destination, Protocol::HOP_BY_HOP, 1, payload_len);
+    buf[..40].copy_from_slice(ip.as_bytes());
+    buf[40..48].copy_from_slice(&ROUTER_ALERT_HEADER);
+    &mut buf[48..]
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From intent to a running router: the first configuration, and the difference a reload makes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use wire::MacAddr;
 
 use super::Engine;
 use super::addresses::{address_changes, is_link_local, own_addresses};
+use crate::compile::interfaces::groups6;
 use crate::compile::routes::{Edit, Link, Rib, RibRoute};
 use crate::config::{self, LoadError};
 use crate::injector::NamedLink;
 use crate::log;
 use crate::model::{Changes, Interface, Model, Tag, diff};
 use crate::protocols::nd::AddressState;
-use crate::protocols::{nd, ra};
+use crate::protocols::{mld, nd, ra};
 use crate::publish;
 
 /// How long a last advertisement may take from the worker's ring to the wire.
@@ -170,8 +171,9 @@ impl Engine {
         if changes.interfaces.removed.is_empty() {
             return;
         }
-        for (_, iface) in &changes.interfaces.removed {
-            self.bus.ra(ra::Event::RemoveInterface { iface: *iface });
+        for &(_, iface) in &changes.interfaces.removed {
+            self.bus.mld(mld::Event::RemoveInterface { iface });
+            self.bus.ra(ra::Event::RemoveInterface { iface });
         }
         self.bus.ra_settled();
         if !changes.devices.removed.is_empty() {
@@ -203,6 +205,7 @@ impl Engine {
         let link = self.link(vrf, interface);
         let done = self.publisher.set_interface(interface.id, link);
         self.told("interface", done);
+        self.tell_mld(interface, link.mac);
         self.tell_nd(interface, link.mac);
         self.tell_ra(interface, link.mac);
         if self.is_up(interface) {
@@ -230,6 +233,7 @@ impl Engine {
         let link = self.link(vrf, now);
         let done = self.publisher.set_interface(iface, link);
         self.told("interface", done);
+        self.tell_mld(now, link.mac);
         if now.nd != was.nd {
             self.bus.nd(nd::Event::ConfigureInterface {
                 iface,
@@ -243,6 +247,7 @@ impl Engine {
             self.bus.nd(nd::Event::RemoveAddress { iface, addr });
             if self.addresses.remove(&(iface, addr)).is_some() && is_link_local(addr) {
                 self.bus.ra(ra::Event::LinkLocal { iface, addr: None });
+                self.bus.mld(mld::Event::LinkLocal { iface, addr: None });
             }
         }
         for own in added {
@@ -290,27 +295,36 @@ impl Engine {
         for (_, interface) in self.model.interfaces() {
             let iface = interface.id;
             self.tell_ra(interface, self.mac(interface));
-            let link_local = self
-                .addresses
-                .iter()
-                .find_map(|((on, addr), state)| match addr {
-                    IpAddr::V6(v6)
-                        if *on == iface
-                            && is_link_local(*addr)
-                            && *state == AddressState::Valid =>
-                    {
-                        Some(*v6)
-                    }
-                    _ => None,
-                });
-            self.bus.ra(ra::Event::LinkLocal {
-                iface,
-                addr: link_local,
-            });
+            let addr = self.valid_link_local(iface);
+            self.bus.ra(ra::Event::LinkLocal { iface, addr });
             if self.is_up(interface) {
                 self.bus.ra(ra::Event::LinkUp { iface });
             }
         }
+    }
+
+    /// The MLD room is told everything anew.
+    pub(super) fn configure_mld(&mut self) {
+        for (_, interface) in self.model.interfaces() {
+            let iface = interface.id;
+            self.tell_mld(interface, self.mac(interface));
+            let addr = self.valid_link_local(iface);
+            self.bus.mld(mld::Event::LinkLocal { iface, addr });
+            if self.is_up(interface) {
+                self.bus.mld(mld::Event::LinkUp { iface });
+            }
+        }
+    }
+
+    fn valid_link_local(&self, iface: IfaceId) -> Option<Ipv6Addr> {
+        let valid = |((on, addr), state): (&(IfaceId, IpAddr), &AddressState)| match addr {
+            IpAddr::V6(v6) => {
+                let usable = *on == iface && *state == AddressState::Valid;
+                (usable && v6.is_unicast_link_local()).then_some(*v6)
+            }
+            IpAddr::V4(_) => None,
+        };
+        self.addresses.iter().find_map(valid)
     }
 
     fn tell_nd(&self, interface: &Interface, mac: MacAddr) {
@@ -330,6 +344,14 @@ impl Engine {
                 mac: neighbor.mac,
             });
         }
+    }
+
+    fn tell_mld(&self, interface: &Interface, mac: MacAddr) {
+        self.bus.mld(mld::Event::ConfigureInterface {
+            iface: interface.id,
+            config: mld::Config::default(),
+            groups: groups6(interface, mac),
+        });
     }
 
     fn tell_ra(&self, interface: &Interface, mac: MacAddr) {

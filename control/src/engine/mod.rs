@@ -3,7 +3,7 @@
 //! ```text
 //!   config, API ──► Engine ──► compile (pure) ──► publish ──► tables ──► workers
 //!   nd, links ────►   │
-//!                     └──► nd, ra (configuration)
+//!                     └──► nd, ra, mld (configuration)
 //! ```
 //!
 //! One thread, one inbox: changes happen one after the other, so that a question of the API sees the router whole.
@@ -37,7 +37,8 @@ use crate::bus::{Bus, EngineMessage};
 use crate::compile::routes::{Change, Rib};
 use crate::injector::Injector;
 use crate::model::Model;
-use crate::protocols::nd::{self, AddressState};
+use crate::protocols::nd::AddressState;
+use crate::protocols::{mld, nd, ra};
 use crate::publish::Publisher;
 use crate::store::Store;
 
@@ -220,6 +221,7 @@ impl Engine {
             EngineMessage::LinkState { port, up } => self.link_state(port, up),
             EngineMessage::NdRestarted => self.configure_nd(),
             EngineMessage::RaRestarted => self.configure_ra(),
+            EngineMessage::MldRestarted => self.configure_mld(),
             EngineMessage::Request(Request(question)) => question(self),
             EngineMessage::Shutdown => unreachable!("handled by the loop"),
         }
@@ -242,8 +244,8 @@ impl Engine {
             && v6.is_unicast_link_local()
         {
             let addr = (state == AddressState::Valid).then_some(v6);
-            self.bus
-                .ra(crate::protocols::ra::Event::LinkLocal { iface, addr });
+            self.bus.ra(ra::Event::LinkLocal { iface, addr });
+            self.bus.mld(mld::Event::LinkLocal { iface, addr });
         }
         self.refresh_link(iface);
         self.publish_forwarding();
@@ -278,11 +280,14 @@ impl Engine {
 
     fn tell_link(&self, iface: IfaceId, up: bool) {
         if up {
+            // First the groups: duplicate detection listens to them (RFC 4862 section 5.4.2).
+            self.bus.mld(mld::Event::LinkUp { iface });
             self.bus.nd(nd::Event::LinkUp { iface });
-            self.bus.ra(crate::protocols::ra::Event::LinkUp { iface });
+            self.bus.ra(ra::Event::LinkUp { iface });
         } else {
+            self.bus.mld(mld::Event::LinkDown { iface });
             self.bus.nd(nd::Event::LinkDown { iface });
-            self.bus.ra(crate::protocols::ra::Event::LinkDown { iface });
+            self.bus.ra(ra::Event::LinkDown { iface });
         }
     }
 

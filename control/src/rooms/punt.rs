@@ -55,12 +55,13 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
         PuntClass::Nd => bus.offer_nd(packet(false)),
         PuntClass::Arp => bus.offer_nd(packet(true)),
         PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
+        PuntClass::Mld => bus.offer_mld(packet(false)),
         PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
             iface: meta.iface,
             target: unmapped(meta.address),
             source: None,
         }),
-        // Rooms to come: multicast listeners, and local services.
+        // Rooms to come: IGMP, and local services.
         _ => {
             counters.unclaimed.fetch_add(1, Ordering::Relaxed);
         }

@@ -145,6 +145,37 @@ fn our_report_as_scapy_writes_it() {
 }
 
 #[test]
+fn our_report_and_done_of_version_1_byte_for_byte() {
+    let group = ip("ff02::1:ff00:2");
+    #[rustfmt::skip]
+    let mut wanted = [
+        0x60, 0, 0, 0, 0, 32, 0, 1,
+        0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+        0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 2,
+        0x3a, 0, 5, 2, 0, 0, 1, 0,
+        0x83, 0, 0x82, 0x1d, 0, 0, 0, 0,
+        0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 2,
+    ];
+    let mut buf = [0xee; V1_LEN];
+    assert_eq!(
+        write_report_v1(&mut buf, &ip("fe80::1"), &group),
+        Ok(V1_LEN)
+    );
+    assert_eq!(buf, wanted);
+    // Done goes to all routers.
+    wanted[24..40].copy_from_slice(&ip("ff02::2").octets());
+    wanted[48..52].copy_from_slice(&[0x84, 0, 0x80, 0x1f]);
+    assert_eq!(write_done(&mut buf, &ip("fe80::1"), &group), Ok(V1_LEN));
+    assert_eq!(buf, wanted);
+    let no_room = EmitError::NoRoom {
+        need: V1_LEN,
+        have: V1_LEN - 1,
+    };
+    let short = &mut buf[..V1_LEN - 1];
+    assert_eq!(write_done(short, &ip("fe80::1"), &group), Err(no_room));
+}
+
+#[test]
 fn what_is_refused() {
     let good = packet("ff02::1", &GENERAL_V1);
     let field = |at: usize, value: u8| {
