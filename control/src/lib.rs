@@ -15,6 +15,7 @@ pub mod api;
 pub mod appliance;
 #[cfg(test)]
 mod blessed;
+mod bounded;
 pub mod bus;
 pub mod compile;
 pub mod config;

@@ -10,6 +10,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{Appliance, router};
+use crate::bounded::Bounded;
+
+/// Connections served at once; traces and captures hold theirs for as long as they run.
+const CONNECTIONS: usize = 256;
 
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
@@ -91,16 +95,19 @@ impl Socket {
         Ok(Self { listener, file })
     }
 
-    /// Serves the API until `stop`, then lets requests under way finish and removes the file.
+    /// Serves the API until `stop`, to a bounded number of clients at once, then lets requests under way finish and removes the file.
     pub async fn serve<A: Appliance>(
         self,
         appliance: Arc<A>,
         stop: CancellationToken,
     ) -> io::Result<()> {
         let Self { listener, file } = self;
-        let served = axum::serve(listener, router(appliance, stop.clone()))
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await;
+        let served = axum::serve(
+            Bounded::new(listener, CONNECTIONS),
+            router(appliance, stop.clone()),
+        )
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
         drop(file);
         served
     }

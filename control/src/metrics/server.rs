@@ -16,6 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Snapshot, exposition};
 use crate::api::Appliance;
+use crate::bounded::Bounded;
+
+/// Connections served at once.
+const CONNECTIONS: usize = 64;
 
 /// The listener could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +51,7 @@ pub async fn serve<A: Appliance>(
         .route("/readyz", get(readyz::<A>))
         .fallback(async || (StatusCode::NOT_FOUND, "try /metrics, /healthz or /readyz\n"))
         .with_state(appliance);
-    axum::serve(listener, router)
+    axum::serve(Bounded::new(listener, CONNECTIONS), router)
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
 }

@@ -237,8 +237,14 @@ impl OpenPort {
             return DeviceState::Gone;
         }
         let running = match self.spec.kind.driver().interface() {
-            Some(interface) if !netdev::exists(interface) => return DeviceState::Gone,
-            Some(interface) => netdev::is_running(interface).unwrap_or(false),
+            Some(interface) => match netdev::is_running(interface) {
+                Ok(running) => running,
+                Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {
+                    return DeviceState::Gone;
+                }
+                // The question failed (no descriptor left, say), which says nothing about the device.
+                Err(_) => true,
+            },
             None if !self.spec.kind.driver().knows_link() => true,
             None => self.port.link().is_ok_and(|link| link.up),
         };
