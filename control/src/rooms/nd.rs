@@ -1,7 +1,7 @@
 //! The task of neighbour discovery: packets and events in, frames and table changes out.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 use tracing::{info, warn};
@@ -17,6 +17,34 @@ pub struct NdTask {
     bus: Bus,
     injector: Arc<Injector>,
     actions: Vec<Action>,
+    notes: NoteBudget,
+}
+
+/// Log lines of notes in one second: whoever can send ARP or advertisements can cause them.
+const NOTES_PER_SECOND: u32 = 20;
+
+/// Keeps a flood on a link from becoming a flood in the log.
+#[derive(Debug, Default)]
+struct NoteBudget {
+    second: Option<Instant>,
+    written: u32,
+    left_out: u64,
+}
+
+impl NoteBudget {
+    /// Whether one more line may be written now, and how many were left out before it.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        let fresh = |since| now.saturating_duration_since(since) >= Duration::from_secs(1);
+        if self.second.is_none_or(fresh) {
+            (self.second, self.written) = (Some(now), 0);
+        }
+        if self.written == NOTES_PER_SECOND {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
 }
 
 impl NdTask {
@@ -30,6 +58,7 @@ impl NdTask {
             bus,
             injector,
             actions: Vec::new(),
+            notes: NoteBudget::default(),
         };
         loop {
             let deadline = task.machine.next_deadline();
@@ -116,7 +145,15 @@ impl NdTask {
                     self.bus
                         .engine(EngineMessage::AddressState { iface, addr, state });
                 }
-                Action::Note { iface, note } => log(&self.injector.name(iface), &note),
+                Action::Note { iface, note } => {
+                    let Some(left_out) = self.notes.take(now()) else {
+                        continue;
+                    };
+                    if left_out > 0 {
+                        warn!(left_out, "too many neighbour events to write them all down");
+                    }
+                    log(&self.injector.name(iface), &note);
+                }
             }
         }
     }
@@ -158,5 +195,21 @@ pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_notes_is_written_in_part_and_its_rest_counted() {
+        let mut budget = NoteBudget::default();
+        let began = now();
+        let written = (0..1000).filter(|_| budget.take(began).is_some()).count();
+        assert_eq!(written, NOTES_PER_SECOND as usize);
+        let later = began + Duration::from_secs(1);
+        assert_eq!(budget.take(later), Some(1000 - u64::from(NOTES_PER_SECOND)));
+        assert_eq!(budget.take(later), Some(0));
     }
 }
