@@ -6,7 +6,8 @@
 //!    │                          ▲  ▲                                 │      ▲
 //!    │            RaMessage     │  └──────────── NdMessage ──────────┤      │ EngineMessage
 //!    ├────────────────────► ra task ◄──────────── RaMessage ─────────┤     API, signals, reload
-//!    └────────────────────► mld task ◄────────── MldMessage ─────────┘
+//!    ├────────────────────► mld task ◄────────── MldMessage ─────────┘
+//!    └────────────────────► reassembly task ──► injector
 //! ```
 //!
 //! Packets are offered ([`Bus::offer_nd`]): a room that does not keep up loses packets, which are counted, and never
@@ -17,12 +18,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tables::id::{IfaceId, PortId};
+use tables::id::{IfaceId, PortId, VrfId};
 use tokio::sync::{mpsc, oneshot};
 use wire::MacAddr;
 
 use crate::engine::Request;
-use crate::protocols::{mld, nd, ra};
+use crate::protocols::{mld, nd, ra, reassembly};
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -59,6 +60,8 @@ pub enum MldMessage {
 pub struct Packet {
     /// Where it came in.
     pub iface: IfaceId,
+    /// The routing domain.
+    pub vrf: VrfId,
     /// Source of the frame.
     pub src_mac: MacAddr,
     /// ARP, not IPv6.
@@ -85,6 +88,13 @@ pub struct RaSnapshot {
     pub interfaces: Vec<ra::Snapshot>,
     /// What it counted on each.
     pub counters: Vec<(IfaceId, ra::Counters)>,
+}
+
+/// To the reassembly room.
+#[derive(Debug)]
+pub enum ReassemblyMessage {
+    /// What was counted, for the API.
+    Snapshot(oneshot::Sender<reassembly::Counters>),
 }
 
 /// To the engine, the owner of the tables.
@@ -157,6 +167,8 @@ pub struct Bus {
     ra_packets: mpsc::Sender<Packet>,
     mld: mpsc::UnboundedSender<MldMessage>,
     mld_packets: mpsc::Sender<Packet>,
+    reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
+    fragments: mpsc::Sender<Packet>,
     engine: crossbeam_channel::Sender<EngineMessage>,
     lost: Arc<AtomicU64>,
 }
@@ -170,6 +182,8 @@ pub struct Inboxes {
     pub ra: Inbox<RaMessage>,
     /// The MLD room's.
     pub mld: Inbox<MldMessage>,
+    /// The reassembly room's.
+    pub reassembly: Inbox<ReassemblyMessage>,
     /// The engine's.
     pub engine: crossbeam_channel::Receiver<EngineMessage>,
 }
@@ -192,6 +206,8 @@ impl Bus {
         let (nd_packets, nd_packets_out) = mpsc::channel(PACKETS);
         let (ra_packets, ra_packets_out) = mpsc::channel(PACKETS);
         let (mld_packets, mld_packets_out) = mpsc::channel(PACKETS);
+        let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
+        let (fragments, fragments_out) = mpsc::channel(PACKETS);
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
         let bus = Self {
             nd,
@@ -200,6 +216,8 @@ impl Bus {
             ra_packets,
             mld,
             mld_packets,
+            reassembly,
+            fragments,
             engine,
             lost: Arc::default(),
         };
@@ -215,6 +233,10 @@ impl Bus {
             mld: Inbox {
                 messages: mld_messages,
                 packets: mld_packets_out,
+            },
+            reassembly: Inbox {
+                messages: reassembly_messages,
+                packets: fragments_out,
             },
             engine: engine_inbox,
         };
@@ -256,6 +278,11 @@ impl Bus {
         self.offer(&self.mld_packets, packet);
     }
 
+    /// Offers a fragment to the reassembly room.
+    pub fn offer_fragment(&self, packet: Packet) {
+        self.offer(&self.fragments, packet);
+    }
+
     /// Packets that a room had no room for.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
@@ -280,6 +307,13 @@ impl Bus {
         let (reply, answer) = oneshot::channel();
         let _ = self.ra.send(RaMessage::Snapshot(reply));
         let _ = answer.blocking_recv();
+    }
+
+    /// What the reassembly room counted.
+    pub async fn reassembly_counters(&self) -> reassembly::Counters {
+        let (reply, answer) = oneshot::channel();
+        let _ = self.reassembly.send(ReassemblyMessage::Snapshot(reply));
+        answer.await.unwrap_or_default()
     }
 
     /// Has the RA room say goodbye; returns when it has.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
-//!                                           └► Tokio:   nd, ra, mld, API server, metrics server, signals
+//!                                           └► Tokio:   nd, ra, mld, reassembly, API server, metrics server, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
 //! ```
@@ -34,6 +34,7 @@ use crate::publish::{Publisher, Writers};
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
+use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::{punt, supervise};
 use crate::store::Store;
 use crate::{config, metrics};
@@ -136,6 +137,7 @@ impl House {
                 nd,
                 ra,
                 mld,
+                reassembly,
                 engine: engine_inbox,
             },
         ) = Bus::new();
@@ -174,6 +176,7 @@ impl House {
         let nd_inbox = Arc::new(Mutex::new(nd));
         let ra_inbox = Arc::new(Mutex::new(ra));
         let mld_inbox = Arc::new(Mutex::new(mld));
+        let fragments = Arc::new(Mutex::new(reassembly));
         let rooms = tokio::spawn({
             let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
             async move {
@@ -195,7 +198,14 @@ impl House {
                     || MldTask::run(injector.clone(), mld_inbox.clone()),
                     || bus.engine(EngineMessage::MldRestarted),
                 );
-                tokio::join!(nd, ra, mld);
+                // It has no configuration: nobody needs to know that it started again.
+                let reassembly = supervise(
+                    "reassembly",
+                    stop.clone(),
+                    || ReassemblyTask::run(injector.clone(), fragments.clone()),
+                    || (),
+                );
+                tokio::join!(nd, ra, mld, reassembly);
             }
         });
 

@@ -51,6 +51,7 @@ classes! {
     Igmp "igmp" "IGMP message";
     Resolve "resolve" "request to resolve a destination on a connected prefix";
     ResolveGateway "resolve_gateway" "request to resolve the gateway of a route";
+    Fragment "fragment" "fragment for one of our addresses";
     Local "local" "other packet for one of our addresses or groups";
 }
 

@@ -35,6 +35,7 @@ pub mod mld;
 pub mod nd;
 pub mod ra;
 pub mod random;
+pub mod reassembly;
 pub mod timers;
 
 pub use random::Random;

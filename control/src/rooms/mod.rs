@@ -5,6 +5,7 @@ pub mod mld;
 pub mod nd;
 pub mod punt;
 pub mod ra;
+pub mod reassembly;
 
 use std::future::Future;
 

@@ -99,6 +99,7 @@ impl NdTask {
             src_mac,
             arp,
             ref bytes,
+            ..
         } = packet;
         self.handle(if arp {
             Event::ArpPacket {

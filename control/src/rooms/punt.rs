@@ -47,6 +47,7 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
     let meta = &punt.meta;
     let packet = |arp| Packet {
         iface: meta.iface,
+        vrf: meta.vrf,
         src_mac: source_mac(punt.bytes()),
         arp,
         bytes: punt.l3().to_vec(),
@@ -56,6 +57,7 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
         PuntClass::Arp => bus.offer_nd(packet(true)),
         PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
         PuntClass::Mld => bus.offer_mld(packet(false)),
+        PuntClass::Fragment => bus.offer_fragment(packet(false)),
         PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
             iface: meta.iface,
             target: unmapped(meta.address),

@@ -5,7 +5,7 @@
 //! answered with port unreachable, an unknown protocol with protocol unreachable (RFC 1122 section 3.2.2.1, RFC 8200
 //! section 4). TCP is dropped in silence: its own answer, a reset, is not made here.
 //!
-//! LIMIT: fragments for us are not reassembled.
+//! Fragments for one of our addresses are punted, to be put together there; fragments for a group are dropped.
 
 use dpdk::Mbuf;
 use tables::next_hop::NextHopKind;
@@ -100,9 +100,6 @@ fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, anycast: bool) -
     if group && !is_mld_for_routers(mbuf, meta) && !has_joined6(interface, destination) {
         return Verdict::Drop(DropReason::Ip6NoGroup);
     }
-    if meta.has(flags::FRAGMENT) {
-        return Verdict::Drop(DropReason::LocalFragment);
-    }
     let mut next_header_at = 6;
     if usize::from(meta.l4) != usize::from(meta.l3) + 40 {
         let packet = mbuf.data().get(usize::from(meta.l3)..).unwrap_or_default();
@@ -127,6 +124,9 @@ fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, anycast: bool) -
             return Verdict::Refuse(DropReason::Ip6RoutingHeader, at as u32 + 2);
         }
     }
+    if meta.has(flags::FRAGMENT) {
+        return fragment(group);
+    }
     match meta.protocol {
         icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
         NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
@@ -135,6 +135,15 @@ fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, anycast: bool) -
                 group && destination != v6::ALL_NODES && !v6::is_solicited_node(destination);
             other(protocol, joined, group, next_header_at)
         }
+    }
+}
+
+/// A piece of a packet for us.
+fn fragment(group: bool) -> Verdict {
+    if group {
+        Verdict::Drop(DropReason::LocalFragment)
+    } else {
+        Verdict::Punt(PuntClass::Fragment)
     }
 }
 
@@ -245,7 +254,7 @@ fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
         return Verdict::Drop(DropReason::Ip4NoGroup);
     }
     if meta.has(flags::FRAGMENT) {
-        return Verdict::Drop(DropReason::LocalFragment);
+        return fragment(group);
     }
     match meta.protocol {
         icmp::PROTOCOL_ICMP => icmp4(mbuf, meta, destination),

@@ -225,19 +225,37 @@ fn what_is_not_ours_is_dropped_by_name() {
     dropped(&udp(HOST4, "224.0.0.1", 1, 10), R::NoListener);
     dropped(&raw(HOST6, "ff02::1", 99, &[0; 20]), R::NoProtocol);
     dropped(&raw(HOST6, OWN6, 59, &[]), R::NoProtocol);
-    let mut fragment = echo(HOST6, OWN6, 10);
-    fragment[6] = 44;
-    fragment[5] += 8;
-    fragment.splice(40..40, [58, 0, 0, 1, 0, 0, 0, 9]);
-    dropped(&fragment, R::LocalFragment);
-    let mut fragment = echo(HOST4, OWN4, 10);
-    fragment[6] = 0x20;
-    dropped(&seal(fragment), R::LocalFragment);
+    dropped(&first_fragment6("ff02::1"), R::LocalFragment);
+    dropped(&first_fragment4("224.0.0.1"), R::LocalFragment);
     let tcp = [
         0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0,
     ];
     dropped(&raw(HOST6, OWN6, 6, &tcp), R::NoListener);
     dropped(&raw(HOST4, OWN4, 6, &tcp), R::NoListener);
+}
+
+/// The first piece of an echo request.
+fn first_fragment6(to: &str) -> Vec<u8> {
+    let mut fragment = echo(HOST6, to, 8);
+    fragment[6] = 44;
+    fragment[5] += 8;
+    fragment.splice(40..40, [58, 0, 0, 1, 0, 0, 0, 9]);
+    fragment
+}
+
+fn first_fragment4(to: &str) -> Vec<u8> {
+    let mut fragment = echo(HOST4, to, 8);
+    fragment[6] = 0x20;
+    seal(fragment)
+}
+
+#[test]
+fn a_fragment_with_a_routing_header_is_refused_before_it_is_punted() {
+    let mut routed = first_fragment6(OWN6);
+    routed[6] = 43;
+    routed[5] += 8;
+    routed.splice(40..40, [44, 0, 4, 1, 0, 0, 0, 0]);
+    assert_eq!(refused(&routed, R::Ip6RoutingHeader), (4, 0, 42));
 }
 
 #[test]
@@ -396,6 +414,12 @@ fn protocols_of_the_control_plane_are_punted_by_class() {
         &raw(HOST4, "224.0.0.1", 2, &[0x11, 0, 0xee, 0xff, 0, 0, 0, 0]),
         C::Igmp,
     );
+    let mut later = first_fragment6(OWN6);
+    later[43] = 8;
+    check(&later, C::Fragment);
+    check(&first_fragment6(OWN6), C::Fragment);
+    check(&first_fragment6("fe80::1"), C::Fragment);
+    check(&first_fragment4(OWN4), C::Fragment);
     check(&raw("fe80::10", "ff02::5", 89, &[0; 24]), C::Local);
     check(&raw(HOST4, "224.0.0.5", 89, &[0; 24]), C::Local);
 }
