@@ -89,11 +89,12 @@ impl Datagram {
     }
 
     fn overlaps(&self, piece: &Piece<'_>, end: usize) -> bool {
-        let last_end = |(start, data): (&usize, &Box<[u8]>)| start + data.len();
         let before = self.pieces.range(..=piece.start).next_back();
+        let before = before.map_or(0, |(start, data)| start + data.len());
         let after = self.pieces.range(piece.start..).next();
-        let farthest = self.pieces.last_key_value().map_or(0, last_end);
-        before.map_or(0, last_end) > piece.start
+        let farthest = self.pieces.last_key_value();
+        let farthest = farthest.map_or(0, |(start, data)| start + data.len());
+        before > piece.start
             || after.is_some_and(|(start, _)| *start < end)
             || self.total.is_some_and(|total| end > total || !piece.more)
             || (!piece.more && farthest > end)
