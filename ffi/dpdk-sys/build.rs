@@ -32,6 +32,14 @@ const FUNCTIONS: &[&str] = &[
     "hextet_.*",
 ];
 
+/// And with the feature `peers`: lookups to measure ours beside.
+const PEERS: &[&str] = &[
+    "rte_(fib6?|lpm6?)_(free|add)",
+    "rte_fib6?_(lookup_bulk|select_lookup)",
+    "rte_lpm6?_(create|lookup_bulk_func)",
+    "rte_(zmalloc|free)",
+];
+
 const VARS: &[&str] = &[
     "HEXTET_.*",
     "RTE_ETH_EVENT_.*",
@@ -41,7 +49,14 @@ const VARS: &[&str] = &[
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    for file in ["wrapper.h", "shim.h", "shim.c", "testing.c"] {
+    for file in [
+        "wrapper.h",
+        "shim.h",
+        "shim.c",
+        "testing.c",
+        "peers.h",
+        "peers.c",
+    ] {
         println!("cargo::rerun-if-changed=csrc/{file}");
     }
     println!("cargo::rerun-if-env-changed=LIBCLANG_PATH");
@@ -58,7 +73,11 @@ fn main() {
 
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let static_fns = out.join("static_fns.c");
-    let flags = cflags();
+    let mut flags = cflags();
+    let with_peers = env::var_os("CARGO_FEATURE_PEERS").is_some();
+    if with_peers {
+        flags.push("-DHEXTET_PEERS".to_owned());
+    }
 
     let mut builder = bindgen::Builder::default()
         .header("csrc/wrapper.h")
@@ -72,15 +91,20 @@ fn main() {
         .raw_line("use crate::mbuf::rte_mbuf;")
         .opaque_type("rte_mempool")
         .opaque_type("rte_eth_dev_portconf")
+        .opaque_type("rte_lpm")
         .default_enum_style(bindgen::EnumVariation::Consts)
         .prepend_enum_name(false)
         .derive_default(false)
         .generate_comments(false)
         .layout_tests(true);
-    for function in FUNCTIONS {
+    let peers = if with_peers { PEERS } else { &[] };
+    for function in FUNCTIONS.iter().chain(peers) {
         builder = builder.allowlist_function(function);
     }
-    for var in VARS {
+    for var in VARS
+        .iter()
+        .chain(with_peers.then_some(&"RTE_LPM_LOOKUP_SUCCESS"))
+    {
         builder = builder.allowlist_var(var);
     }
     let bindings = match builder.generate() {
@@ -97,8 +121,11 @@ fn main() {
     }
     cc.file(&static_fns)
         .file("csrc/shim.c")
-        .file("csrc/testing.c")
-        .include(".")
+        .file("csrc/testing.c");
+    if with_peers {
+        cc.file("csrc/peers.c");
+    }
+    cc.include(".")
         .opt_level(3)
         .warnings(false)
         .compile("hextet_dpdk_shim");

@@ -16,7 +16,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("control", &["api", "dataplane", "tables", "wire"]),
     ("cli", &["api"]),
     ("lab", &[]),
-    ("benches", &["dataplane", "tables", "wire"]),
+    ("benches", &["dataplane", "dpdk", "tables", "wire"]),
 ];
 
 /// What the crates below the packet path must not know.

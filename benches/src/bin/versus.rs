@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use benches::versus::contestant::Contestant;
 use benches::versus::feed::{self, Feed, Route};
+use benches::versus::pages::HugePages;
 use benches::versus::report::{self, Ratio};
 use benches::versus::{MAIN_CORE, hextet, l3fwd, meter, testpmd};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -173,48 +174,4 @@ fn compiled(l3fwd: &Result<std::path::PathBuf>) -> Result<&Path> {
 
 fn flag(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0")
-}
-
-/// 2 MiB pages for the contestants; the number found is put back at the end.
-struct HugePages {
-    before: String,
-    mounted: bool,
-}
-
-const NR_HUGEPAGES: &str = "/proc/sys/vm/nr_hugepages";
-
-impl HugePages {
-    fn reserve(pages: u64) -> Result<Self> {
-        let before =
-            std::fs::read_to_string(NR_HUGEPAGES).context("no hugepages in this kernel")?;
-        if before.trim().parse::<u64>().unwrap_or(0) < pages {
-            std::fs::write(NR_HUGEPAGES, pages.to_string())
-                .context("reserving hugepages needs root")?;
-            let found = std::fs::read_to_string(NR_HUGEPAGES)?;
-            if found.trim().parse::<u64>().unwrap_or(0) < pages {
-                println!("only {} of {pages} hugepages could be had", found.trim());
-            }
-        }
-        let mounted = !std::fs::read_to_string("/proc/mounts")?.contains(" hugetlbfs ");
-        if mounted {
-            std::fs::create_dir_all("/dev/hugepages")?;
-            nix::mount::mount(
-                Some("nodev"),
-                "/dev/hugepages",
-                Some("hugetlbfs"),
-                nix::mount::MsFlags::empty(),
-                None::<&str>,
-            )?;
-        }
-        Ok(Self { before, mounted })
-    }
-}
-
-impl Drop for HugePages {
-    fn drop(&mut self) {
-        if self.mounted {
-            let _ = nix::mount::umount("/dev/hugepages");
-        }
-        let _ = std::fs::write(NR_HUGEPAGES, &self.before);
-    }
 }

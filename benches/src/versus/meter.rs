@@ -71,8 +71,10 @@ pub fn cpu_model() -> String {
     )
 }
 
+/// The time-stamp counter.
 #[allow(unsafe_code)]
-fn tsc() -> u64 {
+#[inline]
+pub fn tsc() -> u64 {
     // SAFETY: RDTSC reads a counter and has no other effect.
     #[cfg(target_arch = "x86_64")]
     unsafe {

@@ -13,6 +13,7 @@ pub mod feed;
 pub mod hextet;
 pub mod l3fwd;
 pub mod meter;
+pub mod pages;
 pub mod report;
 pub mod testpmd;
 

@@ -14,6 +14,9 @@
 #include <rte_version.h>
 
 #include "shim.h"
+#ifdef HEXTET_PEERS
+#include "peers.h"
+#endif
 
 /* Where C puts the fields of struct rte_mbuf; src/mbuf.rs asserts that Rust agrees. */
 #define OFFSET(name, field) \

@@ -27,6 +27,8 @@ pub mod mbuf;
 mod mempool;
 pub mod netdev;
 pub mod offload;
+#[cfg(feature = "peers")]
+pub mod peers;
 mod port;
 mod port_config;
 mod queue;
