@@ -1,6 +1,7 @@
 //! `make versus`: see the `versus` module for the method.
 
 use anyhow::{Context, Result};
+use benches::lpm_versus;
 use benches::versus::contestant::Contestant;
 use benches::versus::feed::{self, Feed, Route};
 use benches::versus::pages::HugePages;
@@ -51,6 +52,8 @@ fn main() -> Result<()> {
             .next()
             .unwrap_or("?")
     );
+    // Before the contestants below take their memory.
+    let lookups = lpm_versus::in_process()?;
     let l3fwd = l3fwd::compile(dir.path());
     let mut ratios = Vec::new();
     let mut results = Vec::new();
@@ -77,7 +80,7 @@ fn main() -> Result<()> {
         ratios.extend(outcome.0);
         results.push(serde_json::json!({ "scenario": name, "figures": outcome.1 }));
     }
-    let json = serde_json::json!({ "tsc_ghz": tsc_ghz, "scenarios": results, "ratios": ratios });
+    let json = serde_json::json!({ "tsc_ghz": tsc_ghz, "scenarios": results, "ratios": ratios, "lookups": lookups });
     std::fs::create_dir_all("target")?;
     std::fs::write("target/versus.json", serde_json::to_string_pretty(&json)?)?;
     println!(
@@ -85,6 +88,12 @@ fn main() -> Result<()> {
     );
     for ratio in &ratios {
         println!("{}", ratio.line());
+    }
+    let lines = lookups
+        .as_ref()
+        .and_then(|report| report["lines"].as_array());
+    for line in lines.into_iter().flatten().filter_map(|line| line.as_str()) {
+        println!("{line}");
     }
     Ok(())
 }
