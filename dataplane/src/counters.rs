@@ -226,6 +226,12 @@ impl WorkerCounters {
         self.next_hops.get(id.index()).unwrap_or(&self.next_hops[0])
     }
 
+    /// Asks for the next hop's cells to be in the cache soon.
+    #[inline(always)]
+    pub fn fetch_next_hop(&self, id: NextHopId) {
+        tables::prefetch(std::ptr::from_ref(self.next_hop(id)).cast());
+    }
+
     /// The worker's side of the conservation equation. Exact only at a quiet moment of the worker.
     pub fn accounting(&self) -> Accounting {
         let ports = || self.ports.iter();

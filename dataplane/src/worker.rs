@@ -22,6 +22,9 @@ use std::time::Duration;
 use dpdk::{Offloads, RxQueue};
 use rtrb::Consumer;
 use tables::id::PortId;
+#[cfg(target_arch = "x86_64")]
+use tables::lpm::{Avx2, Avx512};
+use tables::lpm::{Scalar, Simd};
 use tables::publish::Reader;
 
 use crate::frame::{BURST, Frame};
@@ -123,23 +126,26 @@ impl Worker {
     /// Runs until told to stop.
     pub fn run(mut self) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vl") {
-            // SAFETY: the processor has the features (invariant); all that have these have AVX2 and BMI2.
-            return unsafe { run_avx512(&mut self) };
-        } else if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
-            // SAFETY: the processor has the features (invariant).
-            return unsafe { run_avx2(&mut self) };
+        if is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt") {
+            if let Some(simd) = Avx512::detect() {
+                // SAFETY: the processor has the features (invariant).
+                return unsafe { run_avx512(&mut self, simd) };
+            }
+            if let Some(simd) = Avx2::detect() {
+                // SAFETY: the processor has the features (invariant).
+                return unsafe { run_avx2(&mut self, simd) };
+            }
         }
-        self.poll();
+        self.poll(Scalar);
     }
 
     /// The loop itself, compiled once per instruction set.
     #[inline(always)]
-    fn poll(&mut self) {
+    fn poll<S: Simd>(&mut self, simd: S) {
         let mut idle_rounds = 0;
         let mut before = clock::ticks();
         while !self.shared.stop.load(Ordering::Relaxed) {
-            let busy = self.round(before) > 0;
+            let busy = self.round(simd, before) > 0;
             let now = clock::ticks();
             let run = &self.state.counters.run;
             run.polls.add(1);
@@ -166,7 +172,7 @@ impl Worker {
 
     /// One round; how many packets and requests it dealt with.
     #[inline(always)]
-    pub fn round(&mut self, now: u64) -> usize {
+    pub fn round<S: Simd>(&mut self, simd: S, now: u64) -> usize {
         let cx = self.tables.read(&self.reader, now, self.hz);
         let (frame, state) = (&mut *self.frame, &mut self.state);
         state.observer.follow(&cx);
@@ -175,7 +181,7 @@ impl Worker {
             // SAFETY: `rx_burst` initialises as many packets as it says.
             let n = unsafe { frame.receive(|out| queue.rx_burst(out)) };
             if n > 0 {
-                process(&cx, frame, Some(&mut self.lane), state, *port);
+                process(simd, &cx, frame, Some(&mut self.lane), state, *port);
                 work += n;
             }
         }
@@ -242,7 +248,8 @@ impl Worker {
 
 /// Deals with the packets that `port` has just delivered into the frame; without a lane, all in the graph.
 #[inline(always)]
-pub fn process(
+pub fn process<S: Simd>(
+    simd: S,
     cx: &Context<'_>,
     frame: &mut Frame,
     lane: Option<&mut Lane>,
@@ -253,7 +260,7 @@ pub fn process(
     w.counters.run.packets.add(frame.len() as u64);
     frame.observed = cx.forwarding.port(port).is_some_and(|port| port.observed);
     let (n, bytes) = match lane {
-        Some(lane) => lane.run(cx, frame, w, port),
+        Some(lane) => lane.run(simd, cx, frame, w, port),
         None => enter_all(frame, port),
     };
     w.counters.port(port).rx.add(n, bytes);
@@ -283,11 +290,11 @@ pub fn drain_backlog(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) -
 /// The loop compiled for AVX2.
 ///
 /// # Safety
-/// The processor has AVX2, BMI1 and BMI2.
+/// The processor has AVX2, BMI1, BMI2, LZCNT and POPCNT.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn run_avx2(worker: &mut Worker) {
-    worker.poll();
+unsafe fn run_avx2(worker: &mut Worker, simd: Avx2) {
+    worker.poll(simd);
 }
 
 /// The loop compiled for AVX-512 with byte and word instructions on vectors of any length.
@@ -296,8 +303,8 @@ unsafe fn run_avx2(worker: &mut Worker) {
 /// The processor has AVX-512 F, BW, DQ and VL, and all that [`run_avx2`] needs.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
-unsafe fn run_avx512(worker: &mut Worker) {
-    worker.poll();
+unsafe fn run_avx512(worker: &mut Worker, simd: Avx512) {
+    worker.poll(simd);
 }
 
 /// Binds the calling thread to one CPU.

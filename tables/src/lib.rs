@@ -22,7 +22,7 @@ pub mod testing;
 #[cfg(not(loom))]
 #[inline(always)]
 #[allow(unsafe_code)]
-pub(crate) fn prefetch(line: *const u8) {
+pub fn prefetch(line: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch does not fault, whatever the address, and has no effect but on the cache.
     unsafe {

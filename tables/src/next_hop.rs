@@ -172,15 +172,12 @@ impl<'r> NextHops<'r> {
         unsafe { &*self.table.record(number) }
     }
 
-    /// Asks for the slot of `id` to be in the cache soon.
+    /// As [`NextHops::get`], without a look at the record yet: it is asked for, to be in the cache soon.
     #[inline(always)]
-    pub fn prefetch(self, id: NextHopId) {
-        let index = if id.index() < self.table.capacity {
-            id.index()
-        } else {
-            0
-        };
-        crate::prefetch(std::ptr::from_ref(self.table.slot(index)).cast());
+    pub fn fetch(self, id: NextHopId) -> &'r NextHop {
+        let record = self.get(id);
+        crate::prefetch(std::ptr::from_ref(record).cast());
+        record
     }
 }
 

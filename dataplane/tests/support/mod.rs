@@ -29,7 +29,9 @@ use dpdk::testing::{Arena, FakePort, bytes};
 use dpdk::{Mbuf, RxQueue};
 use tables::group::{GroupWriter, Member};
 use tables::id::{IfaceId, NextHopId, PortId, VrfId};
-use tables::lpm::{LpmWriter, Prefix};
+#[cfg(target_arch = "x86_64")]
+use tables::lpm::{Avx2, Avx512};
+use tables::lpm::{Isa, LpmWriter, Prefix, Scalar};
 use tables::next_hop::{NextHop, NextHopKind, NextHopWriter};
 use tables::publish::{Published, Qsbr, Reader};
 
@@ -56,6 +58,8 @@ pub struct World {
     pub punts: PuntConsumer,
     pub forwarding: Forwarding,
     pub now: u64,
+    /// What the lane and the lookup are told that the processor can do.
+    pub isa: Isa,
     published: Arc<Published<Forwarding>>,
     tables: Tables,
     reader: Reader,
@@ -142,6 +146,7 @@ impl World {
             punts,
             forwarding,
             now: 1 << 40,
+            isa: Isa::best(),
             published,
             tables: Tables {
                 lpm6: lpm6_table,
@@ -199,7 +204,16 @@ impl World {
             let n = unsafe { self.frame.receive(|out| rx.rx_burst(out)) };
             if n > 0 {
                 let lane = self.lane.as_deref_mut();
-                process(&cx, &mut self.frame, lane, &mut self.w, PortId(port as u16));
+                let (frame, w, port) = (&mut self.frame, &mut self.w, PortId(port as u16));
+                match self.isa {
+                    Isa::Scalar => process(Scalar, &cx, frame, lane, w, port),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => process(Avx2::detect().unwrap(), &cx, frame, lane, w, port),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => process(Avx512::detect().unwrap(), &cx, frame, lane, w, port),
+                    #[cfg(not(target_arch = "x86_64"))]
+                    _ => process(Scalar, &cx, frame, lane, w, port),
+                }
             }
         }
         drain_backlog(&cx, &mut self.frame, &mut self.w);

@@ -319,6 +319,20 @@ impl Mbuf {
         unsafe { slice::from_raw_parts(self.data_ptr(), self.data_len() as usize) }
     }
 
+    /// The buffer's first `N` octets from the packet's start on, whether the packet is so long or not: beyond its end
+    /// they are what the buffer held before. `None` if the buffer ends before.
+    ///
+    /// For checks of headers at fixed places, many at once; look at [`Mbuf::data_len`] before believing the outcome.
+    #[inline(always)]
+    pub fn head<const N: usize>(&self) -> Option<&[u8; N]> {
+        let m = self.get();
+        if m.data_off as usize + N > m.buf_len as usize {
+            return None;
+        }
+        // SAFETY: the octets are within the buffer; pools are made of memory that the system has zeroed.
+        Some(unsafe { &*self.data_ptr().cast::<[u8; N]>() })
+    }
+
     /// The first segment's octets, to be changed.
     #[inline(always)]
     pub fn data_mut(&mut self) -> &mut [u8] {
