@@ -21,7 +21,7 @@ bench: ## criterion micro-benches
 	@tools/setup.sh build
 	cargo bench -p benches
 
-versus: ## cycles per packet beside real routers, in one run (QUICK=1, ONLY=pattern)
+versus: ## cycles per packet beside real routers, in one run (QUICK=1, ONLY=a,b, TABLE=file)
 	@tools/setup.sh bench
 	@tools/versus.sh
 

@@ -1,7 +1,7 @@
 //! The scenarios of lookups, run and reported.
 
 use super::engine::{Engine, Hextet, NotRun};
-use super::measure::{Figures, Ring, answers, check, quantile, take_turns};
+use super::measure::{Figures, Ring, answers, check, take_turns};
 use super::table::{Family, Table, Trace};
 use super::{Memory, Report, Selection, qualified};
 use crate::versus::meter::tsc_ghz;
@@ -203,18 +203,10 @@ fn ratios(scenario: &str, figures: &[Figures], absent: &[NotRun]) -> Vec<Ratio> 
             .zip(ours)
             .map(|(p, o)| p / o)
             .collect();
-        Ratio {
-            scenario: scenario.to_owned(),
-            peer: peer.name.clone(),
-            ratio: Some(quantile(&each, 0.5)),
-            not_run: None,
-        }
+        Ratio::of(scenario, &peer.name, &each)
     });
-    let not_run = absent.iter().map(|absent| Ratio {
-        scenario: scenario.to_owned(),
-        peer: absent.name.to_owned(),
-        ratio: None,
-        not_run: Some(absent.why.clone()),
-    });
+    let not_run = absent
+        .iter()
+        .map(|absent| Ratio::not_run(scenario, absent.name, &absent.why));
     measured.chain(not_run).collect()
 }

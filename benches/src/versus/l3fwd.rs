@@ -4,12 +4,14 @@
 //! numbers are raised, nothing else is touched.
 
 use super::WORKER_CORE;
-use super::contestant::{Contestant, Packets};
 use super::feed::Feed;
+use super::program::{Packets, Program};
+use super::table::Table;
 use super::testpmd::telemetry;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 const SOURCE: &str = "/usr/share/dpdk/examples/l3fwd";
 /// Headers that the examples share; l3fwd's Makefile looks for them beside it.
@@ -31,6 +33,11 @@ const CONSTANTS: &[(&str, &str, &str)] = &[
         "l3fwd_lpm.c",
         "IPV4_L3FWD_LPM_MAX_RULES         1024",
         "IPV4_L3FWD_LPM_MAX_RULES         (1 << 20)",
+    ),
+    (
+        "l3fwd_fib.c",
+        "config_ipv4.max_routes = (1 << 16)",
+        "config_ipv4.max_routes = (1 << 20)",
     ),
     (
         "l3fwd_fib.c",
@@ -74,6 +81,18 @@ pub fn compile(dir: &Path) -> Result<PathBuf> {
     Ok(work.join("build/l3fwd"))
 }
 
+/// The l3fwd that was compiled to `binary` before, or else is now.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_once(binary: &Path, dir: &Path) -> Result<PathBuf> {
+    if !binary.exists() {
+        std::fs::copy(compile(dir)?, binary)
+            .with_context(|| format!("leaving l3fwd at {}", binary.display()))?;
+    }
+    Ok(binary.canonicalize()?)
+}
+
 /// Starts l3fwd on a feed; `lookup` is `fib` or `lpm`.
 ///
 /// # Errors
@@ -84,16 +103,24 @@ pub fn start(
     lookup: &str,
     feed: &Feed,
     dir: &Path,
-) -> Result<Contestant> {
-    let rules6 = dir.join(format!("{name}-rules6"));
-    let lines: String = feed
-        .routes
+    patience: Duration,
+) -> Result<Program> {
+    let routes = feed.table.routes();
+    let lines: String = routes
         .iter()
-        .map(|route| format!("R{route} 0\n"))
+        .map(|(prefix, _)| format!("R{prefix} 0\n"))
         .collect();
-    std::fs::write(&rules6, lines)?;
-    let rules4 = dir.join(format!("{name}-rules4"));
-    std::fs::write(&rules4, "R198.18.0.0/24 0\n")?;
+    // It wants routes of both families.
+    let (lines6, lines4) = match *feed.table {
+        Table::V6(_) => (lines.as_str(), "R198.18.0.0/24 0\n"),
+        Table::V4(_) => ("R2001:db8::/64 0\n", lines.as_str()),
+    };
+    let (rules6, rules4) = (
+        dir.join(format!("{name}-rules6")),
+        dir.join(format!("{name}-rules4")),
+    );
+    std::fs::write(&rules6, lines6)?;
+    std::fs::write(&rules4, lines4)?;
     let prefix = format!("versus-{name}-{}", std::process::id());
     let mut command = Command::new(binary);
     command
@@ -105,10 +132,7 @@ pub fn start(
             "--file-prefix",
             &prefix,
         ])
-        .arg(format!(
-            "--vdev=net_pcap0,rx_pcap={},infinite_rx=1",
-            feed.pcap.display()
-        ))
+        .arg(format!("--vdev={}", feed.vdev()))
         // Without it rte_fib6's vector lookup silently stays scalar.
         .arg("--force-max-simd-bitwidth=512")
         .args(["--", "-p", "0x1", "-P", &format!("--lookup={lookup}")])
@@ -116,14 +140,14 @@ pub fn start(
         .arg("--parse-ptype")
         .arg(format!("--rule_ipv4={}", rules4.display()))
         .arg(format!("--rule_ipv6={}", rules6.display()));
-    let mut l3fwd = Contestant::spawn(
+    let mut l3fwd = Program::spawn(
         name,
-        &mut command,
+        &command,
         &dir.join(format!("{name}.log")),
         Packets::Telemetry(telemetry(&prefix)),
     )?;
     // Its only lcore is the main one: the process's first thread.
-    l3fwd.settle("l3fwd")?;
+    l3fwd.settle(&["l3fwd".to_owned()], patience)?;
     Ok(l3fwd)
 }
 

@@ -3,19 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// One reading: the polling thread's CPU time and its port's packets since the start.
-#[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// On-CPU time of the polling thread, nanoseconds.
-    pub cpu_ns: u64,
-    /// Packets received.
-    pub rx: u64,
-    /// Packets sent.
-    pub tx: u64,
-}
 
 /// On-CPU nanoseconds of a thread, from the scheduler's own accounting.
 ///
@@ -71,6 +59,12 @@ pub fn cpu_model() -> String {
     )
 }
 
+/// The load average of the last minute.
+pub fn load_average() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or("?").to_owned()
+}
+
 /// The time-stamp counter.
 #[allow(unsafe_code)]
 #[inline]
@@ -86,19 +80,19 @@ pub fn tsc() -> u64 {
     }
 }
 
-/// What `hextetctl --json show WHAT` answers.
-///
-/// # Errors
-/// When it does not.
-pub fn hextetctl(ctl: &Path, socket: &Path, what: &str) -> Result<serde_json::Value> {
-    let output = Command::new(ctl)
-        .arg("--socket")
-        .arg(socket)
-        .args(["--json", "show", what])
-        .output()
-        .with_context(|| format!("running {}", ctl.display()))?;
-    serde_json::from_slice(&output.stdout)
-        .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
+/// `(resident, huge pages)` of a process, in bytes.
+pub fn memory(pid: u32) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    (
+        kilobytes(&status, "VmRSS:") << 10,
+        kilobytes(&status, "HugetlbPages:") << 10,
+    )
+}
+
+fn kilobytes(status: &str, field: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 /// `(received, sent)` of port 0 from a DPDK process's telemetry socket.
@@ -126,5 +120,18 @@ pub fn telemetry_packets(socket: &Path) -> Result<(u64, u64)> {
     match (stats["ipackets"].as_u64(), stats["opackets"].as_u64()) {
         (Some(rx), Some(tx)) => Ok((rx, tx)),
         _ => bail!("no packet counters in {answer}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_the_kernels_words() {
+        let status = "Name:\tx\nVmRSS:\t    2048 kB\nHugetlbPages:\t  4096 kB\n";
+        assert_eq!(kilobytes(status, "VmRSS:"), 2048);
+        assert_eq!(kilobytes(status, "HugetlbPages:"), 4096);
+        assert_eq!(kilobytes(status, "VmSwap:"), 0);
     }
 }

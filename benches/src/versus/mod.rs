@@ -8,14 +8,24 @@
 //! that its port sent in the window: it stays right when the core is shared. A contestant that sends fewer packets than
 //! it received is void: a fast drop looks like a fast router.
 
-pub mod contestant;
+pub mod options;
+pub mod scenario;
+
 pub mod feed;
+pub mod table;
+
+pub mod program;
+pub mod rounds;
+
 pub mod hextet;
 pub mod l3fwd;
+pub mod testpmd;
+
+pub mod api;
 pub mod meter;
 pub mod pages;
 pub mod report;
-pub mod testpmd;
+pub mod stop;
 
 /// The core that every contestant's polling thread runs on; its main thread has [`MAIN_CORE`].
 pub const WORKER_CORE: usize = 1;

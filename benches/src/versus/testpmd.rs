@@ -1,17 +1,18 @@
 //! The floor: `dpdk-testpmd` in io mode, which moves packets and looks at none.
 
-use super::contestant::{Contestant, Packets};
 use super::feed::Feed;
+use super::program::{Packets, Program};
 use super::{MAIN_CORE, MBUFS, WORKER_CORE};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Starts testpmd on a feed.
 ///
 /// # Errors
 /// When it is not installed or does not move packets.
-pub fn start(feed: &Feed, dir: &Path) -> Result<Contestant> {
+pub fn start(feed: &Feed, dir: &Path) -> Result<Program> {
     let prefix = format!("versus-testpmd-{}", std::process::id());
     let mut command = Command::new("dpdk-testpmd");
     command
@@ -22,10 +23,7 @@ pub fn start(feed: &Feed, dir: &Path) -> Result<Contestant> {
             &MAIN_CORE.to_string(),
         ])
         .args(["--no-pci", "--huge-unlink", "--file-prefix", &prefix])
-        .arg(format!(
-            "--vdev=net_pcap0,rx_pcap={},infinite_rx=1",
-            feed.pcap.display()
-        ))
+        .arg(format!("--vdev={}", feed.vdev()))
         .args([
             "--",
             "--auto-start",
@@ -38,15 +36,20 @@ pub fn start(feed: &Feed, dir: &Path) -> Result<Contestant> {
             &format!("--total-num-mbufs={MBUFS}"),
             "--stats-period=1000",
         ]);
-    let mut testpmd = Contestant::spawn(
+    let mut testpmd = Program::spawn(
         "testpmd",
-        &mut command,
+        &command,
         &dir.join("testpmd.log"),
         Packets::Telemetry(telemetry(&prefix)),
     )?;
+    // The name changed in DPDK 22.11.
+    let names = [
+        format!("rte-worker-{WORKER_CORE}"),
+        format!("lcore-worker-{WORKER_CORE}"),
+    ];
     testpmd
-        .settle(&format!("rte-worker-{WORKER_CORE}"))
-        .or_else(|_| testpmd.settle(&format!("lcore-worker-{WORKER_CORE}")))?;
+        .settle(&names[..1], Duration::from_secs(20))
+        .or_else(|_| testpmd.settle(&names[1..], Duration::from_secs(20)))?;
     Ok(testpmd)
 }
 
