@@ -59,80 +59,112 @@ impl Random {
 /// A route of a generated table.
 pub type Route<A> = (Prefix<A>, NextHopId);
 
-/// The /12s that hold the IPv6 Internet, by their share of the /24s in use.
-const REGIONS6: [(u32, u32); 10] = [
-    (0x200, 170),
-    (0x240, 290),
-    (0x260, 170),
-    (0x280, 130),
-    (0x2a0, 220),
-    (0x2c0, 15),
-    (0x241, 2),
-    (0x261, 1),
-    (0x263, 1),
-    (0x2a1, 1),
+/// The /12s that hold the IPv6 Internet, by their share of routes, and the number of /16s in use of each.
+const REGIONS6: [((u32, u64), u32); 10] = [
+    ((0x240, 12), 320),
+    ((0x2a0, 14), 200),
+    ((0x280, 4), 175),
+    ((0x200, 12), 125),
+    ((0x260, 8), 120),
+    ((0x262, 2), 20),
+    ((0x2a1, 4), 18),
+    ((0x2c0, 2), 12),
+    ((0x261, 1), 6),
+    ((0x241, 1), 2),
 ];
 
 /// Lengths of provider blocks, and of what is announced inside one, in thousandths.
 const BLOCKS6: [(u8, u32); 8] = [
-    (32, 700),
+    (32, 720),
     (29, 140),
     (30, 25),
     (31, 15),
-    (28, 20),
+    (28, 15),
     (26, 5),
     (24, 3),
     (20, 1),
 ];
-const INSIDE6: [(u8, u32); 13] = [
-    (48, 600),
-    (44, 115),
-    (40, 107),
+const INSIDE6: [(u8, u32); 14] = [
+    (48, 590),
+    (44, 112),
+    (40, 105),
     (36, 47),
-    (33, 12),
-    (34, 14),
-    (38, 12),
-    (42, 14),
-    (46, 20),
-    (47, 12),
-    (45, 8),
+    (33, 22),
+    (34, 20),
+    (38, 13),
+    (39, 11),
+    (42, 18),
+    (46, 24),
+    (47, 25),
+    (45, 12),
     (56, 2),
     (64, 1),
 ];
 
 /// An IPv6 table of `count` routes, sorted, next hops random in `1..=next_hops`.
+///
+/// Made after a full table of 2025: 70 % of the providers announce their block and nothing inside it; the others announce
+/// pieces, and half of them nothing else. How many pieces follows a power law, neighbouring blocks are often one provider's,
+/// its pieces are mostly of one length and lie close together: so a quarter of all routes are in the 60 fullest /24s.
 pub fn bgp6(count: usize, next_hops: u32, seed: u64) -> Vec<Route<u128>> {
     let mut random = Random::new(seed);
     let mut prefixes = HashSet::with_capacity(count);
+    let mut place = 0u32;
+    let mut pieces = 0;
     while prefixes.len() < count {
-        let region = (random.pick(&REGIONS6) as u128) << 116;
-        // Some /16s of a region are full, most are thin.
-        let crowd = random.below(16).min(random.below(16)) as u128;
-        let block = region | crowd << 112 | (random.bits() as u128 & 0xffff) << 96;
-        let len = random.pick(&BLOCKS6);
-        let block = Prefix::of(block, len);
-        prefixes.insert(block);
-        // Few providers announce much: the sizes of clusters follow a power law.
-        let inside = (1.6 / (random.fraction() + 0.0018)) as usize - 1;
-        // Announcements of one provider crowd at the start of its block.
-        let spread = 1u128 << random.below(17);
-        for _ in 0..inside {
-            if prefixes.len() >= count {
-                break;
+        match random.below(10) {
+            // A registry's or a big provider's next block.
+            0..=2 => place = place.wrapping_add(1),
+            3 => place = place.wrapping_add(8),
+            // Another provider, in one of the /20s in use.
+            _ => {
+                let (region, crowd) = random.pick(&REGIONS6);
+                let in_use = random.below(crowd).min(random.below(crowd)) as u32;
+                let slash20 = random.below(10).min(random.below(16)) as u32;
+                place = region << 20 | in_use << 16 | slash20 << 12 | random.bits() as u32 & 0xff8;
+                let announces = random.below(10) < 3;
+                pieces = match announces {
+                    true => (1.6 / (random.fraction() + 0.0006)) as u64,
+                    false => 0,
+                };
             }
-            let len = random.pick(&INSIDE6).max(len + 1);
-            let site = random.below(spread as u64) as u128;
-            let host = if len > 48 { random.bits() as u128 } else { 0 };
-            let place = if len >= 48 {
-                site << 80
-            } else {
-                site << (128 - len as u32)
-            };
-            let room = block.addr().last(block.len()) ^ block.addr();
-            prefixes.insert(Prefix::of(block.addr() | (place | host) & room, len));
         }
+        let len = random.pick(&BLOCKS6);
+        let block = Prefix::of((place as u128) << 96, len);
+        if pieces == 0 || random.below(2) == 0 {
+            prefixes.insert(block);
+        }
+        announce_inside(block, pieces, count, &mut random, &mut prefixes);
     }
     finish(prefixes, next_hops, random)
+}
+
+/// Some pieces of a provider's block.
+fn announce_inside(
+    block: Prefix<u128>,
+    pieces: u64,
+    count: usize,
+    random: &mut Random,
+    prefixes: &mut HashSet<Prefix<u128>>,
+) {
+    let usual = random.pick(&INSIDE6);
+    let spread = (pieces << random.below(5)).max(2);
+    let room = block.addr().last(block.len()) ^ block.addr();
+    for _ in 0..pieces {
+        if prefixes.len() >= count {
+            break;
+        }
+        let other = random.below(10) < 2;
+        let len = if other { random.pick(&INSIDE6) } else { usual };
+        let len = len.max(block.len() + 1);
+        let site = random.below(spread) as u128;
+        let host = if len > 48 { random.bits() as u128 } else { 0 };
+        let place = match len >= 48 {
+            true => site << 80,
+            false => site << (128 - len as u32),
+        };
+        prefixes.insert(Prefix::of(block.addr() | (place | host) & room, len));
+    }
 }
 
 /// Lengths in an IPv4 table, in thousandths.
@@ -276,6 +308,15 @@ mod tests {
         }
         let regions: HashSet<u128> = routes.iter().map(|(p, _)| p.addr() >> 116).collect();
         assert!(regions.len() <= 10);
+        // What makes it hard: most routes crowd in few places, beside many places with a few routes each.
+        let mut places: Vec<usize> = routes
+            .chunk_by(|(a, _), (b, _)| a.addr() >> 104 == b.addr() >> 104)
+            .map(<[_]>::len)
+            .collect();
+        places.sort_unstable_by(|a, b| b.cmp(a));
+        let fullest: usize = places[..60].iter().sum();
+        assert!((3000..6000).contains(&places.len()), "{}", places.len());
+        assert!((15_000..35_000).contains(&fullest), "{fullest}");
         assert!(routes.iter().all(|(_, n)| (1..=1000).contains(&n.0)));
         assert!(routes.windows(2).all(|w| w[0].0 < w[1].0));
     }
