@@ -103,7 +103,6 @@ pub fn start(
     lookup: &str,
     feed: &Feed,
     dir: &Path,
-    patience: Duration,
 ) -> Result<Program> {
     let routes = feed.table.routes();
     let lines: String = routes
@@ -147,7 +146,7 @@ pub fn start(
         Packets::Telemetry(telemetry(&prefix)),
     )?;
     // Its only lcore is the main one: the process's first thread.
-    l3fwd.settle(&["l3fwd".to_owned()], patience)?;
+    l3fwd.settle(&["l3fwd".to_owned()], Duration::from_secs(120))?;
     Ok(l3fwd)
 }
 

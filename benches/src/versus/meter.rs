@@ -18,7 +18,7 @@ pub fn cpu_ns(pid: u32, tid: u32) -> Result<u64> {
         .with_context(|| format!("{path}: {text}"))
 }
 
-/// The thread of a process whose name is `name`.
+/// The thread of a process whose name is `name`, or begins so if that ends with a colon.
 ///
 /// # Errors
 /// When there is none.
@@ -27,7 +27,8 @@ pub fn thread_named(pid: u32, name: &str) -> Result<u32> {
         let tid = entry?.file_name().to_string_lossy().parse::<u32>()?;
         let comm =
             std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm")).unwrap_or_default();
-        if comm.trim_end() == name {
+        let comm = comm.trim_end();
+        if comm == name || name.ends_with(':') && comm.starts_with(name) {
             return Ok(tid);
         }
     }

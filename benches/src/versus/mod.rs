@@ -19,6 +19,7 @@ pub mod rounds;
 
 pub mod hextet;
 pub mod l3fwd;
+pub mod ovs;
 pub mod testpmd;
 
 pub mod api;

@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::meter;
+use super::ovs::Control;
 use super::stop;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -18,6 +19,8 @@ pub enum Packets {
     Telemetry(PathBuf),
     /// `GET /v1/devices`, the devices in this order.
     Hextet(Api, &'static [&'static str]),
+    /// Open vSwitch's own control socket.
+    Ovs(Control),
 }
 
 /// A running (or stopped) process.
@@ -184,6 +187,7 @@ impl Program {
 
     fn count(&self) -> Result<Vec<(u64, u64)>> {
         match &self.packets {
+            Packets::Ovs(control) => Ok(vec![control.packets()?]),
             Packets::Telemetry(socket) => Ok(vec![meter::telemetry_packets(socket)?]),
             Packets::Hextet(api, names) => {
                 let devices = api.get("/v1/devices")?;
@@ -206,7 +210,7 @@ impl Program {
     /// Whether all of its routes are in place; only Hextet can be asked.
     fn ready(&self) -> bool {
         match &self.packets {
-            Packets::Telemetry(_) => true,
+            Packets::Telemetry(_) | Packets::Ovs(_) => true,
             Packets::Hextet(api, _) => api
                 .get("/v1/status")
                 .is_ok_and(|status| status["ready"] == true),

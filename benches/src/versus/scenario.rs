@@ -5,11 +5,11 @@ use super::options::Options;
 use super::report::{Memory, Outcome, Ratio, row};
 use super::rounds::{self, Contestant};
 use super::table::{Table, Trace};
-use super::{hextet, l3fwd, stop, testpmd};
-use anyhow::{Context, Result};
+use super::{hextet, l3fwd, ovs, stop, testpmd};
+use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One scenario of packets in transit.
 #[derive(Clone, Debug)]
@@ -51,8 +51,8 @@ pub fn all(options: &Options) -> Vec<Scenario> {
     scenarios.filter(|s| options.only.wants(&s.name)).collect()
 }
 
-/// The peers of every scenario, the floor first.
-const PEERS: [&str; 3] = ["testpmd", "l3fwd-fib", "l3fwd-lpm"];
+/// The peers of every scenario, the floor first; those of one row are one process.
+const PEERS: [&[&str]; 4] = [&["testpmd"], &["l3fwd-fib"], &["l3fwd-lpm"], &ovs::NAMES];
 
 /// What all scenarios of a run share.
 #[derive(Debug)]
@@ -99,10 +99,17 @@ impl Scenario {
             ..Outcome::default()
         };
         let (mut contestants, mut absent) = (Vec::new(), Vec::new());
-        for name in PEERS.into_iter().filter(|name| options.peers.wants(name)) {
-            match self.timed(name, || self.start(name, &feed, bench))? {
-                Ok(peer) => contestants.push(peer),
-                Err(why) => absent.push(Ratio::not_run(&self.name, name, &why)),
+        for names in PEERS {
+            let wanted = |name: &&str| options.peers.wants(name);
+            if !names.iter().any(wanted) {
+                continue;
+            }
+            match self.timed(names[0], || self.start(names[0], &feed, bench))? {
+                Ok(peers) => contestants.extend(peers.into_iter().filter(|p| wanted(&p.name))),
+                Err(why) => {
+                    let names = names.iter().filter(|name| wanted(name));
+                    absent.extend(names.map(|name| Ratio::not_run(&self.name, name, &why)));
+                }
             }
         }
         match self.timed("hextet", || {
@@ -173,20 +180,32 @@ impl Scenario {
         }
     }
 
-    fn start(&self, name: &'static str, feed: &Feed, bench: &Bench<'_>) -> Result<Contestant> {
+    fn start(&self, name: &'static str, feed: &Feed, bench: &Bench<'_>) -> Result<Vec<Contestant>> {
+        let large = matches!(self.size, "160k" | "230k" | "900k" | "file");
         let program = match name.strip_prefix("l3fwd-") {
-            Some("lpm") if self.size == "900k" => {
-                anyhow::bail!(
-                    "rte_lpm adds in quadratic time: 900,000 routes do not load in minutes"
-                )
+            Some("lpm") if !self.ipv6 && large => {
+                bail!("rte_lpm adds in quadratic time: a full table does not load in minutes")
             }
             Some(lookup) => {
-                let binary = bench.l3fwd.as_ref().map_err(|e| anyhow::anyhow!("{e:#}"))?;
-                let patience = Duration::from_secs(if lookup == "lpm" { 60 } else { 120 });
-                l3fwd::start(binary, name, lookup, feed, bench.dir, patience)?
+                let binary = bench.l3fwd.as_ref().map_err(|e| anyhow!("{e:#}"))?;
+                l3fwd::start(binary, name, lookup, feed, bench.dir)?
             }
-            None => testpmd::start(feed, bench.dir).context("testpmd")?,
+            None if name == ovs::NAMES[0] => {
+                ensure!(
+                    !(large && bench.options.quick),
+                    "QUICK: its rules take a minute to load"
+                );
+                ensure!(
+                    feed.table.len() <= OVS_RULES,
+                    "more than {OVS_RULES} rules take minutes to load"
+                );
+                return ovs::start(feed, bench.dir);
+            }
+            None => testpmd::start(feed, bench.dir)?,
         };
-        Ok(Contestant::plain(name, program))
+        Ok(vec![Contestant::plain(name, program)])
     }
 }
+
+/// Most rules that Open vSwitch is asked to take: loading takes longer than in proportion.
+const OVS_RULES: usize = 250_000;
