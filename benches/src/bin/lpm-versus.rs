@@ -1,8 +1,9 @@
 //! Route lookups beside DPDK's: see the `lpm_versus` module for the method. `make versus` runs it; alone it takes the same
-//! `ONLY`, `QUICK` and `TABLE` from its environment.
+//! `ONLY`, `PEERS`, `QUICK` and `TABLE` from its environment.
 
 use anyhow::Result;
 use benches::lpm_versus::{self, REPORT, Selection};
+use benches::versus::options::Options;
 use benches::versus::pages::HugePages;
 use benches::versus::{WORKER_CORE, meter};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -16,14 +17,13 @@ fn main() -> Result<()> {
     cpus.set(WORKER_CORE)?;
     sched_setaffinity(Pid::from_raw(0), &cpus)?;
     let _pages = HugePages::reserve(HUGE_PAGES)?;
-    let load = std::fs::read_to_string("/proc/loadavg")?;
     println!(
         "Lookups: {}, TSC {:.3} GHz, load average {}",
         meter::cpu_model(),
         meter::tsc_ghz(),
-        load.split(' ').next().unwrap_or("?")
+        meter::load_average()
     );
-    let report = lpm_versus::run(&Selection::from_environment())?;
+    let report = lpm_versus::run(&Selection::from(&Options::from_env()?))?;
     match std::env::var_os(REPORT) {
         Some(path) => std::fs::write(path, serde_json::to_vec(&report)?)?,
         None => {

@@ -38,7 +38,7 @@ fn main() -> Result<()> {
         meter::load_average()
     );
     // Before the contestants below take their memory.
-    let lookups = lpm_versus::in_process()?;
+    let lookups = lpm_versus::in_process(&options)?;
     let bench = Bench {
         options: &options,
         dir: dir.path(),

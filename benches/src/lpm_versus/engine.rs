@@ -12,7 +12,7 @@ use dpdk::{Eal, EalOptions, Hugepages};
 use std::hint::black_box;
 use std::ops::Range;
 use std::sync::Arc;
-use tables::id::NextHopId;
+use tables::id::{NextHopId, VrfId};
 use tables::lpm::{self, LpmWriter};
 use tables::publish::{Qsbr, Reader};
 
@@ -156,9 +156,14 @@ impl<F: Family> Hextet<F> {
         })
     }
 
+    /// The next hop of one address of a VRF.
+    pub fn find(&self, vrf: VrfId, addr: F) -> NextHopId {
+        self.table.lookup(&self.reader, vrf, addr)
+    }
+
     /// The next hops of up to [`BURST`] addresses of a VRF.
     #[inline(always)]
-    pub fn look_up_in(&mut self, vrf: tables::id::VrfId, addrs: &[F]) -> &[NextHopId] {
+    pub fn look_up_in(&mut self, vrf: VrfId, addrs: &[F]) -> &[NextHopId] {
         let out = &mut self.out[..addrs.len()];
         self.table.lookup_burst(&self.reader, vrf, addrs, out);
         black_box(out)

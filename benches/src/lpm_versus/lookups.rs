@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Hextet, NotRun};
 use super::measure::{Figures, Ring, answers, check, take_turns};
-use super::table::{Family, Table, Trace};
+use super::table::{FILE, Family, Peers, Table, Trace};
 use super::{Memory, Report, Selection, qualified};
 use crate::versus::meter::tsc_ghz;
 use crate::versus::report::Ratio;
@@ -61,7 +61,7 @@ impl Kind {
 
 /// The combinations wanted of a table.
 fn wanted<F: Family>(table: &'static str, selection: &Selection) -> impl Iterator<Item = Kind> {
-    let quick = F::QUICK.contains(&table) || selection.file.is_some();
+    let quick = F::QUICK.contains(&table) || table == FILE;
     Kind::all()
         .filter(move |kind| selection.wants(&kind.name::<F>(table), quick && kind.is_quick()))
 }
@@ -82,9 +82,9 @@ pub fn family<F: Family>(eal: &Eal, selection: &Selection, report: &mut Report) 
         if !kinds.is_empty() {
             table(
                 eal,
-                &Table::<F>::make(name, selection)?,
+                &Table::<F>::make(name, selection),
                 &kinds,
-                selection.quick,
+                selection,
                 report,
             )?;
         }
@@ -96,7 +96,7 @@ fn table<F: Family>(
     eal: &Eal,
     table: &Table<F>,
     kinds: &[Kind],
-    quick: bool,
+    selection: &Selection,
     report: &mut Report,
 ) -> Result<()> {
     println!(
@@ -111,7 +111,10 @@ fn table<F: Family>(
         began.elapsed().as_secs_f64() * 1e3
     );
     let began = Instant::now();
-    let (peers, mut absent) = F::peers(eal, table);
+    let Peers {
+        engines: peers,
+        mut absent,
+    } = F::peers(eal, table, selection);
     println!(
         "  its peers after {:.0} ms",
         began.elapsed().as_secs_f64() * 1e3
@@ -122,7 +125,7 @@ fn table<F: Family>(
     for engine in &engines {
         memory::<F>(table.name, engine.as_ref(), report);
     }
-    let repetitions = if quick { 5 } else { 11 };
+    let repetitions = if selection.quick { 5 } else { 11 };
     let tsc_ghz = tsc_ghz();
     let mut ring = Ring::new(eal)?;
     let mut trace: Option<(&str, Trace<F>)> = None;

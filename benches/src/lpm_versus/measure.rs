@@ -2,6 +2,7 @@
 
 use super::engine::{BURST, Engine};
 use super::table::{Family, Trace};
+use crate::versus::report::Spread;
 use anyhow::{Context, Result, ensure};
 use dpdk::Eal;
 use dpdk::peers::Words;
@@ -64,11 +65,15 @@ pub struct Figures {
 impl Figures {
     /// Sums up an engine's repetitions.
     pub fn new(name: &str, repetitions: Vec<f64>, tsc_ghz: f64) -> Self {
-        let cycles_per_lookup = quantile(&repetitions, 0.5);
+        let Spread {
+            p25,
+            median: cycles_per_lookup,
+            p75,
+        } = Spread::of(&repetitions);
         Self {
             name: name.to_owned(),
             cycles_per_lookup,
-            quartiles: (quantile(&repetitions, 0.25), quantile(&repetitions, 0.75)),
+            quartiles: (p25, p75),
             mlps: tsc_ghz * 1000.0 / cycles_per_lookup,
             repetitions,
         }
@@ -80,19 +85,6 @@ impl Figures {
             "  {:<12} {:>7.1} cycles/lookup  (quartiles {:.1} to {:.1})  {:>6.1} Mlps",
             self.name, self.cycles_per_lookup, self.quartiles.0, self.quartiles.1, self.mlps
         )
-    }
-}
-
-/// The figure below which the share `q` of them lies, between two of them in proportion; 0 of none.
-pub fn quantile(figures: &[f64], q: f64) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = q * sorted.len().saturating_sub(1) as f64;
-    let (low, part) = (place.floor() as usize, place.fract());
-    match (sorted.get(low), sorted.get(low + 1)) {
-        (Some(a), Some(b)) => a + (b - a) * part,
-        (Some(a), None) => *a,
-        (None, _) => 0.0,
     }
 }
 
@@ -175,26 +167,14 @@ pub fn take_turns<F: Family>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lpm_versus::Selection;
     use crate::lpm_versus::engine::Hextet;
     use crate::lpm_versus::table::Table;
-
-    #[test]
-    fn quantiles_lie_between_the_figures() {
-        let figures = [4.0, 1.0, 3.0, 2.0, 5.0];
-        assert_eq!(quantile(&figures, 0.5), 3.0);
-        assert_eq!(quantile(&figures, 0.25), 2.0);
-        assert_eq!(quantile(&[1.0, 2.0], 0.5), 1.5);
-        assert_eq!((quantile(&[7.0], 0.75), quantile(&[], 0.5)), (7.0, 0.0));
-    }
+    use crate::versus::options::Options;
 
     #[test]
     fn a_wrong_answer_ends_the_run() {
-        let selection = crate::lpm_versus::Selection {
-            only: Vec::new(),
-            quick: true,
-            file: None,
-        };
-        let table = Table::<u32>::make("10k", &selection).unwrap();
+        let table = Table::<u32>::make("10k", &Selection::from(&Options::default()));
         let trace = Trace::make("uniform", &table.routes);
         let mut hextet = Hextet::new(&table).unwrap();
         let mut expected = answers(&mut hextet, &trace);

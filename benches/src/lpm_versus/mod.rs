@@ -11,9 +11,9 @@
 //! the trace is compared with ours, and a difference ends the run.
 //!
 //! An engine gets its addresses as it wants them, in an array, which is what a router's receive loop makes of a burst:
-//! `rte_fib6` and `rte_lpm6` as 16 bytes in network order, the others as integers. Ours is called by the entry that the
-//! packet path calls. `rte_fib6` and `rte_fib` look up by AVX-512 only if EAL allows it and they are told to: both is
-//! done, and an engine that declines does not run.
+//! `rte_fib6` and `rte_lpm6` as 16 bytes in network order, the others as integers. Ours is called by `Lpm::lookup_burst`, the
+//! fast lane's lookup behind a call like theirs. `rte_fib6` and `rte_fib` look up by AVX-512 only if EAL allows it and they
+//! are told to: both is done, and an engine that declines does not run.
 //!
 //! Scenarios are named `lpm6/<table>/<trace>/<hot|polluted>/b<burst>`. `polluted`: before each burst two cache lines of each
 //! of as many packet buffers are read, from a ring of 16 MiB, as a router would have read them; only the lookup is timed.
@@ -21,12 +21,16 @@
 //! The program is `lpm-versus` (`src/bin`), a process of its own because EAL keeps what it has taken; `versus` runs it and
 //! reads its report.
 
+pub mod changes;
 pub mod engine;
 pub mod lookups;
 pub mod measure;
 pub mod table;
+pub mod tenants;
 
+use crate::versus::options::{Only, Options};
 use crate::versus::report::Ratio;
+use crate::versus::table::RouteFile;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::process::Command;
@@ -38,41 +42,43 @@ pub const REPORT: &str = "HEXTET_LPM_REPORT";
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// Parts of names, one of which a scenario's must have; none: all scenarios.
-    only: Vec<String>,
+    /// Which scenarios.
+    only: Only,
+    /// Which peers.
+    peers: Only,
     /// Fewer repetitions, and if nothing is chosen, fewer scenarios.
     pub quick: bool,
-    /// A file of prefixes, one a line: its table is measured instead of the generated ones.
-    pub file: Option<String>,
+    /// The user's own table, measured as `file` beside the generated ones.
+    pub file: Option<RouteFile>,
+}
+
+impl From<&Options> for Selection {
+    fn from(options: &Options) -> Self {
+        Self {
+            only: options.only.clone(),
+            peers: options.peers.clone(),
+            quick: options.quick,
+            file: options.table.clone(),
+        }
+    }
 }
 
 impl Selection {
-    /// From `ONLY` (comma-separated), `QUICK` and `TABLE`.
-    pub fn from_environment() -> Self {
-        let value = |name| std::env::var(name).unwrap_or_default();
-        Self {
-            only: value("ONLY")
-                .split(',')
-                .filter(|part| !part.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            quick: !["", "0"].contains(&value("QUICK").as_str()),
-            file: Some(value("TABLE")).filter(|path| !path.is_empty()),
-        }
-    }
-
     /// Whether a scenario of this name is wanted. `small`: it is one of the few of a quick run.
     pub fn wants(&self, name: &str, small: bool) -> bool {
-        match self.only[..] {
-            [] => small || !self.quick,
-            _ => self.only.iter().any(|part| name.contains(part.as_str())),
-        }
+        self.only.wants(name) && (small || !self.quick || !self.only.is_empty())
     }
 
     /// Whether any scenario here is wanted.
     pub fn wants_any(&self) -> bool {
-        lookups::names::<u128>(self)
-            .chain(lookups::names::<u32>(self))
+        let lookups = lookups::names::<u128>(self).chain(lookups::names::<u32>(self));
+        let others = changes::SCENARIOS.iter().chain(&tenants::SCENARIOS);
+        lookups
+            .chain(
+                others
+                    .filter(|name| self.wants(name, true))
+                    .map(|&name| name.to_owned()),
+            )
             .next()
             .is_some()
     }
@@ -98,16 +104,25 @@ pub struct Report {
     pub ratios: Vec<Ratio>,
     /// Bytes by table.
     pub memory: Vec<Memory>,
+    /// What changes cost, by table.
+    pub changes: Vec<changes::Figures>,
+    /// Many VRFs.
+    pub tenants: Option<tenants::Figures>,
     /// The closing lines.
     pub lines: Vec<String>,
 }
 
 impl Report {
-    /// Makes the closing lines: `versus <scenario> <peer> <ratio>`, `memory <table> <engine> <bytes>`.
+    /// Makes the closing lines: `versus <scenario> <peer> <ratio>`, `memory <table> <engine> <bytes>`, `update <table> …`
+    /// and `vrfs <number> …`.
     fn close(&mut self) {
         self.lines.splice(0..0, self.ratios.iter().map(Ratio::line));
         let line = |m: &Memory| format!("memory {} {} {}", m.table, m.engine, m.bytes);
         self.lines.extend(self.memory.iter().map(line));
+        self.lines
+            .extend(self.changes.iter().map(changes::Figures::line));
+        self.lines
+            .extend(self.tenants.iter().map(tenants::Figures::line));
     }
 }
 
@@ -120,6 +135,8 @@ pub fn run(selection: &Selection) -> Result<Report> {
     let mut report = Report::default();
     lookups::family::<u128>(&eal, selection, &mut report)?;
     lookups::family::<u32>(&eal, selection, &mut report)?;
+    changes::run(selection, &mut report)?;
+    tenants::run(selection, &mut report)?;
     report.close();
     Ok(report)
 }
@@ -128,8 +145,8 @@ pub fn run(selection: &Selection) -> Result<Report> {
 ///
 /// # Errors
 /// When it fails.
-pub fn in_process() -> Result<Option<serde_json::Value>> {
-    if !Selection::from_environment().wants_any() {
+pub fn in_process(options: &Options) -> Result<Option<serde_json::Value>> {
+    if !Selection::from(options).wants_any() {
         return Ok(None);
     }
     let report = tempfile::NamedTempFile::new()?;
@@ -147,9 +164,6 @@ pub fn in_process() -> Result<Option<serde_json::Value>> {
 /// The VRF that tables are measured in.
 const VRF: tables::id::VrfId = tables::id::VrfId(0);
 
-/// Next hops that routes are spread over: fewer would flatter tables that merge equal neighbours.
-const N_NEXT_HOPS: u32 = 1000;
-
 /// A table's name with its family's.
 fn qualified<F: Family>(table: &str) -> String {
     format!("{}/{table}", F::NAME)
@@ -159,9 +173,11 @@ fn qualified<F: Family>(table: &str) -> String {
 mod tests {
     use super::*;
 
-    fn selection(only: &[&str], quick: bool) -> Selection {
+    fn selection(only: &str, quick: bool) -> Selection {
+        let (only, peers) = (Only::parse(only), Only::default());
         Selection {
-            only: only.iter().map(|&part| part.to_owned()).collect(),
+            only,
+            peers,
             quick,
             file: None,
         }
@@ -170,21 +186,20 @@ mod tests {
     #[test]
     fn what_is_chosen_by_name_runs_even_in_a_quick_run() {
         let name = "lpm6/230k/uniform/hot/b64";
-        assert!(selection(&[], false).wants(name, false));
-        assert!(!selection(&[], true).wants(name, false));
-        assert!(selection(&[], true).wants(name, true));
-        assert!(selection(&["transit", "230k/uni"], true).wants(name, false));
-        assert!(!selection(&["transit"], false).wants(name, true));
-        assert!(!selection(&["transit6/160k"], false).wants_any());
+        assert!(selection("", false).wants(name, false));
+        assert!(!selection("", true).wants(name, false));
+        assert!(selection("", true).wants(name, true));
+        assert!(selection("transit,230k/uni", true).wants(name, false));
+        assert!(!selection("transit", false).wants(name, true));
+        assert!(!selection("transit6/160k", false).wants_any());
     }
 
     #[test]
     fn the_names_are_those_of_the_report() {
-        let names: Vec<_> = lookups::names::<u128>(&selection(&[], false)).collect();
+        let names: Vec<_> = lookups::names::<u128>(&selection("", false)).collect();
         assert_eq!(names.len(), 5 * 3 * 2 * 2);
         assert!(names.contains(&"lpm6/160k/zipf64k/polluted/b32".to_owned()));
-        let names: Vec<_> =
-            lookups::names::<u32>(&selection(&["900k/zipf1m/hot"], false)).collect();
+        let names: Vec<_> = lookups::names::<u32>(&selection("900k/zipf1m/hot", false)).collect();
         assert_eq!(
             names,
             ["lpm4/900k/zipf1m/hot/b32", "lpm4/900k/zipf1m/hot/b64"]

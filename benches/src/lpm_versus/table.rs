@@ -1,13 +1,12 @@
 //! Routes, and addresses to look up, of either family.
 
+use super::Selection;
 use super::engine::{Engine, Fib4Engine, Fib6Engine, Lpm4Engine, Lpm6Engine, NotRun};
-use super::{N_NEXT_HOPS, Selection};
-use anyhow::{Context, Result, ensure};
+use crate::versus::table::{N_NEXT_HOPS, RouteFile};
+use anyhow::Result;
 use dpdk::Eal;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use tables::id::NextHopId;
-use tables::lpm::{Address, Prefix};
-use tables::testing::{Random, Route, bgp4, bgp6, uniform_trace, zipf_trace};
+use tables::lpm::Address;
+use tables::testing::{Route, bgp4, bgp6, uniform_trace, zipf_trace};
 
 /// Addresses in a trace.
 pub const TRACE: usize = 1 << 20;
@@ -27,14 +26,50 @@ pub trait Family: Address {
     fn wire(self) -> Self::Wire;
     /// A table like the Internet's.
     fn generate(count: usize) -> Vec<Route<Self>>;
-    /// An address from its text.
-    fn parse(text: &str) -> Option<Self>;
-    /// The peers that can hold a table, and those that cannot with the reason.
-    fn peers(eal: &Eal, table: &Table<Self>) -> Peers<Self>;
+    /// Its routes in a file.
+    fn of_file(file: &RouteFile) -> &[Route<Self>];
+    /// The peers that are wanted, with a table loaded.
+    fn peers(eal: &Eal, table: &Table<Self>, selection: &Selection) -> Peers<Self>;
 }
 
 /// Engines, and those that do not run.
-pub type Peers<F> = (Vec<Box<dyn Engine<F>>>, Vec<NotRun>);
+#[expect(
+    missing_debug_implementations,
+    reason = "engines are closed to the eye"
+)]
+pub struct Peers<F: Family> {
+    /// With the table loaded.
+    pub engines: Vec<Box<dyn Engine<F>>>,
+    /// Could not be made or hold the table.
+    pub absent: Vec<NotRun>,
+}
+
+impl<F: Family> Default for Peers<F> {
+    fn default() -> Self {
+        Self {
+            engines: Vec::new(),
+            absent: Vec::new(),
+        }
+    }
+}
+
+impl<F: Family> Peers<F> {
+    /// Makes an engine if one of its ways is wanted.
+    fn add<E: Engine<F> + 'static>(
+        &mut self,
+        selection: &Selection,
+        ways: &[&'static str],
+        make: impl FnOnce() -> Result<E>,
+    ) {
+        if !ways.iter().any(|name| selection.peers.wants(name)) {
+            return;
+        }
+        match make() {
+            Ok(engine) => self.engines.push(Box::new(engine)),
+            Err(error) => self.absent.extend(NotRun::all(ways, &error)),
+        }
+    }
+}
 
 impl Family for u128 {
     const NAME: &str = "lpm6";
@@ -56,21 +91,15 @@ impl Family for u128 {
         bgp6(count, N_NEXT_HOPS, 1)
     }
 
-    fn parse(text: &str) -> Option<u128> {
-        text.parse::<Ipv6Addr>().ok().map(u128::from)
+    fn of_file(file: &RouteFile) -> &[Route<u128>] {
+        &file.v6
     }
 
-    fn peers(eal: &Eal, table: &Table<u128>) -> Peers<u128> {
-        let (mut engines, mut absent): Peers<u128> = Default::default();
-        match Fib6Engine::new(eal, table) {
-            Ok(engine) => engines.push(Box::new(engine)),
-            Err(error) => absent.extend(NotRun::all(Fib6Engine::WAYS, &error)),
-        }
-        match Lpm6Engine::new(eal, table) {
-            Ok(engine) => engines.push(Box::new(engine)),
-            Err(error) => absent.extend(NotRun::all(Lpm6Engine::WAYS, &error)),
-        }
-        (engines, absent)
+    fn peers(eal: &Eal, table: &Table<u128>, selection: &Selection) -> Peers<u128> {
+        let mut peers = Peers::default();
+        peers.add(selection, Fib6Engine::WAYS, || Fib6Engine::new(eal, table));
+        peers.add(selection, Lpm6Engine::WAYS, || Lpm6Engine::new(eal, table));
+        peers
     }
 }
 
@@ -88,21 +117,15 @@ impl Family for u32 {
         bgp4(count, N_NEXT_HOPS, 1)
     }
 
-    fn parse(text: &str) -> Option<u32> {
-        text.parse::<Ipv4Addr>().ok().map(u32::from)
+    fn of_file(file: &RouteFile) -> &[Route<u32>] {
+        &file.v4
     }
 
-    fn peers(eal: &Eal, table: &Table<u32>) -> Peers<u32> {
-        let (mut engines, mut absent): Peers<u32> = Default::default();
-        match Fib4Engine::new(eal, table) {
-            Ok(engine) => engines.push(Box::new(engine)),
-            Err(error) => absent.extend(NotRun::all(Fib4Engine::WAYS, &error)),
-        }
-        match Lpm4Engine::new(eal, table) {
-            Ok(engine) => engines.push(Box::new(engine)),
-            Err(error) => absent.extend(NotRun::all(Lpm4Engine::WAYS, &error)),
-        }
-        (engines, absent)
+    fn peers(eal: &Eal, table: &Table<u32>, selection: &Selection) -> Peers<u32> {
+        let mut peers = Peers::default();
+        peers.add(selection, Fib4Engine::WAYS, || Fib4Engine::new(eal, table));
+        peers.add(selection, Lpm4Engine::WAYS, || Lpm4Engine::new(eal, table));
+        peers
     }
 }
 
@@ -135,63 +158,29 @@ impl<F: Family> Table<F> {
 
     /// The tables to measure, by name; made when they are needed.
     pub fn names(selection: &Selection) -> impl Iterator<Item = &'static str> + use<F> {
-        let generated = F::TABLES.iter().map(|&(name, _)| name);
-        let from_file = selection.file.is_some();
-        from_file
-            .then_some("file")
-            .into_iter()
-            .chain(generated.filter(move |_| !from_file))
+        let from_file = selection
+            .file
+            .as_ref()
+            .is_some_and(|f| !F::of_file(f).is_empty());
+        F::TABLES
+            .iter()
+            .map(|&(name, _)| name)
+            .chain(from_file.then_some(FILE))
     }
 
     /// The table of a name that [`names`](Self::names) gave.
-    ///
-    /// # Errors
-    /// When the file cannot be read or a line is no prefix.
-    pub fn make(name: &'static str, selection: &Selection) -> Result<Self> {
-        if let Some(path) = &selection.file {
-            return Ok(Self::new(name, read(path)?));
-        }
-        let count = F::TABLES
-            .iter()
-            .find(|(n, _)| *n == name)
-            .map_or(0, |&(_, count)| count);
-        Ok(Self::new(name, F::generate(count)))
+    pub fn make(name: &'static str, selection: &Selection) -> Self {
+        let routes = match (&selection.file, F::TABLES.iter().find(|(n, _)| *n == name)) {
+            (_, Some(&(_, count))) => F::generate(count),
+            (Some(file), None) => F::of_file(file).to_vec(),
+            (None, None) => Vec::new(),
+        };
+        Self::new(name, routes)
     }
 }
 
-/// The prefixes of this family in a file, one a line, with random next hops.
-fn read<F: Family>(path: &str) -> Result<Vec<Route<F>>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
-    let mut prefixes = Vec::new();
-    for (number, line) in text.lines().map(str::trim).enumerate() {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let at = || format!("{path}, line {}: {line}", number + 1);
-        let (addr, len) = line.split_once('/').with_context(at)?;
-        let len = len.parse().with_context(at)?;
-        match F::parse(addr) {
-            Some(addr) if len > 0 => prefixes.push(Prefix::new(addr, len).with_context(at)?),
-            Some(_) => {}
-            None => ensure!(other_family::<F>(addr), at()),
-        }
-    }
-    prefixes.sort_unstable();
-    prefixes.dedup();
-    let mut random = Random::new(1);
-    let mut next_hop = || NextHopId(1 + random.below(N_NEXT_HOPS.into()) as u32);
-    Ok(prefixes
-        .into_iter()
-        .map(|prefix| (prefix, next_hop()))
-        .collect())
-}
-
-fn other_family<F: Family>(addr: &str) -> bool {
-    match F::BITS {
-        32 => u128::parse(addr).is_some(),
-        _ => u32::parse(addr).is_some(),
-    }
-}
+/// The name of a table that came from a file.
+pub const FILE: &str = "file";
 
 /// Addresses to look up, as ours and as the peers want them.
 #[derive(Clone, Debug)]
@@ -221,22 +210,8 @@ impl<F: Family> Trace<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
-
-    #[test]
-    fn a_file_is_read_by_family_without_its_default_route() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        let lines = "# a table\n10.0.0.0/8\n::/0\n2001:db8:1::/48\n\n2001:db8::/32\n0.0.0.0/0\n10.0.0.0/8\n";
-        file.write_all(lines.as_bytes()).unwrap();
-        let path = file.path().to_str().unwrap().to_owned();
-        let of6 = read::<u128>(&path).unwrap();
-        let names: Vec<_> = of6.iter().map(|(prefix, _)| prefix.to_string()).collect();
-        assert_eq!(names, ["2001:db8::/32", "2001:db8:1::/48"]);
-        assert_eq!(read::<u32>(&path).unwrap().len(), 1);
-        file.write_all(b"10.0.0.0/33\n").unwrap();
-        let error = format!("{:#}", read::<u32>(&path).unwrap_err());
-        assert!(error.contains("line 9: 10.0.0.0/33"), "{error}");
-    }
+    use tables::id::NextHopId;
+    use tables::lpm::Prefix;
 
     #[test]
     fn groups_are_counted_per_level() {

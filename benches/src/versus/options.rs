@@ -70,6 +70,11 @@ impl Only {
         Only(words.map(str::to_owned).collect())
     }
 
+    /// Whether there is no word.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a name is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|word| name.contains(word.as_str()))
