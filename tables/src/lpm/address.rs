@@ -26,6 +26,9 @@ pub trait Address:
     /// The next address; `None` after the last.
     fn next(self) -> Option<Self>;
 
+    /// The address before; `None` before the first.
+    fn previous(self) -> Option<Self>;
+
     /// `len` bits (at most 32) that begin at bit `at`, counted from the most significant.
     fn bits(self, at: u8, len: u8) -> u32;
 
@@ -78,6 +81,11 @@ macro_rules! address {
             #[inline(always)]
             fn next(self) -> Option<Self> {
                 self.checked_add(1)
+            }
+
+            #[inline(always)]
+            fn previous(self) -> Option<Self> {
+                self.checked_sub(1)
             }
 
             #[inline(always)]

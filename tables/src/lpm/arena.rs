@@ -4,6 +4,7 @@ use crate::region::Region;
 use hashbrown::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 /// Bytes of a line.
 pub(super) const LINE: usize = 64;
@@ -56,6 +57,13 @@ impl Arena {
     pub fn line(&self, line: u32) -> *mut u32 {
         // SAFETY: lines are handed out within the region.
         unsafe { self.region.base().add(line as usize * LINE).cast() }
+    }
+
+    /// A word that readers may read, by its number: 16 to a line.
+    pub fn word(&self, word: u32) -> *const AtomicU32 {
+        let at = word as usize * size_of::<AtomicU32>();
+        // SAFETY: words are of lines that were handed out, so within the region.
+        unsafe { self.region.base().add(at).cast::<AtomicU32>().cast_const() }
     }
 
     /// Lines that an allocation of `count` takes: exact up to 32, above in eighths of the power of two.

@@ -6,7 +6,8 @@
 //!   writer                                        readers
 //!   Rib: a trie of routes, per VRF                vrfs[vrf]: root entry, default route
 //!     │ routes inside a span, in order              │
-//!   build: sweep to intervals, intervals to nodes   ▼ entries: next hop | node       (node.rs has the layout)
+//!   update: which entries that concerns             ▼ entries: next hop | node       (node.rs has the layout)
+//!   build, chunk: intervals to nodes                │
 //!     │ one atomic store of an entry              direct nodes: 12 + 12 bits, where a VRF is big; IPv4: 16
 //!     └──────────────────────────────────────────► └► chunks: 17-ary SIMD search trees over 32 or 64 bits,
 //!   old nodes ─► retired ─► free (QSBR)               immutable but for the entries among their values
@@ -15,8 +16,8 @@
 //! A small VRF is one chunk over the first 64 bits and, for its hosts, one per /64: a few hundred bytes. As it grows, spans
 //! with many boundaries are split by direct nodes, and put together again when they empty.
 //!
-//! A change rebuilds the smallest span that holds the prefix: a host route only its /64's chunk. The default route is a word of
-//! its own beside the root.
+//! A changed next hop is stored in place; a route that comes or goes costs a copy of the smallest chunk that holds its prefix: a
+//! host route only its /64's. The default route is a word of its own beside the root.
 //!
 //! # Invariants
 //! 1. A node is written before the entry that names it is stored (release), and read after that entry was loaded
@@ -32,10 +33,12 @@ mod address;
 pub mod arch;
 mod arena;
 mod build;
+mod chunk;
 mod naive;
 mod node;
 mod rib;
 mod search;
+mod update;
 mod writer;
 
 pub use address::{Address, Prefix, PrefixLenError};

@@ -1,7 +1,7 @@
 //! The routes as the writer knows them: a binary trie with compressed paths, one per VRF.
 //!
-//! Readers never see it. It answers what a rebuild asks: which routes lie inside this span, in order, and which route
-//! covers it.
+//! Readers never see it. It answers what an update asks: the intervals into which its routes divide a span, and where in
+//! its prefix a route is not covered by longer ones.
 
 use super::{Address, Prefix};
 use crate::id::NextHopId;
@@ -9,13 +9,50 @@ use crate::id::NextHopId;
 /// "No node", and in `next_hop` "no route here".
 const NONE: u32 = 0;
 
+/// From `start` up to the next interval's start (or the end of the span) addresses go to `next_hop`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interval<A> {
+    pub start: A,
+    pub next_hop: u32,
+}
+
+/// Half a cache line for IPv6: what a change costs is mostly the lines of the nodes above it.
 #[derive(Clone, Debug)]
 struct Node<A: Address> {
-    prefix: Prefix<A>,
-    /// 0 for a node that only forks.
-    next_hop: u32,
+    addr: A,
     /// By the first bit after the prefix. Index 0 is the root, which is nobody's child: it stands for "none".
     child: [u32; 2],
+    /// 0 for a node that only forks.
+    next_hop: u32,
+    len: u8,
+}
+
+impl<A: Address> Node<A> {
+    fn new(prefix: Prefix<A>, next_hop: u32) -> Node<A> {
+        Node {
+            addr: prefix.addr(),
+            child: [NONE; 2],
+            next_hop,
+            len: prefix.len(),
+        }
+    }
+
+    #[inline(always)]
+    fn prefix(&self) -> Prefix<A> {
+        Prefix::of(self.addr, self.len)
+    }
+
+    /// Whether all of `prefix` lies in this node's.
+    #[inline(always)]
+    fn covers(&self, prefix: Prefix<A>) -> bool {
+        self.len <= prefix.len() && prefix.addr().network(self.len) == self.addr
+    }
+
+    /// The child on the way to `prefix`, which is longer than this node's.
+    #[inline(always)]
+    fn towards(&self, prefix: Prefix<A>) -> u32 {
+        self.child[side(prefix, self.len)]
+    }
 }
 
 /// The routes of one VRF.
@@ -28,13 +65,8 @@ pub(super) struct Rib<A: Address> {
 
 impl<A: Address> Default for Rib<A> {
     fn default() -> Self {
-        let root = Node {
-            prefix: Prefix::all(),
-            next_hop: NONE,
-            child: [NONE; 2],
-        };
         Rib {
-            nodes: vec![root],
+            nodes: vec![Node::new(Prefix::all(), NONE)],
             free: Vec::new(),
             len: 0,
         }
@@ -42,6 +74,7 @@ impl<A: Address> Default for Rib<A> {
 }
 
 /// The bit of `prefix` that decides below a node of length `len`.
+#[inline(always)]
 fn side<A: Address>(prefix: Prefix<A>, len: u8) -> usize {
     prefix.addr().bits(len, 1) as usize
 }
@@ -52,30 +85,36 @@ impl<A: Address> Rib<A> {
         self.len
     }
 
+    #[inline(always)]
+    fn at(&self, node: u32) -> &Node<A> {
+        &self.nodes[node as usize]
+    }
+
     /// Adds or replaces a route; returns the next hop it had.
     pub fn insert(&mut self, prefix: Prefix<A>, next_hop: NextHopId) -> Option<NextHopId> {
         let mut at = 0u32;
         loop {
-            let here = self.nodes[at as usize].prefix;
-            if here == prefix {
-                let old = std::mem::replace(&mut self.nodes[at as usize].next_hop, next_hop.0);
+            let here = &mut self.nodes[at as usize];
+            if here.len == prefix.len() {
+                let old = std::mem::replace(&mut here.next_hop, next_hop.0);
                 self.len += (old == NONE) as usize;
                 return (old != NONE).then_some(NextHopId(old));
             }
-            let way = side(prefix, here.len());
-            let child = self.nodes[at as usize].child[way];
+            let way = side(prefix, here.len);
+            let child = here.child[way];
             if child == NONE {
                 let leaf = self.node(prefix, next_hop.0);
                 self.nodes[at as usize].child[way] = leaf;
                 self.len += 1;
                 return None;
             }
-            let below = self.nodes[child as usize].prefix;
+            let below = self.at(child);
             if below.covers(prefix) {
                 at = child;
                 continue;
             }
             // The path to `child` parts from ours, or goes through where we want to be: a node in between.
+            let below = below.prefix();
             let common = below
                 .addr()
                 .common_len(prefix.addr())
@@ -98,10 +137,9 @@ impl<A: Address> Rib<A> {
     pub fn remove(&mut self, prefix: Prefix<A>) -> Option<NextHopId> {
         // The last two links followed, so that a node and then its fork can be taken out.
         let (mut grand, mut parent, mut at) = (0u32, 0u32, 0u32);
-        while self.nodes[at as usize].prefix != prefix {
-            let here = self.nodes[at as usize].prefix;
-            let child = self.nodes[at as usize].child[side(prefix, here.len())];
-            if child == NONE || !self.nodes[child as usize].prefix.covers(prefix) {
+        while self.at(at).len < prefix.len() {
+            let child = self.at(at).towards(prefix);
+            if child == NONE || !self.at(child).covers(prefix) {
                 return None;
             }
             (grand, parent, at) = (parent, at, child);
@@ -118,7 +156,7 @@ impl<A: Address> Rib<A> {
 
     /// Takes out a node that neither is a route nor forks.
     fn prune(&mut self, parent: u32, at: u32) {
-        let node = &self.nodes[at as usize];
+        let node = self.at(at);
         let only = match node.child {
             [NONE, child] | [child, NONE] => child,
             _ => return,
@@ -137,11 +175,7 @@ impl<A: Address> Rib<A> {
     }
 
     fn node(&mut self, prefix: Prefix<A>, next_hop: u32) -> u32 {
-        let node = Node {
-            prefix,
-            next_hop,
-            child: [NONE; 2],
-        };
+        let node = Node::new(prefix, next_hop);
         match self.free.pop() {
             Some(at) => {
                 self.nodes[at as usize] = node;
@@ -156,53 +190,145 @@ impl<A: Address> Rib<A> {
 
     /// The next hop of exactly this route.
     pub fn get(&self, prefix: Prefix<A>) -> Option<NextHopId> {
-        self.path(prefix)
-            .last()
-            .filter(|(p, _)| *p == prefix)
+        self.covering(prefix)
+            .filter(|(covering, _)| *covering == prefix)
             .map(|(_, next_hop)| next_hop)
     }
 
     /// The longest route that covers `prefix`, itself included.
     pub fn covering(&self, prefix: Prefix<A>) -> Option<(Prefix<A>, NextHopId)> {
-        self.path(prefix).last()
+        let (cover, _) = self.descend(prefix);
+        let node = self.at(cover);
+        (node.next_hop != NONE).then(|| (node.prefix(), NextHopId(node.next_hop)))
     }
 
-    /// The routes that cover `prefix`, shortest first, itself included.
-    fn path(&self, prefix: Prefix<A>) -> impl Iterator<Item = (Prefix<A>, NextHopId)> + '_ {
-        let mut next = Some(0u32);
-        std::iter::from_fn(move || {
-            while let Some(at) = next {
-                let node = &self.nodes[at as usize];
-                next = (node.prefix.len() < prefix.len())
-                    .then(|| node.child[side(prefix, node.prefix.len())])
-                    .filter(|&c| c != NONE && self.nodes[c as usize].prefix.covers(prefix));
-                if node.next_hop != NONE {
-                    return Some((node.prefix, NextHopId(node.next_hop)));
-                }
+    /// The node of the longest route that covers `span` (0 if there is none but perhaps the default route), and the
+    /// topmost node inside `span`, itself included.
+    fn descend(&self, span: Prefix<A>) -> (u32, Option<u32>) {
+        let (mut cover, mut at) = (0, 0);
+        loop {
+            let node = self.at(at);
+            if node.next_hop != NONE {
+                cover = at;
             }
-            None
-        })
+            if node.len >= span.len() {
+                return (cover, Some(at));
+            }
+            let child = node.towards(span);
+            if child == NONE {
+                return (cover, None);
+            }
+            let below = self.at(child);
+            if !below.covers(span) {
+                return (cover, span.covers(below.prefix()).then_some(child));
+            }
+            at = child;
+        }
     }
 
     /// The routes inside `span`, itself included, in order: parents before children.
     pub fn within(&self, span: Prefix<A>) -> Within<'_, A> {
-        let mut at = 0u32;
         let mut stack = Vec::with_capacity(32);
-        loop {
-            let node = &self.nodes[at as usize];
-            if span.covers(node.prefix) {
-                stack.push(at);
-                break;
-            }
-            // The node is shorter than the span: go on towards it, as long as one of the two covers the other.
-            let child = node.child[side(span, node.prefix.len())];
-            let below = self.nodes[child as usize].prefix;
-            if child == NONE || !(below.covers(span) || span.covers(below)) {
-                break;
-            }
-            at = child;
-        }
+        stack.extend(self.descend(span).1);
         Within { rib: self, stack }
+    }
+
+    /// Replaces `out` by the intervals of `span`, the first of which starts where the span does; neighbours differ. The
+    /// default route does not count: where there is no other, the next hop is 0.
+    pub fn intervals(&self, span: Prefix<A>, out: &mut Vec<Interval<A>>) {
+        let (cover, top) = self.descend(span);
+        let cover = self.cover(cover);
+        out.clear();
+        push(out, span.addr(), cover);
+        if let Some(top) = top {
+            self.sweep(top, cover, out);
+            push_after(out, self.at(top).prefix(), span, cover);
+        }
+    }
+
+    /// Appends the intervals of a node's prefix, of which addresses without a longer route go to `cover`.
+    fn sweep(&self, at: u32, cover: u32, out: &mut Vec<Interval<A>>) {
+        let node = self.at(at);
+        let own = if node.next_hop == NONE || at == 0 {
+            cover
+        } else {
+            node.next_hop
+        };
+        push(out, node.addr, own);
+        for child in node.child.into_iter().filter(|&child| child != NONE) {
+            self.sweep(child, own, out);
+            push_after(out, self.at(child).prefix(), node.prefix(), own);
+        }
+    }
+
+    /// Replaces `out` by the ranges of `prefix` that no longer route takes: first and last address of each, in order. Returns
+    /// whether there is a route to `prefix` itself, and the next hop of those ranges (the default route does not count).
+    pub fn gaps(&self, prefix: Prefix<A>, out: &mut Vec<(A, A)>) -> (bool, u32) {
+        out.clear();
+        let (cover, top) = self.descend(prefix);
+        let mut from = Some(prefix.addr());
+        if let Some(top) = top {
+            self.skip_longer(top, prefix, &mut from, out);
+        }
+        if let Some(from) = from.filter(|&from| from <= prefix.last()) {
+            out.push((from, prefix.last()));
+        }
+        let exists = cover != 0 && self.at(cover).len == prefix.len();
+        (exists, self.cover(cover))
+    }
+
+    /// What the route at the node that [`descend`](Rib::descend) gave is, other than the default route.
+    fn cover(&self, node: u32) -> u32 {
+        if node == 0 {
+            NONE
+        } else {
+            self.at(node).next_hop
+        }
+    }
+
+    /// Appends the gap before each topmost route below `prefix`, the first beginning at `from`; leaves there what comes after the
+    /// last.
+    fn skip_longer(&self, at: u32, prefix: Prefix<A>, from: &mut Option<A>, out: &mut Vec<(A, A)>) {
+        let node = self.at(at);
+        if node.next_hop == NONE || node.len <= prefix.len() {
+            for child in node.child.into_iter().filter(|&child| child != NONE) {
+                self.skip_longer(child, prefix, from, out);
+            }
+            return;
+        }
+        if let (Some(first), Some(last)) = (*from, node.addr.previous())
+            && first <= last
+        {
+            out.push((first, last));
+        }
+        *from = node.prefix().last().next();
+    }
+}
+
+/// Appends an interval; one that starts at the same address replaces the last, one with the same next hop is no new one.
+#[inline(always)]
+fn push<A: Address>(out: &mut Vec<Interval<A>>, start: A, next_hop: u32) {
+    if out.last().is_some_and(|last| last.start == start) {
+        out.pop();
+    }
+    if out.last().is_none_or(|last| last.next_hop != next_hop) {
+        out.push(Interval { start, next_hop });
+    }
+}
+
+/// Appends the interval behind `part`, unless `part` ends where `whole` does.
+#[inline(always)]
+fn push_after<A: Address>(
+    out: &mut Vec<Interval<A>>,
+    part: Prefix<A>,
+    whole: Prefix<A>,
+    next_hop: u32,
+) {
+    let last = part.last();
+    if last < whole.last()
+        && let Some(start) = last.next()
+    {
+        push(out, start, next_hop);
     }
 }
 
@@ -217,12 +343,12 @@ impl<A: Address> Iterator for Within<'_, A> {
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(at) = self.stack.pop() {
-            let node = &self.rib.nodes[at as usize];
+            let node = self.rib.at(at);
             let [left, right] = node.child;
             self.stack
                 .extend([right, left].into_iter().filter(|&child| child != NONE));
             if node.next_hop != NONE {
-                return Some((node.prefix, NextHopId(node.next_hop)));
+                return Some((node.prefix(), NextHopId(node.next_hop)));
             }
         }
         None
