@@ -2,7 +2,6 @@ use super::arena::{LINE, POISON};
 use super::*;
 use proptest::prelude::*;
 
-mod churn;
 mod shapes;
 
 /// A table and everything it is compared with.
