@@ -91,9 +91,9 @@ enum Shape {
 
 /// Most intervals of a chunk, by where its span begins: what an update rebuilds, and for `C` a lookup's cost before a direct
 /// node takes over. LIMIT: a /64 with more than 39,000 neighbours is split by direct nodes.
-const MAX_CHUNK: usize = 1024;
+const MAX_CHUNK: usize = 4624;
 const MAX_ROOT_CHUNK: usize = 272;
-const MAX_PAGE_CHUNK: usize = 48;
+const MAX_PAGE_CHUNK: usize = 4;
 
 /// Most intervals of a chunk of this window for `span`.
 pub(super) fn most<A: Address>(span: Prefix<A>, window: Window) -> usize {

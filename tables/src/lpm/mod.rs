@@ -33,11 +33,13 @@ mod address;
 pub mod arch;
 mod arena;
 mod build;
+mod burst;
 mod chunk;
 mod naive;
 mod node;
 mod rib;
 mod search;
+mod staged;
 mod update;
 mod writer;
 
@@ -51,8 +53,9 @@ pub use writer::{LpmError, LpmWriter};
 use crate::id::{NextHopId, VrfId};
 use crate::publish::{Qsbr, Reader};
 use crate::region::Region;
+use burst::BURST;
 use node::Entry;
-use search::{BURST, Nodes, Start};
+use search::{Nodes, Start};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -133,10 +136,10 @@ impl<A: Address> Lpm<A> {
             out[..n].fill(NextHopId(0));
             return;
         };
-        // SAFETY: `search::burst` calls it with `i < n`.
+        // SAFETY: `burst::burst` calls it with `i < n`.
         let high = |i: usize| unsafe { *high.get_unchecked(i) };
         // SAFETY: `reader` keeps nodes from being reused, the root is of this table; `n` was checked.
-        unsafe { search::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
+        unsafe { burst::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
     }
 
     #[inline(always)]
@@ -169,11 +172,11 @@ impl<A: Address> Lpm<A> {
         };
         for (addrs, out) in addrs.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let n = addrs.len();
-            // SAFETY: `search::burst` calls it with `i < n`.
+            // SAFETY: `burst::burst` calls it with `i < n`.
             let addr = |i: usize| unsafe { *addrs.get_unchecked(i) };
             let high = |i: usize| addr(i).high();
             // SAFETY: `reader` keeps nodes from being reused, the root is of this table; a chunk is at most BURST long.
-            unsafe { search::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
+            unsafe { burst::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
         }
     }
 

@@ -1,6 +1,7 @@
 //! The layout of the lookup structure: entries, and the nodes they name.
 //!
-//! An **entry** is one word: a tag in the upper 4 bits, and in the lower 28 a next-hop id or the node's first line.
+//! An **entry** is one word: a tag in the lowest 6 bits (4 of them used), and above it a next-hop id or the number of the
+//! node's first line. So with the tag cleared an entry is the node's offset in bytes.
 //!
 //! | tag | what | bits of the address that decide |
 //! |---|---|---|
@@ -48,9 +49,12 @@ pub(super) enum Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry(pub u32);
 
-pub(super) const TAG_SHIFT: u32 = 28;
-/// The part of an entry that is a next hop or a line.
-pub(super) const INDEX: u32 = (1 << TAG_SHIFT) - 1;
+/// Bits of an entry below the next hop or line.
+pub(super) const TAG_BITS: u32 = LINE.trailing_zeros();
+/// The part of an entry that tells its kind: 0 for a leaf.
+pub(super) const TAG: u32 = (1 << TAG_BITS) - 1;
+/// The greatest next hop, or line.
+pub(super) const INDEX: u32 = u32::MAX >> TAG_BITS;
 pub(super) const TAG_DIRECT8: u8 = 4;
 pub(super) const TAG_DIRECT_WIDE: u8 = 8;
 pub(super) const TAG_D4: u8 = 12;
@@ -72,7 +76,7 @@ impl Entry {
 
     pub fn leaf(next_hop: u32) -> Entry {
         debug_assert!(next_hop <= INDEX);
-        Entry(next_hop)
+        Entry(next_hop << TAG_BITS)
     }
 
     pub fn node(kind: Kind, first_line: u32) -> Entry {
@@ -87,22 +91,28 @@ impl Entry {
                 (window as u8) << 2 | levels
             }
         };
-        Entry((tag as u32) << TAG_SHIFT | first_line)
+        Entry(tag as u32 | first_line << TAG_BITS)
     }
 
     #[inline(always)]
     pub fn tag(self) -> u8 {
-        (self.0 >> TAG_SHIFT) as u8
+        (self.0 & TAG) as u8
     }
 
     #[inline(always)]
     pub fn index(self) -> u32 {
-        self.0 & INDEX
+        self.0 >> TAG_BITS
+    }
+
+    /// Where the node begins, in bytes.
+    #[inline(always)]
+    pub fn offset(self) -> usize {
+        (self.0 & !TAG) as usize
     }
 
     #[inline(always)]
     pub fn is_leaf(self) -> bool {
-        self.0 <= INDEX
+        self.0 & TAG == 0
     }
 
     pub fn kind(self) -> Kind {
