@@ -1,19 +1,30 @@
 //! `make versus`: see the `versus` module for the method.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use benches::lpm_versus;
 use benches::versus::options::Options;
 use benches::versus::pages::HugePages;
-use benches::versus::report::Outcome;
+use benches::versus::report::{Outcome, Ratio};
 use benches::versus::scenario::{self, Bench};
-use benches::versus::{MAIN_CORE, l3fwd, meter, stop};
+use benches::versus::{MAIN_CORE, goal, l3fwd, machine, meter, stop};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
+use std::process::ExitCode;
 
-/// Pages of 2 MiB: Hextet 1.4 GiB, testpmd 0.7 GiB, each l3fwd up to 1.7 GiB with its tables.
-const HUGE_PAGES: u64 = 3072;
+/// Pages of 2 MiB: Hextet 1.4 GiB, testpmd 0.7 GiB, each l3fwd up to 1.7 GiB with its tables, Open vSwitch 1.3 GiB.
+const HUGE_PAGES: u64 = 3584;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("versus: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     stop::on_signals()?;
     let mut options = Options::from_env()?;
     options.tsc_ghz = meter::tsc_ghz();
@@ -37,51 +48,91 @@ fn main() -> Result<()> {
         length.as_millis(),
         meter::load_average()
     );
-    // Before the contestants below take their memory.
-    let lookups = lpm_versus::in_process(&options)?;
+    let mut report = Report {
+        machine: machine::describe(options.tsc_ghz),
+        ..Report::default()
+    };
+    // A process of its own, before the contestants below take their memory.
+    match lpm_versus::in_process(&options) {
+        Ok(lookups) => report.lookups = lookups,
+        Err(error) => report.errors.push(format!("lookups: {error:#}")),
+    }
     let bench = Bench {
         options: &options,
         dir: dir.path(),
         l3fwd,
     };
-    let mut outcomes = Vec::new();
     for scenario in scenario::all(&options) {
-        outcomes.push(scenario.run(&bench)?);
-        write_json(&options, &outcomes, lookups.as_ref())?;
+        match scenario.run(&bench) {
+            Ok(outcome) => report.scenarios.push(outcome),
+            Err(error) => report.errors.push(format!("{}: {error:#}", scenario.name)),
+        }
+        report.write()?;
+        if stop::asked() {
+            break;
+        }
     }
-    println!(
-        "\nratio = peer's cycles / Hextet's cycles, feed included; above 1 Hextet is faster (target/versus.json)"
-    );
-    for ratio in outcomes.iter().flat_map(|o| &o.ratios) {
-        println!("{}", ratio.line());
-    }
-    let lines = lookups
-        .as_ref()
-        .and_then(|report| report["lines"].as_array());
-    for line in lines.into_iter().flatten().filter_map(|line| line.as_str()) {
-        println!("{line}");
-    }
-    let failed: Vec<String> = outcomes
-        .iter()
-        .filter_map(|o| Some(format!("{}: {}", o.scenario, o.failed.as_ref()?)))
-        .collect();
-    if !failed.is_empty() {
-        bail!("Hextet itself failed: {}", failed.join("; "));
-    }
-    Ok(())
+    report.close();
+    report.verdict()
 }
 
-fn write_json(
-    options: &Options,
-    outcomes: &[Outcome],
-    lookups: Option<&serde_json::Value>,
-) -> Result<()> {
-    let json = serde_json::json!({
-        "tsc_ghz": options.tsc_ghz,
-        "scenarios": outcomes,
-        "lookups": lookups,
-    });
-    std::fs::create_dir_all("target")?;
-    std::fs::write("target/versus.json", serde_json::to_string_pretty(&json)?)?;
-    Ok(())
+/// Everything that was measured, as it stands in `target/versus.json`.
+#[derive(Debug, Default, serde::Serialize)]
+struct Report {
+    machine: serde_json::Value,
+    scenarios: Vec<Outcome>,
+    lookups: Option<serde_json::Value>,
+    errors: Vec<String>,
+}
+
+impl Report {
+    fn write(&self) -> Result<()> {
+        std::fs::create_dir_all("target")?;
+        std::fs::write("target/versus.json", serde_json::to_string_pretty(self)?)?;
+        Ok(())
+    }
+
+    /// The closing lines, for programs too.
+    fn close(&self) {
+        println!(
+            "\nratio = peer's cycles / Hextet's cycles, feed included; above 1 Hextet is faster (target/versus.json)"
+        );
+        let mut ratios: Vec<Ratio> = self
+            .scenarios
+            .iter()
+            .flat_map(|o| o.ratios.clone())
+            .collect();
+        ratios.iter().for_each(|ratio| println!("{}", ratio.line()));
+        if let Some(lookups) = &self.lookups {
+            let lines = lookups["lines"].as_array().into_iter().flatten();
+            lines
+                .filter_map(|line| line.as_str())
+                .for_each(|line| println!("{line}"));
+            let theirs = serde_json::from_value(lookups["ratios"].clone());
+            ratios.extend::<Vec<Ratio>>(theirs.unwrap_or_default());
+        }
+        for outcome in &self.scenarios {
+            for memory in &outcome.memory {
+                println!(
+                    "memory {} {} {}",
+                    outcome.scenario, memory.name, memory.bytes
+                );
+            }
+            outcome
+                .notes
+                .iter()
+                .for_each(|note| println!("note {}: {note}", outcome.scenario));
+        }
+        goal::lines(&ratios)
+            .iter()
+            .for_each(|line| println!("{line}"));
+    }
+
+    /// Missed goals are said above; an error is only that Hextet itself failed.
+    fn verdict(mut self) -> Result<()> {
+        let failed = |o: &Outcome| Some(format!("{}: {}", o.scenario, o.failed.as_ref()?));
+        self.errors.extend(self.scenarios.iter().filter_map(failed));
+        ensure!(self.errors.is_empty(), "{}", self.errors.join("; "));
+        Ok(())
+    }
 }

@@ -30,10 +30,12 @@ pub mod tenants;
 
 use crate::versus::options::{Only, Options};
 use crate::versus::report::Ratio;
+use crate::versus::stop;
 use crate::versus::table::RouteFile;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use std::process::Command;
+use std::time::Duration;
 use table::Family;
 
 /// Names the file that the report goes to.
@@ -151,10 +153,20 @@ pub fn in_process(options: &Options) -> Result<Option<serde_json::Value>> {
     }
     let report = tempfile::NamedTempFile::new()?;
     let program = std::env::current_exe()?.with_file_name("lpm-versus");
-    let status = Command::new(&program)
+    let mut child = Command::new(&program)
         .env(REPORT, report.path())
-        .status()
+        .spawn()
         .with_context(|| format!("starting {}", program.display()))?;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if let Err(stopped) = stop::sleep(Duration::from_millis(100)) {
+            child.kill()?;
+            child.wait()?;
+            return Err(stopped);
+        }
+    };
     ensure!(status.success(), "lpm-versus ended with {status}");
     Ok(Some(serde_json::from_slice(&std::fs::read(
         report.path(),

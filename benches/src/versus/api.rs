@@ -20,12 +20,12 @@ impl Api {
         self.ask("GET", path, "")
     }
 
-    /// What `POST path` answers.
+    /// What `POST path` answers to a body of JSON.
     ///
     /// # Errors
     /// When nobody answers, or refuses.
-    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        self.ask("POST", path, &body.to_string())
+    pub fn post_text(&self, path: &str, body: &str) -> Result<Value> {
+        self.ask("POST", path, body)
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value> {

@@ -49,7 +49,15 @@ impl Feed {
 
     /// What makes DPDK open this feed.
     pub fn vdev(&self) -> String {
-        format!("net_pcap0,rx_pcap={},infinite_rx=1", self.pcap.display())
+        self.vdev_numbered(0)
+    }
+
+    /// The same as one of several.
+    pub fn vdev_numbered(&self, number: usize) -> String {
+        format!(
+            "net_pcap{number},rx_pcap={},infinite_rx=1",
+            self.pcap.display()
+        )
     }
 }
 

@@ -143,7 +143,7 @@ pub fn start(
         name,
         &command,
         &dir.join(format!("{name}.log")),
-        Packets::Telemetry(telemetry(&prefix)),
+        Packets::Telemetry(telemetry(&prefix), 1),
     )?;
     // Its only lcore is the main one: the process's first thread.
     l3fwd.settle(&["l3fwd".to_owned()], Duration::from_secs(120))?;

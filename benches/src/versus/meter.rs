@@ -96,11 +96,11 @@ fn kilobytes(status: &str, field: &str) -> u64 {
     number.and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-/// `(received, sent)` of port 0 from a DPDK process's telemetry socket.
+/// `(received, sent)` of a port from a DPDK process's telemetry socket.
 ///
 /// # Errors
 /// When the socket does not answer as DPDK does.
-pub fn telemetry_packets(socket: &Path) -> Result<(u64, u64)> {
+pub fn telemetry_packets(socket: &Path, port: usize) -> Result<(u64, u64)> {
     use nix::sys::socket::{
         AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send,
     };
@@ -114,7 +114,11 @@ pub fn telemetry_packets(socket: &Path) -> Result<(u64, u64)> {
         .with_context(|| format!("connecting to {}", socket.display()))?;
     let mut buffer = [0; 16_384];
     recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-    send(fd.as_raw_fd(), b"/ethdev/stats,0", MsgFlags::empty())?;
+    send(
+        fd.as_raw_fd(),
+        format!("/ethdev/stats,{port}").as_bytes(),
+        MsgFlags::empty(),
+    )?;
     let n = recv(fd.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
     let answer: serde_json::Value = serde_json::from_slice(&buffer[..n])?;
     let stats = &answer["/ethdev/stats"];

@@ -8,12 +8,15 @@
 //! that its port sent in the window: it stays right when the core is shared. A contestant that sends fewer packets than
 //! it received is void: a fast drop looks like a fast router.
 
+pub mod churn;
 pub mod options;
 pub mod scenario;
+pub mod two_workers;
 
 pub mod feed;
 pub mod table;
 
+pub mod compare;
 pub mod program;
 pub mod rounds;
 
@@ -23,6 +26,8 @@ pub mod ovs;
 pub mod testpmd;
 
 pub mod api;
+pub mod goal;
+pub mod machine;
 pub mod meter;
 pub mod pages;
 pub mod report;

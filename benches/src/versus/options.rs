@@ -75,6 +75,19 @@ impl Only {
         self.0.is_empty()
     }
 
+    /// Whether a name of several is wanted. A word that is a whole name is that name alone.
+    pub fn wants_of(&self, name: &str, names: &[String]) -> bool {
+        let whole = |word: &String| names.contains(word);
+        let takes = |word: &String| {
+            if whole(word) {
+                word == name
+            } else {
+                name.contains(word.as_str())
+            }
+        };
+        self.0.is_empty() || self.0.iter().any(takes)
+    }
+
     /// Whether a name is wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.0.is_empty() || self.0.iter().any(|word| name.contains(word.as_str()))
@@ -92,6 +105,15 @@ mod tests {
         assert!(only.wants("transit4/900k/zipf"));
         assert!(!only.wants("transit6/160k/uniform"));
         assert!(Only::parse(" ,").wants("anything"));
+    }
+
+    #[test]
+    fn a_whole_name_is_that_name_alone() {
+        let names = ["a/uniform".to_owned(), "a/uniform+churn".to_owned()];
+        assert!(Only::parse("a/uniform").wants_of(&names[0], &names));
+        assert!(!Only::parse("a/uniform").wants_of(&names[1], &names));
+        assert!(Only::parse("a/uni").wants_of(&names[1], &names));
+        assert!(!Only::parse("zipf").wants_of(&names[0], &names));
     }
 
     #[test]

@@ -280,6 +280,7 @@ pub fn start(feed: &Feed, dir: &Path) -> Result<Vec<Contestant>> {
         Contestant {
             name,
             program: switch.clone(),
+            thread: 0,
             before: Some(Box::new(set)),
             after: None,
         }

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 /// How a contestant's packets are counted, port by port: each polling thread has one port.
 #[derive(Clone, Debug)]
 pub enum Packets {
-    /// A DPDK telemetry socket.
-    Telemetry(PathBuf),
+    /// A DPDK telemetry socket, and the number of ports.
+    Telemetry(PathBuf, usize),
     /// `GET /v1/devices`, the devices in this order.
     Hextet(Api, &'static [&'static str]),
     /// Open vSwitch's own control socket.
@@ -108,17 +108,20 @@ impl Program {
         }
     }
 
-    /// Lets it run for one window and stops it again; a window for each polling thread.
+    /// Measures it while it runs; a window for each polling thread.
     ///
     /// # Errors
     /// When it ends meanwhile.
-    pub fn window(&self, warm_up: Duration, length: Duration, tsc_ghz: f64) -> Result<Vec<Window>> {
-        self.resume()?;
+    pub fn measure(
+        &self,
+        warm_up: Duration,
+        length: Duration,
+        tsc_ghz: f64,
+    ) -> Result<Vec<Window>> {
         stop::sleep(warm_up)?;
         let (began, first) = (Instant::now(), self.read()?);
         stop::sleep(length)?;
         let (elapsed, last) = (began.elapsed(), self.read()?);
-        self.pause()?;
         let window = |(first, last): (&Reading, &Reading)| {
             let (rx, tx) = ((last.rx - first.rx) as f64, (last.tx - first.tx) as f64);
             ensure!(
@@ -134,6 +137,14 @@ impl Program {
             })
         };
         first.iter().zip(&last).map(window).collect()
+    }
+
+    /// hextetd's API.
+    pub fn api(&self) -> Option<&Api> {
+        match &self.packets {
+            Packets::Hextet(api, _) => Some(api),
+            _ => None,
+        }
     }
 
     /// Continues it after [`Program::pause`].
@@ -188,7 +199,9 @@ impl Program {
     fn count(&self) -> Result<Vec<(u64, u64)>> {
         match &self.packets {
             Packets::Ovs(control) => Ok(vec![control.packets()?]),
-            Packets::Telemetry(socket) => Ok(vec![meter::telemetry_packets(socket)?]),
+            Packets::Telemetry(socket, ports) => (0..*ports)
+                .map(|port| meter::telemetry_packets(socket, port))
+                .collect(),
             Packets::Hextet(api, names) => {
                 let devices = api.get("/v1/devices")?;
                 let count = |name: &&str| {
@@ -210,7 +223,7 @@ impl Program {
     /// Whether all of its routes are in place; only Hextet can be asked.
     fn ready(&self) -> bool {
         match &self.packets {
-            Packets::Telemetry(_) | Packets::Ovs(_) => true,
+            Packets::Telemetry(..) | Packets::Ovs(_) => true,
             Packets::Hextet(api, _) => api
                 .get("/v1/status")
                 .is_ok_and(|status| status["ready"] == true),
@@ -239,8 +252,9 @@ struct Reading {
     tx: u64,
 }
 
-impl Drop for Program {
-    fn drop(&mut self) {
+impl Program {
+    /// Ends it: asked first, killed after five seconds.
+    fn end(&mut self) {
         let _ = self.resume();
         let _ = self.signal(Signal::SIGTERM);
         let end = Instant::now() + Duration::from_secs(5);
@@ -252,5 +266,17 @@ impl Drop for Program {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.end();
+        // DPDK leaves its run-time folder behind.
+        if let Packets::Telemetry(socket, _) = &self.packets
+            && let Some(folder) = socket.parent()
+        {
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 }

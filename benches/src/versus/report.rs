@@ -1,6 +1,6 @@
 //! Medians, spreads, ratios; a table for people, JSON for machines, one closing line per scenario and peer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The middle of some figures and the middle half of them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -92,7 +92,7 @@ pub fn row(figures: &Figures) -> String {
 }
 
 /// A peer measured against Hextet.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Ratio {
     /// The scenario.
     pub scenario: String,
@@ -168,6 +168,8 @@ pub struct Outcome {
     pub ratios: Vec<Ratio>,
     /// Memory, where it can be known.
     pub memory: Vec<Memory>,
+    /// The load average when it began.
+    pub load_average: String,
     /// What else was seen, in words.
     pub notes: Vec<String>,
     /// Hextet itself did not do its work: the whole run fails.

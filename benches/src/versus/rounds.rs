@@ -18,9 +18,11 @@ pub struct Contestant {
     pub name: &'static str,
     /// The process; two contestants may be one process in two modes.
     pub program: Rc<Program>,
-    /// Called with the process stopped, before each window.
+    /// Which of its polling threads is measured.
+    pub thread: usize,
+    /// Called before each window, with the process running.
     pub before: Option<Hook>,
-    /// Called with the process stopped, after each window.
+    /// Called after each window, with the process still running.
     pub after: Option<Hook>,
 }
 
@@ -30,6 +32,7 @@ impl Contestant {
         Contestant {
             name,
             program: Rc::new(program),
+            thread: 0,
             before: None,
             after: None,
         }
@@ -37,10 +40,12 @@ impl Contestant {
 
     fn window(&self, length: Duration, tsc_ghz: f64) -> Result<Window> {
         let hook = |hook: &Option<Hook>| hook.as_ref().map_or(Ok(()), |hook| hook(&self.program));
+        self.program.resume()?;
         hook(&self.before)?;
-        let windows = self.program.window(WARM_UP, length, tsc_ghz);
+        let windows = self.program.measure(WARM_UP, length, tsc_ghz);
         hook(&self.after)?;
-        Ok(windows?[0])
+        self.program.pause()?;
+        Ok(windows?[self.thread])
     }
 }
 

@@ -2,24 +2,33 @@
 
 use super::feed::{self, Feed};
 use super::options::Options;
-use super::report::{Memory, Outcome, Ratio, row};
-use super::rounds::{self, Contestant};
+use super::report::{Outcome, Ratio};
+use super::rounds::Contestant;
 use super::table::{Table, Trace};
-use super::{hextet, l3fwd, ovs, stop, testpmd};
+use super::{churn, compare, hextet, l3fwd, ovs, testpmd, two_workers};
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Instant;
 
 /// One scenario of packets in transit.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// Such as `transit6/160k/uniform`.
     pub name: String,
-    /// The table's size as it stands in the name, or `file`.
-    size: &'static str,
-    trace: Trace,
-    ipv6: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A table against peers.
+    Transit {
+        /// The table's size as it stands in the name, or `file`.
+        size: &'static str,
+        trace: Trace,
+        ipv6: bool,
+    },
+    Churn,
+    TwoWorkers,
 }
 
 /// All scenarios of this run: those that were asked for.
@@ -36,19 +45,28 @@ pub fn all(options: &Options) -> Vec<Scenario> {
         sizes.extend((!file.v4.is_empty()).then_some((false, "file")));
     }
     let traces = [Trace::Uniform, Trace::Zipf];
-    let scenarios = sizes.into_iter().flat_map(|(ipv6, size)| {
+    let transit = sizes.into_iter().flat_map(|(ipv6, size)| {
         traces.map(|trace| Scenario {
             name: format!(
                 "transit{}/{size}/{}",
                 if ipv6 { 6 } else { 4 },
                 trace.name()
             ),
-            size,
-            trace,
-            ipv6,
+            kind: Kind::Transit { size, trace, ipv6 },
         })
     });
-    scenarios.filter(|s| options.only.wants(&s.name)).collect()
+    let special = [
+        (churn::NAME, Kind::Churn),
+        (two_workers::NAME, Kind::TwoWorkers),
+    ];
+    let special = special.map(|(name, kind)| Scenario {
+        name: name.to_owned(),
+        kind,
+    });
+    let scenarios: Vec<_> = transit.chain(special).collect();
+    let names: Vec<_> = scenarios.iter().map(|s| s.name.clone()).collect();
+    let wanted = |s: &Scenario| options.only.wants_of(&s.name, &names);
+    scenarios.into_iter().filter(wanted).collect()
 }
 
 /// The peers of every scenario, the floor first; those of one row are one process.
@@ -66,27 +84,25 @@ pub struct Bench<'a> {
 }
 
 impl Scenario {
-    fn table(&self, options: &Options) -> Table {
-        match (self.ipv6, self.size) {
-            (true, "8") => Table::few6(),
-            (true, "160k") => Table::internet6(160_000),
-            (true, "230k") => Table::internet6(230_000),
-            (false, "8") => Table::few4(),
-            (false, "900k") => Table::internet4(900_000),
-            (true, _) => Table::V6(options.table.clone().unwrap_or_default().v6),
-            (false, _) => Table::V4(options.table.clone().unwrap_or_default().v4),
-        }
-    }
-
     /// Runs it.
     ///
     /// # Errors
     /// When this program was asked to stop, or the feed cannot be made. What goes wrong with a contestant is in the
     /// outcome.
     pub fn run(&self, bench: &Bench<'_>) -> Result<Outcome> {
+        match self.kind {
+            Kind::Churn => churn::run(bench),
+            Kind::TwoWorkers => two_workers::run(bench),
+            Kind::Transit { size, trace, ipv6 } => {
+                let table = Rc::new(table(ipv6, size, bench.options));
+                let feed = Feed::write(table, trace, &bench.dir.join("feed.pcap"))?;
+                self.transit(&feed, bench)
+            }
+        }
+    }
+
+    fn transit(&self, feed: &Feed, bench: &Bench<'_>) -> Result<Outcome> {
         let options = bench.options;
-        let table = Rc::new(self.table(options));
-        let feed = Feed::write(table, self.trace, &bench.dir.join("feed.pcap"))?;
         println!(
             "\n{}: {} routes, {} packets of {} bytes",
             self.name,
@@ -94,17 +110,13 @@ impl Scenario {
             feed::N_PACKETS,
             feed.frame_len()
         );
-        let mut outcome = Outcome {
-            scenario: self.name.clone(),
-            ..Outcome::default()
-        };
         let (mut contestants, mut absent) = (Vec::new(), Vec::new());
         for names in PEERS {
             let wanted = |name: &&str| options.peers.wants(name);
             if !names.iter().any(wanted) {
                 continue;
             }
-            match self.timed(names[0], || self.start(names[0], &feed, bench))? {
+            match compare::timed(names[0], || start(names[0], feed, bench))? {
                 Ok(peers) => contestants.extend(peers.into_iter().filter(|p| wanted(&p.name))),
                 Err(why) => {
                     let names = names.iter().filter(|name| wanted(name));
@@ -112,100 +124,97 @@ impl Scenario {
                 }
             }
         }
-        match self.timed("hextet", || {
-            Ok(Contestant::plain(
-                "hextet",
-                hextet::start(&feed, bench.dir)?,
-            ))
-        })? {
-            Ok(ours) => contestants.push(ours),
-            Err(why) => outcome.failed = Some(why),
+        let mut failed = None;
+        match compare::timed("hextet", || hextet::start(feed, bench.dir))? {
+            Ok(ours) => contestants.push(Contestant::plain("hextet", ours)),
+            Err(why) => failed = Some(why),
         }
-        let (rounds, length) = options.rounds();
-        let records = rounds::run(&contestants, rounds, length, options.tsc_ghz)?;
-        for (record, contestant) in records.iter().zip(&contestants) {
-            let (rss, huge) = contestant.program.memory();
-            outcome.memory.push(Memory {
-                name: record.name.to_owned(),
-                bytes: rss + huge,
-                what: "the process: resident and huge pages".to_owned(),
-            });
-        }
-        let measured = records.iter().filter(|r| !r.cycles().is_empty());
-        outcome.figures = measured.map(|r| r.figures(options.tsc_ghz)).collect();
-        outcome.figures.iter().for_each(|f| println!("{}", row(f)));
-        let (ours, peers) = match records.split_last() {
-            Some((ours, peers)) if ours.name == "hextet" => (Some(ours), peers),
-            _ => (None, records.as_slice()),
-        };
-        if let Some(why) = ours.and_then(rounds::Record::void) {
-            outcome.failed = Some(why);
-        }
-        for peer in peers {
-            let ratio = match (ours, &outcome.failed) {
-                (Some(ours), None) => peer.against(ours, &self.name),
-                (_, why) => {
-                    let why = why.as_deref().unwrap_or("unknown");
-                    Ratio::not_run(
-                        &self.name,
-                        peer.name,
-                        &format!("Hextet itself failed: {why}"),
-                    )
-                }
-            };
-            outcome.ratios.push(ratio);
-        }
-        outcome.ratios.extend(absent);
-        Ok(outcome)
-    }
-
-    /// Starts a contestant, and says how long it took or why it failed.
-    fn timed<T>(
-        &self,
-        name: &str,
-        start: impl FnOnce() -> Result<T>,
-    ) -> Result<std::result::Result<T, String>> {
-        let began = Instant::now();
-        match start() {
-            Ok(contestant) => {
-                let took = began.elapsed().as_secs_f64();
-                println!("  {name:<16} forwards by all routes {took:.1} s after its start");
-                Ok(Ok(contestant))
-            }
-            Err(error) => {
-                stop::check()?;
-                println!("  {name:<16} not run: {error:#}");
-                Ok(Err(format!("{error:#}")))
-            }
-        }
-    }
-
-    fn start(&self, name: &'static str, feed: &Feed, bench: &Bench<'_>) -> Result<Vec<Contestant>> {
-        let large = matches!(self.size, "160k" | "230k" | "900k" | "file");
-        let program = match name.strip_prefix("l3fwd-") {
-            Some("lpm") if !self.ipv6 && large => {
-                bail!("rte_lpm adds in quadratic time: a full table does not load in minutes")
-            }
-            Some(lookup) => {
-                let binary = bench.l3fwd.as_ref().map_err(|e| anyhow!("{e:#}"))?;
-                l3fwd::start(binary, name, lookup, feed, bench.dir)?
-            }
-            None if name == ovs::NAMES[0] => {
-                ensure!(
-                    !(large && bench.options.quick),
-                    "QUICK: its rules take a minute to load"
-                );
-                ensure!(
-                    feed.table.len() <= OVS_RULES,
-                    "more than {OVS_RULES} rules take minutes to load"
-                );
-                return ovs::start(feed, bench.dir);
-            }
-            None => testpmd::start(feed, bench.dir)?,
-        };
-        Ok(vec![Contestant::plain(name, program)])
+        compare::compare(&self.name, &contestants, absent, failed, options)
     }
 }
 
-/// Most rules that Open vSwitch is asked to take: loading takes longer than in proportion.
+fn table(ipv6: bool, size: &str, options: &Options) -> Table {
+    match (ipv6, size) {
+        (true, "8") => Table::few6(),
+        (true, "160k") => Table::internet6(160_000),
+        (true, "230k") => Table::internet6(230_000),
+        (false, "8") => Table::few4(),
+        (false, "900k") => Table::internet4(900_000),
+        (true, _) => Table::V6(options.table.clone().unwrap_or_default().v6),
+        (false, _) => Table::V4(options.table.clone().unwrap_or_default().v4),
+    }
+}
+
+/// More routes than this: a peer may need long to load them.
+const LARGE: usize = 20_000;
+/// Most rules that Open vSwitch is asked to take: 160,000 take 40 s, 230,000 more than in proportion.
 const OVS_RULES: usize = 250_000;
+
+/// Starts a peer, or a process that is several.
+fn start(name: &'static str, feed: &Feed, bench: &Bench<'_>) -> Result<Vec<Contestant>> {
+    let n_routes = feed.table.len();
+    let large = LARGE < n_routes;
+    let program = match name.strip_prefix("l3fwd-") {
+        Some("lpm") if large && matches!(*feed.table, Table::V4(_)) => {
+            bail!("rte_lpm adds in quadratic time: a full table does not load in minutes")
+        }
+        Some(lookup) => {
+            let binary = bench.l3fwd.as_ref().map_err(|e| anyhow!("{e:#}"))?;
+            l3fwd::start(binary, name, lookup, feed, bench.dir)?
+        }
+        None if name == ovs::NAMES[0] => {
+            ensure!(
+                !(large && bench.options.quick),
+                "QUICK: its rules take a minute to load"
+            );
+            ensure!(
+                n_routes <= OVS_RULES,
+                "{n_routes} rules take many minutes to load"
+            );
+            return ovs::start(feed, bench.dir);
+        }
+        None => testpmd::start(feed, bench.dir)?,
+    };
+    Ok(vec![Contestant::plain(name, program)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::versus::options::Only;
+    use crate::versus::table::RouteFile;
+
+    #[test]
+    fn the_scenarios_are_those_of_the_report() {
+        let names =
+            |options: &Options| all(options).into_iter().map(|s| s.name).collect::<Vec<_>>();
+        let mut options = Options::default();
+        assert_eq!(
+            names(&options),
+            [
+                "transit6/8/uniform",
+                "transit6/8/zipf",
+                "transit6/160k/uniform",
+                "transit6/160k/zipf",
+                "transit6/230k/uniform",
+                "transit6/230k/zipf",
+                "transit4/8/uniform",
+                "transit4/8/zipf",
+                "transit4/900k/uniform",
+                "transit4/900k/zipf",
+                "transit6/160k/uniform+churn",
+                "transit6/160k/uniform/2-workers",
+            ]
+        );
+        options.table = RouteFile::parse("2a00:1::/32").ok();
+        options.only = Only::parse("file,churn");
+        assert_eq!(
+            names(&options),
+            [
+                "transit6/file/uniform",
+                "transit6/file/zipf",
+                "transit6/160k/uniform+churn"
+            ]
+        );
+    }
+}

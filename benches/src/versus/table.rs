@@ -69,6 +69,20 @@ impl Table {
         Table::V4(routes.into_iter().filter(|r| usable4(r.0)).collect())
     }
 
+    /// One of two parts, by the first bits of addresses: no route of one lies inside one of the other.
+    pub fn part(&self, half: u32) -> Table {
+        match self {
+            Table::V6(routes) => {
+                let of_half = |r: &&Route<u128>| in_half((r.0.addr() >> 108) as u32, half);
+                Table::V6(routes.iter().filter(of_half).copied().collect())
+            }
+            Table::V4(routes) => {
+                let of_half = |r: &&Route<u32>| in_half(r.0.addr() >> 24, half);
+                Table::V4(routes.iter().filter(of_half).copied().collect())
+            }
+        }
+    }
+
     /// Number of routes.
     pub fn len(&self) -> usize {
         match self {
@@ -122,6 +136,11 @@ impl Table {
                 .collect(),
         }
     }
+}
+
+/// Even and odd numbers of leading bits.
+pub fn in_half(leading: u32, half: u32) -> bool {
+    leading % 2 == half
 }
 
 /// A prefix of a length that is known to be right.
@@ -239,6 +258,26 @@ mod tests {
             routes
                 .iter()
                 .all(|(p, _)| !p.covers(link) && !link.covers(*p))
+        );
+    }
+
+    #[test]
+    fn two_parts_make_a_whole_and_share_no_address() {
+        let table = Table::internet6(3000);
+        let parts = [table.part(0), table.part(1)];
+        assert_eq!(parts[0].len() + parts[1].len(), table.len());
+        let [Table::V6(a), Table::V6(b)] = &parts else {
+            panic!("not IPv6")
+        };
+        assert!(
+            700 < a.len() && 700 < b.len(),
+            "{} and {}",
+            a.len(),
+            b.len()
+        );
+        assert!(
+            a.iter()
+                .all(|a| b.iter().all(|b| !a.0.covers(b.0) && !b.0.covers(a.0)))
         );
     }
 
