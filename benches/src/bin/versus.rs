@@ -123,7 +123,7 @@ impl Report {
                 .iter()
                 .for_each(|note| println!("note {}: {note}", outcome.scenario));
         }
-        goal::lines(&ratios)
+        goal::lines(&ratios, self.lookups.as_ref())
             .iter()
             .for_each(|line| println!("{line}"));
     }

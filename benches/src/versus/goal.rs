@@ -1,6 +1,7 @@
 //! The goals that `make versus` is measured by, and whether they hold: said, not enforced.
 
 use super::report::Ratio;
+use serde_json::Value;
 
 /// A ratio to reach.
 #[derive(Clone, Copy, Debug)]
@@ -92,30 +93,129 @@ impl Goal {
     }
 }
 
-/// A line for each goal that this run says something about, and one that counts all.
-pub fn lines(ratios: &[Ratio]) -> Vec<String> {
-    let (mut held, mut missed, mut not_run, mut other) = (0, 0, 0, 0);
+/// A figure of the lookups to keep on one side of a limit.
+struct Bound {
+    what: &'static str,
+    /// Its value in the report of the lookups.
+    value: fn(&Value) -> Option<f64>,
+    limit: Limit,
+}
+
+#[derive(Clone, Copy)]
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+const BOUNDS: &[Bound] = &[
+    Bound {
+        what: "memory lpm6/160k, bytes",
+        value: |report| memory(report, "lpm6/160k", "hextet"),
+        limit: Limit::AtMost(4e6),
+    },
+    Bound {
+        what: "memory lpm4/900k, share of rte_fib's",
+        value: |report| {
+            let ours = memory(report, "lpm4/900k", "hextet")?;
+            Some(ours / memory(report, "lpm4/900k", "fib")?)
+        },
+        limit: Limit::AtMost(0.1),
+    },
+    Bound {
+        what: "memory of a VRF of four routes, bytes",
+        value: |report| memory(report, "lpm6/4-route-vrf", "hextet"),
+        // "About a kibibyte".
+        limit: Limit::AtMost(1100.0),
+    },
+    Bound {
+        what: "update lpm6/160k, mean microseconds",
+        value: |report| entry(&report["changes"], "lpm6/160k")?["mean_us"].as_f64(),
+        limit: Limit::AtMost(2.0),
+    },
+    Bound {
+        what: "update lpm6/160k, microseconds of 99 %",
+        value: |report| entry(&report["changes"], "lpm6/160k")?["p99_us"].as_f64(),
+        limit: Limit::AtMost(20.0),
+    },
+    Bound {
+        what: "update lpm6/160k, coalesced a second",
+        value: |report| entry(&report["changes"], "lpm6/160k")?["coalesced_per_s"].as_f64(),
+        limit: Limit::AtLeast(500_000.0),
+    },
+    Bound {
+        what: "4,000 VRFs, seconds to load",
+        value: |report| report["tenants"]["load_s"].as_f64(),
+        limit: Limit::AtMost(2.0),
+    },
+    Bound {
+        what: "4,000 VRFs, bytes of the process",
+        value: |report| report["tenants"]["process_bytes"].as_f64(),
+        limit: Limit::AtMost(100e6),
+    },
+];
+
+fn entry<'a>(list: &'a Value, table: &str) -> Option<&'a Value> {
+    list.as_array()?
+        .iter()
+        .find(|entry| entry["table"] == table)
+}
+
+fn memory(report: &Value, table: &str, engine: &str) -> Option<f64> {
+    let list = report["memory"].as_array()?;
+    let entry = list
+        .iter()
+        .find(|entry| entry["table"] == table && entry["engine"] == engine)?;
+    entry["bytes"].as_f64()
+}
+
+impl Bound {
+    /// The line, and whether it holds.
+    fn judge(&self, report: &Value) -> Option<(String, bool)> {
+        let value = (self.value)(report)?;
+        let (sign, limit, holds) = match self.limit {
+            Limit::AtMost(limit) => ("<=", limit, value <= limit),
+            Limit::AtLeast(limit) => (">=", limit, limit <= value),
+        };
+        let word = if holds { "held" } else { "MISSED" };
+        Some((
+            format!("goal {} {sign} {limit}: {value:.3} {word}", self.what),
+            holds,
+        ))
+    }
+}
+
+/// How many goals came to what, stretches left out.
+#[derive(Default)]
+struct Counts {
+    held: u32,
+    missed: u32,
+    not_run: u32,
+    other: u32,
+}
+
+/// A line for each goal that this run says something about, and one that counts all. `lookups` is the report of
+/// `lpm_versus`.
+pub fn lines(ratios: &[Ratio], lookups: Option<&Value>) -> Vec<String> {
+    let mut counts = Counts::default();
     let mut lines = Vec::new();
     for goal in GOALS {
-        let count = if goal.stretch { &mut 0 } else { &mut other };
-        let word = match goal.judge(ratios) {
-            None => {
-                *count += 1;
-                continue;
+        let verdict = goal.judge(ratios);
+        if !goal.stretch {
+            *match verdict {
+                Some(Verdict::Held(_)) => &mut counts.held,
+                Some(Verdict::Missed(_)) => &mut counts.missed,
+                Some(Verdict::NotRun) => &mut counts.not_run,
+                None => &mut counts.other,
+            } += 1;
+        }
+        let word = match verdict {
+            None => continue,
+            Some(Verdict::Held(ratio)) => format!("{ratio:.2} held"),
+            // Never rounded up to the goal.
+            Some(Verdict::Missed(ratio)) => {
+                format!("{:.2} MISSED", (ratio * 100.0).floor() / 100.0)
             }
-            Some(verdict) => {
-                let (count, word) = match verdict {
-                    Verdict::Held(ratio) => (&mut held, format!("{ratio:.2} held")),
-                    // Never rounded up to the goal.
-                    Verdict::Missed(ratio) => (
-                        &mut missed,
-                        format!("{:.2} MISSED", (ratio * 100.0).floor() / 100.0),
-                    ),
-                    Verdict::NotRun => (&mut not_run, "not-run".to_owned()),
-                };
-                *count += u32::from(!goal.stretch);
-                word
-            }
+            Some(Verdict::NotRun) => "not-run".to_owned(),
         };
         let stretch = if goal.stretch { " (stretch)" } else { "" };
         lines.push(format!(
@@ -123,8 +223,22 @@ pub fn lines(ratios: &[Ratio]) -> Vec<String> {
             goal.scenario, goal.peer, goal.at_least
         ));
     }
+    for bound in BOUNDS {
+        match lookups.and_then(|report| bound.judge(report)) {
+            Some((line, holds)) => {
+                *if holds {
+                    &mut counts.held
+                } else {
+                    &mut counts.missed
+                } += 1;
+                lines.push(line);
+            }
+            None => counts.other += 1,
+        }
+    }
     lines.push(format!(
-        "goals: {held} held, {missed} missed, {not_run} not run, {other} not in this run"
+        "goals: {} held, {} missed, {} not run, {} not in this run",
+        counts.held, counts.missed, counts.not_run, counts.other
     ));
     lines
 }
@@ -168,7 +282,7 @@ mod tests {
             Ratio::not_run("transit6/160k/uniform", "ovs-dpdk", "no package"),
             ratio("transit6/160k/uniform", "ovs-dpdk-noemc", 8.5),
         ];
-        let lines = lines(&ratios);
+        let lines = lines(&ratios, None);
         assert_eq!(
             lines[..4],
             [
@@ -178,7 +292,7 @@ mod tests {
                 "goal transit6/160k/uniform ovs-dpdk-noemc >= 8.00: 8.50 held",
             ]
         );
-        let all = GOALS.iter().filter(|g| !g.stretch).count();
+        let all = GOALS.iter().filter(|g| !g.stretch).count() + BOUNDS.len();
         assert_eq!(
             lines[4],
             format!(
@@ -187,6 +301,40 @@ mod tests {
             )
         );
         assert_eq!(lines.len(), 5);
+    }
+
+    #[test]
+    fn figures_of_the_lookups_are_held_to_their_limits() {
+        let report = serde_json::json!({
+            "memory": [
+                { "table": "lpm6/160k", "engine": "hextet", "bytes": 3_900_000 },
+                { "table": "lpm4/900k", "engine": "hextet", "bytes": 8_000_000 },
+                { "table": "lpm4/900k", "engine": "fib", "bytes": 64_000_000 },
+            ],
+            "changes": [{ "table": "lpm6/160k", "mean_us": 1.5, "p99_us": 25.0, "coalesced_per_s": 600_000.0 }],
+            "tenants": null,
+        });
+        let lines = lines(&[], Some(&report));
+        let words: Vec<&str> = lines
+            .iter()
+            .filter_map(|l| l.split(' ').next_back())
+            .collect();
+        assert_eq!(words, ["held", "MISSED", "held", "MISSED", "held", "run"]);
+        assert_eq!(
+            lines[1],
+            "goal memory lpm4/900k, share of rte_fib's <= 0.1: 0.125 MISSED"
+        );
+        assert_eq!(
+            lines[5],
+            format!(
+                "goals: 3 held, 2 missed, 0 not run, {} not in this run",
+                lines_of_ratios() + 2
+            )
+        );
+    }
+
+    fn lines_of_ratios() -> usize {
+        GOALS.iter().filter(|g| !g.stretch).count()
     }
 
     #[test]
