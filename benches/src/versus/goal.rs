@@ -328,7 +328,7 @@ mod tests {
             lines[5],
             format!(
                 "goals: 3 held, 2 missed, 0 not run, {} not in this run",
-                lines_of_ratios() + 2
+                lines_of_ratios() + 3
             )
         );
     }
