@@ -42,28 +42,37 @@ impl Answers {
     }
 
     fn push(&self, change: u64, next_hop: u32) {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let count = self.count.fetch_add(1, Ordering::SeqCst);
         let word = change << NEXT_HOP_BITS | next_hop as u64;
-        self.ring[count as usize % HISTORY].store(word, Ordering::Release);
+        self.ring[count as usize % HISTORY].store(word, Ordering::SeqCst);
+    }
+
+    /// What is remembered: numbers of changes and next hops, in no order.
+    fn history(&self) -> Vec<(u64, u32)> {
+        loop {
+            let count = self.count.load(Ordering::SeqCst);
+            let words = self.ring.iter().map(|word| word.load(Ordering::SeqCst));
+            let mask = (1 << NEXT_HOP_BITS) - 1;
+            let history = words
+                .map(|word| (word >> NEXT_HOP_BITS, word as u32 & mask))
+                .collect();
+            // Else it could be older answers from before a pause and newer ones from after it, without those between.
+            if self.count.load(Ordering::SeqCst) == count {
+                return history;
+            }
+        }
     }
 
     /// Whether `next_hop` was right at some moment from `finished` to `started`; `None` if that is forgotten.
     fn allow(&self, next_hop: u32, finished: u64, started: u64) -> Option<bool> {
-        let mut last = None;
-        let mut allowed = false;
-        for word in &self.ring {
-            let word = word.load(Ordering::Acquire);
-            let (change, answer) = (
-                word >> NEXT_HOP_BITS,
-                word as u32 & ((1 << NEXT_HOP_BITS) - 1),
-            );
-            if change <= finished {
-                last = last.max(Some((change, answer)));
-            } else if change <= started {
-                allowed |= answer == next_hop;
-            }
-        }
-        last.map(|(_, answer)| allowed || answer == next_hop)
+        let history = self.history();
+        let before = history.iter().filter(|(change, _)| *change <= finished);
+        let (_, answer) = before.max()?;
+        let between = finished + 1..=started;
+        let meanwhile = history
+            .iter()
+            .any(|(c, n)| between.contains(c) && *n == next_hop);
+        Some(*answer == next_hop || meanwhile)
     }
 }
 
@@ -290,8 +299,9 @@ fn read<A: Address>(
             match probe.answers.allow(next_hop.0, finished, started) {
                 Some(allowed) => assert!(
                     allowed,
-                    "{} in VRF {vrf} found {next_hop}, looked up in way {way} during changes {finished} to {started}",
-                    Prefix::host(probe.addr)
+                    "{} in VRF {vrf} found {next_hop}, looked up in way {way} during changes {finished} to {started} of {:?}",
+                    Prefix::host(probe.addr),
+                    probe.answers.history(),
                 ),
                 None => forgotten += 1,
             }
