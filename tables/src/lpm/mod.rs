@@ -35,6 +35,7 @@ mod arena;
 mod build;
 mod burst;
 mod chunk;
+mod huge;
 mod naive;
 mod node;
 mod rib;

@@ -1,10 +1,15 @@
 //! The routes as the writer knows them: a binary trie with compressed paths, one per VRF.
 //!
+//! A walk from the root of a full table misses the cache at most steps. So blocks of a fixed length ([`anchor_len`]) that hold
+//! any route have a node of their own, an anchor, which a hash map finds: most walks begin there.
+//!
 //! Readers never see it. It answers what an update asks: the intervals into which its routes divide a span, and where in
 //! its prefix a route is not covered by longer ones.
 
+use super::huge::HugeVec;
 use super::{Address, Prefix};
 use crate::id::NextHopId;
+use hashbrown::HashMap;
 
 /// "No node", and in `next_hop` "no route here".
 const NONE: u32 = 0;
@@ -17,7 +22,7 @@ pub(super) struct Interval<A> {
 }
 
 /// Half a cache line for IPv6: what a change costs is mostly the lines of the nodes above it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Node<A: Address> {
     addr: A,
     /// By the first bit after the prefix. Index 0 is the root, which is nobody's child: it stands for "none".
@@ -28,11 +33,11 @@ struct Node<A: Address> {
 }
 
 impl<A: Address> Node<A> {
-    fn new(prefix: Prefix<A>, next_hop: u32) -> Node<A> {
+    fn new(prefix: Prefix<A>) -> Node<A> {
         Node {
             addr: prefix.addr(),
             child: [NONE; 2],
-            next_hop,
+            next_hop: NONE,
             len: prefix.len(),
         }
     }
@@ -45,7 +50,7 @@ impl<A: Address> Node<A> {
     /// Whether all of `prefix` lies in this node's.
     #[inline(always)]
     fn covers(&self, prefix: Prefix<A>) -> bool {
-        self.len <= prefix.len() && prefix.addr().network(self.len) == self.addr
+        self.len <= prefix.len() && self.addr.common_len(prefix.addr()) >= self.len
     }
 
     /// The child on the way to `prefix`, which is longer than this node's.
@@ -56,21 +61,37 @@ impl<A: Address> Node<A> {
 }
 
 /// The routes of one VRF.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Rib<A: Address> {
-    nodes: Vec<Node<A>>,
+    nodes: HugeVec<Node<A>>,
     free: Vec<u32>,
     len: usize,
+    /// Nodes of blocks by their bits: of all blocks that hold a route at least as long as they.
+    anchors: HashMap<u32, u32>,
+}
+
+/// Length of the blocks that have anchors: below the blocks of providers, most of which hold few routes.
+const fn anchor_len<A: Address>() -> u8 {
+    if A::BITS == 32 { 16 } else { 32 }
 }
 
 impl<A: Address> Default for Rib<A> {
     fn default() -> Self {
+        let mut nodes = HugeVec::new();
+        nodes.push(Node::new(Prefix::all()));
         Rib {
-            nodes: vec![Node::new(Prefix::all(), NONE)],
+            nodes,
             free: Vec::new(),
             len: 0,
+            anchors: HashMap::new(),
         }
     }
+}
+
+/// The name of the block that `prefix` lies in.
+#[inline(always)]
+fn anchor_key<A: Address>(prefix: Prefix<A>) -> u32 {
+    prefix.addr().bits(0, anchor_len::<A>())
 }
 
 /// The bit of `prefix` that decides below a node of length `len`.
@@ -92,21 +113,37 @@ impl<A: Address> Rib<A> {
 
     /// Adds or replaces a route; returns the next hop it had.
     pub fn insert(&mut self, prefix: Prefix<A>, next_hop: NextHopId) -> Option<NextHopId> {
-        let mut at = 0u32;
+        let mut start = 0;
+        if prefix.len() >= anchor_len::<A>() {
+            let block = Prefix::of(prefix.addr(), anchor_len::<A>());
+            start = match self.anchors.get(&anchor_key(block)) {
+                Some(&anchor) => anchor,
+                None => {
+                    let anchor = self.place(0, block);
+                    self.anchors.insert(anchor_key(block), anchor);
+                    anchor
+                }
+            };
+        }
+        let at = self.place(start, prefix) as usize;
+        let old = std::mem::replace(&mut self.nodes[at].next_hop, next_hop.0);
+        self.len += (old == NONE) as usize;
+        (old != NONE).then_some(NextHopId(old))
+    }
+
+    /// The node of `prefix`, which may have to be made; `at` is one above it.
+    fn place(&mut self, mut at: u32, prefix: Prefix<A>) -> u32 {
         loop {
-            let here = &mut self.nodes[at as usize];
+            let here = self.at(at);
             if here.len == prefix.len() {
-                let old = std::mem::replace(&mut here.next_hop, next_hop.0);
-                self.len += (old == NONE) as usize;
-                return (old != NONE).then_some(NextHopId(old));
+                return at;
             }
             let way = side(prefix, here.len);
             let child = here.child[way];
             if child == NONE {
-                let leaf = self.node(prefix, next_hop.0);
+                let leaf = self.node(prefix);
                 self.nodes[at as usize].child[way] = leaf;
-                self.len += 1;
-                return None;
+                return leaf;
             }
             let below = self.at(child);
             if below.covers(prefix) {
@@ -120,23 +157,52 @@ impl<A: Address> Rib<A> {
                 .common_len(prefix.addr())
                 .min(below.len())
                 .min(prefix.len());
-            let fork = Prefix::of(prefix.addr(), common);
-            let middle = self.node(fork, if fork == prefix { next_hop.0 } else { NONE });
+            let middle = self.node(Prefix::of(prefix.addr(), common));
             self.nodes[middle as usize].child[side(below, common)] = child;
-            if fork != prefix {
-                let leaf = self.node(prefix, next_hop.0);
-                self.nodes[middle as usize].child[side(prefix, common)] = leaf;
-            }
             self.nodes[at as usize].child[way] = middle;
-            self.len += 1;
-            return None;
+            at = middle;
         }
     }
 
     /// Removes a route; returns the next hop it had.
     pub fn remove(&mut self, prefix: Prefix<A>) -> Option<NextHopId> {
-        // The last two links followed, so that a node and then its fork can be taken out.
-        let (mut grand, mut parent, mut at) = (0u32, 0u32, 0u32);
+        let start = self.start(prefix);
+        let (grand, parent, at) = self.path(start, prefix)?;
+        let old = std::mem::replace(&mut self.nodes[at as usize].next_hop, NONE);
+        if old == NONE {
+            return None;
+        }
+        self.len -= 1;
+        if at != start {
+            self.prune(parent, at);
+            if parent != start {
+                self.prune(grand, parent);
+            }
+        }
+        let anchor = *self.at(start);
+        if start != 0 && anchor.next_hop == NONE && anchor.child == [NONE; 2] {
+            // The block is empty.
+            self.anchors.remove(&anchor_key(prefix));
+            let (grand, parent, at) = self.path(0, anchor.prefix())?;
+            self.prune(parent, at);
+            self.prune(grand, parent);
+        }
+        Some(NextHopId(old))
+    }
+
+    /// Where a walk to `prefix` may begin: its block's anchor, or the root.
+    #[inline(always)]
+    fn start(&self, prefix: Prefix<A>) -> u32 {
+        if prefix.len() < anchor_len::<A>() {
+            return 0;
+        }
+        let anchor = self.anchors.get(&anchor_key(prefix));
+        anchor.copied().unwrap_or(0)
+    }
+
+    /// The node of `prefix`, if there is one, below `at`; before it the two nodes above.
+    fn path(&self, mut at: u32, prefix: Prefix<A>) -> Option<(u32, u32, u32)> {
+        let (mut grand, mut parent) = (at, at);
         while self.at(at).len < prefix.len() {
             let child = self.at(at).towards(prefix);
             if child == NONE || !self.at(child).covers(prefix) {
@@ -144,21 +210,15 @@ impl<A: Address> Rib<A> {
             }
             (grand, parent, at) = (parent, at, child);
         }
-        let old = std::mem::replace(&mut self.nodes[at as usize].next_hop, NONE);
-        if old == NONE {
-            return None;
-        }
-        self.len -= 1;
-        self.prune(parent, at);
-        self.prune(grand, parent);
-        Some(NextHopId(old))
+        Some((grand, parent, at))
     }
 
-    /// Takes out a node that neither is a route nor forks.
+    /// Takes out a node that neither is a route nor forks. (Not an anchor with one child.)
     fn prune(&mut self, parent: u32, at: u32) {
         let node = self.at(at);
         let only = match node.child {
-            [NONE, child] | [child, NONE] => child,
+            [NONE, NONE] => NONE,
+            [NONE, child] | [child, NONE] if node.len != anchor_len::<A>() => child,
             _ => return,
         };
         if at == 0 || node.next_hop != NONE {
@@ -174,8 +234,9 @@ impl<A: Address> Rib<A> {
         }
     }
 
-    fn node(&mut self, prefix: Prefix<A>, next_hop: u32) -> u32 {
-        let node = Node::new(prefix, next_hop);
+    /// A node without route and children.
+    fn node(&mut self, prefix: Prefix<A>) -> u32 {
+        let node = Node::new(prefix);
         match self.free.pop() {
             Some(at) => {
                 self.nodes[at as usize] = node;
@@ -205,7 +266,16 @@ impl<A: Address> Rib<A> {
     /// The node of the longest route that covers `span` (0 if there is none but perhaps the default route), and the
     /// topmost node inside `span`, itself included.
     fn descend(&self, span: Prefix<A>) -> (u32, Option<u32>) {
-        let (mut cover, mut at) = (0, 0);
+        let start = self.start(span);
+        let (cover, top) = self.walk(start, span);
+        if cover == 0 && start != 0 {
+            return (self.walk(0, self.at(start).prefix()).0, top);
+        }
+        (cover, top)
+    }
+
+    fn walk(&self, mut at: u32, span: Prefix<A>) -> (u32, Option<u32>) {
+        let mut cover = 0;
         loop {
             let node = self.at(at);
             if node.next_hop != NONE {
@@ -393,7 +463,7 @@ mod tests {
                 prop_assert!(rib.within(probe).eq(inside), "within {}", probe);
             }
             let live = rib.nodes.len() - rib.free.len();
-            prop_assert!(live <= 2 * map.len() + 1, "{live} nodes for {} routes", map.len());
+            prop_assert!(live <= 3 * map.len() + 1, "{live} nodes for {} routes", map.len());
         }
     }
 }
