@@ -16,8 +16,9 @@
 //! A small VRF is one chunk over the first 64 bits and, for its hosts, one per /64: a few hundred bytes. As it grows, spans
 //! with many boundaries are split by direct nodes, and put together again when they empty.
 //!
-//! A changed next hop is stored in place; a route that comes or goes costs a copy of the smallest chunk that holds its prefix: a
-//! host route only its /64's. The default route is a word of its own beside the root.
+//! A changed next hop is stored in place, as is that of the next shorter route where one is withdrawn; its boundaries stay for a
+//! while, as most routes come back. A route that is new costs a copy of the smallest chunk that holds its prefix: a host route
+//! only its /64's. The default route is a word of its own beside the root.
 //!
 //! # Invariants
 //! 1. A node is written before the entry that names it is stored (release), and read after that entry was loaded
@@ -38,6 +39,7 @@ mod chunk;
 mod huge;
 mod naive;
 mod node;
+mod rebuild;
 mod rib;
 mod search;
 mod staged;
@@ -59,14 +61,23 @@ use node::Entry;
 use search::{Nodes, Start};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Where a VRF's lookups begin.
 #[derive(Debug, Default)]
 struct Vrf {
     root: AtomicU32,
-    /// Next hop of the route of length 0, or 0.
-    default: AtomicU32,
+    /// Next hop of the route of length 0, or 0; and in the upper half how often it has changed.
+    default: AtomicU64,
+}
+
+impl Vrf {
+    /// For the writer: changes the default route, in one store.
+    fn set_default(&self, next_hop: u32) {
+        let changes = self.default.load(Ordering::Relaxed) >> 32;
+        let next = changes.wrapping_add(1) << 32 | next_hop as u64;
+        self.default.store(next, Ordering::Release);
+    }
 }
 
 /// The readers' side: shared by all workers.
@@ -86,11 +97,9 @@ impl<A: Address> Lpm<A> {
     /// If `reader` belongs to another [`Qsbr`] than the table.
     #[inline]
     pub fn lookup(&self, reader: &Reader, vrf: VrfId, addr: A) -> NextHopId {
-        let Some(start) = self.begin(reader, vrf) else {
-            return NextHopId(0);
-        };
         // SAFETY: `reader` keeps nodes from being reused, and the root is of this table.
-        unsafe { start.find(addr) }
+        let found = self.settle(reader, vrf, |start| unsafe { start.find(addr) });
+        found.unwrap_or(NextHopId(0))
     }
 
     /// The next hops of any number of addresses of one VRF, with the best instructions that the processor has.
@@ -133,28 +142,42 @@ impl<A: Address> Lpm<A> {
             "{n} addresses for {} results",
             out.len()
         );
-        let Some(start) = self.begin(reader, vrf) else {
-            out[..n].fill(NextHopId(0));
-            return;
-        };
         // SAFETY: `burst::burst` calls it with `i < n`.
         let high = |i: usize| unsafe { *high.get_unchecked(i) };
-        // SAFETY: `reader` keeps nodes from being reused, the root is of this table; `n` was checked.
-        unsafe { burst::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
+        let found = self.settle(reader, vrf, |start| {
+            // SAFETY: `reader` keeps nodes from being reused, the root is of this table; `n` was checked.
+            unsafe { burst::burst(simd, start, n, high, &addr, out.as_mut_ptr()) }
+        });
+        if found.is_none() {
+            out[..n].fill(NextHopId(0));
+        }
     }
 
+    /// Looks up, again if the default route has changed meanwhile: what was not found then takes the default route of that very
+    /// moment, not one that was there when something else was too. `None` if there is no such VRF.
     #[inline(always)]
-    fn begin(&self, reader: &Reader, vrf: VrfId) -> Option<Start> {
+    fn settle<R>(
+        &self,
+        reader: &Reader,
+        vrf: VrfId,
+        mut look_up: impl FnMut(Start) -> R,
+    ) -> Option<R> {
         assert!(
             reader.belongs_to(&self.qsbr),
             "reader of another QSBR instance"
         );
         let vrf = self.vrfs.get(vrf.index())?;
-        Some(Start {
-            nodes: Nodes(self.region.base()),
-            root: Entry(vrf.root.load(Ordering::Acquire)),
-            default: vrf.default.load(Ordering::Relaxed),
-        })
+        loop {
+            let default = vrf.default.load(Ordering::Acquire);
+            let found = look_up(Start {
+                nodes: Nodes(self.region.base()),
+                root: Entry(vrf.root.load(Ordering::Acquire)),
+                default: default as u32,
+            });
+            if vrf.default.load(Ordering::Acquire) == default {
+                return Some(found);
+            }
+        }
     }
 
     #[inline(always)]
@@ -167,17 +190,18 @@ impl<A: Address> Lpm<A> {
         out: &mut [NextHopId],
     ) {
         let out = &mut out[..addrs.len()];
-        let Some(start) = self.begin(reader, vrf) else {
-            out.fill(NextHopId(0));
-            return;
-        };
         for (addrs, out) in addrs.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let n = addrs.len();
             // SAFETY: `burst::burst` calls it with `i < n`.
             let addr = |i: usize| unsafe { *addrs.get_unchecked(i) };
             let high = |i: usize| addr(i).high();
-            // SAFETY: `reader` keeps nodes from being reused, the root is of this table; a chunk is at most BURST long.
-            unsafe { burst::burst(simd, start, n, high, addr, out.as_mut_ptr()) };
+            let found = self.settle(reader, vrf, |start| {
+                // SAFETY: `reader` keeps nodes from being reused, the root is of this table; a chunk is at most BURST long.
+                unsafe { burst::burst(simd, start, n, high, addr, out.as_mut_ptr()) }
+            });
+            if found.is_none() {
+                out.fill(NextHopId(0));
+            }
         }
     }
 

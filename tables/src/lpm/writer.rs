@@ -3,10 +3,11 @@
 use super::arena::{Arena, LINE, Lines};
 use super::node::Entry;
 use super::rib::Rib;
-use super::update::{Dirty, Scratch, Update};
+use super::update::{Change, Dirty, Scratch, Update};
 use super::{Address, Isa, Lpm, Prefix, Vrf};
 use crate::id::{NextHopId, VrfId};
 use crate::publish::{Qsbr, Retired};
+use std::collections::VecDeque;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -14,6 +15,10 @@ use std::sync::atomic::Ordering;
 
 /// Address space for the structure of one family. Only what is used gets memory.
 const RESERVE: usize = 4 << 30;
+
+/// The boundaries of one route that went may stay in a table of that many. More would be faster where routes come back,
+/// and take more memory.
+const STALE_SHARE: usize = 32;
 
 /// Why the routing table refused a change.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +48,8 @@ pub(super) struct VrfState<A: Address> {
     pub rib: Rib<A>,
     /// Lines of the nodes that readers can find.
     pub lines: usize,
+    /// Routes that went and may have left boundaries behind, in the order in which they went.
+    pub stale: VecDeque<Prefix<A>>,
 }
 
 /// The writer's side: one per table.
@@ -108,6 +115,7 @@ impl<A: Address> LpmWriter<A> {
         state.get_or_insert_with(|| VrfState {
             rib: Rib::default(),
             lines: 0,
+            stale: VecDeque::new(),
         });
         Ok(())
     }
@@ -116,7 +124,7 @@ impl<A: Address> LpmWriter<A> {
     pub fn remove_vrf(&mut self, vrf: VrfId) -> Result<(), LpmError> {
         self.state(vrf)?;
         let slot = &self.table.vrfs[vrf.index()];
-        slot.default.store(0, Ordering::Release);
+        slot.set_default(0);
         let old = Entry(slot.root.swap(Entry::NONE.0, Ordering::AcqRel));
         if let Some(mut update) = self.update(vrf) {
             update.retire(old);
@@ -139,7 +147,11 @@ impl<A: Address> LpmWriter<A> {
         }
         let old = self.state_mut(vrf)?.rib.insert(prefix, next_hop);
         if old != Some(next_hop) {
-            self.changed(vrf, prefix, old.is_some())?;
+            let change = match old {
+                Some(_) => Change::NextHop,
+                None => Change::Presence,
+            };
+            self.changed(vrf, prefix, change)?;
         }
         Ok(old)
     }
@@ -152,7 +164,7 @@ impl<A: Address> LpmWriter<A> {
     ) -> Result<Option<NextHopId>, LpmError> {
         let old = self.state_mut(vrf)?.rib.remove(*prefix);
         if old.is_some() {
-            self.changed(vrf, *prefix, false)?;
+            self.changed(vrf, *prefix, Change::Presence)?;
         }
         Ok(old)
     }
@@ -198,18 +210,13 @@ impl<A: Address> LpmWriter<A> {
             dirty.sort_unstable();
             dirty.dedup_by(|next, first| (next.vrf, next.prefix) == (first.vrf, first.prefix));
             // Where only next hops change it is done in place, when all boundaries stand.
-            dirty.sort_by_key(|dirty| dirty.next_hop_only);
+            dirty.sort_by_key(|dirty| dirty.change);
         }
-        let mut failed = None;
+        let mut failed = self.apply(&mut dirty);
         for at in 0..dirty.len() {
-            let Dirty { vrf, done, .. } = dirty[at];
-            if done {
-                continue;
-            }
-            if let Some(mut update) = self.update(vrf)
-                && let Err(error) = update.apply(&mut dirty[at..])
-            {
-                failed = Some(error);
+            let vrf = dirty[at].vrf;
+            if dirty.get(at + 1).is_none_or(|next| next.vrf != vrf) {
+                failed = self.tidy(vrf).or(failed);
             }
         }
         dirty.retain(|dirty| !dirty.done);
@@ -237,6 +244,47 @@ impl<A: Address> LpmWriter<A> {
             .map_or(0, |state| state.lines * LINE + size_of::<Vrf>())
     }
 
+    /// Makes all changes visible, in order; returns why some were not.
+    fn apply(&mut self, dirty: &mut [Dirty<A>]) -> Option<io::Error> {
+        let mut failed = None;
+        for at in 0..dirty.len() {
+            let Dirty { vrf, done, .. } = dirty[at];
+            if !done
+                && let Some(mut update) = self.update(vrf)
+                && let Err(error) = update.apply(&mut dirty[at..])
+            {
+                failed = Some(error);
+            }
+        }
+        failed
+    }
+
+    /// Removes what routes have left behind that went long ago, until that is little for the size of the table.
+    fn tidy(&mut self, vrf: VrfId) -> Option<io::Error> {
+        let VrfState { rib, stale, .. } = self.vrfs[vrf.index()].as_mut()?;
+        let excess = stale.len().saturating_sub(rib.len() / STALE_SHARE);
+        if excess == 0 {
+            return None;
+        }
+        let gone = stale.drain(..excess);
+        let gone = gone.filter(|prefix| rib.get(*prefix).is_none());
+        let mut dirty: Vec<_> = gone
+            .map(|prefix| Dirty {
+                vrf,
+                prefix,
+                change: Change::Tidy,
+                done: false,
+            })
+            .collect();
+        dirty.sort_unstable();
+        dirty.dedup();
+        let failed = self.apply(&mut dirty);
+        let left = dirty.iter().filter(|dirty| !dirty.done);
+        let stale = &mut self.vrfs[vrf.index()].as_mut()?.stale;
+        stale.extend(left.map(|dirty| dirty.prefix));
+        failed
+    }
+
     fn update(&mut self, vrf: VrfId) -> Option<Update<'_, A>> {
         Some(Update {
             root: &self.table.vrfs[vrf.index()],
@@ -257,16 +305,11 @@ impl<A: Address> LpmWriter<A> {
         state.ok_or(LpmError::UnknownVrf(vrf))
     }
 
-    fn changed(
-        &mut self,
-        vrf: VrfId,
-        prefix: Prefix<A>,
-        next_hop_only: bool,
-    ) -> Result<(), LpmError> {
+    fn changed(&mut self, vrf: VrfId, prefix: Prefix<A>, change: Change) -> Result<(), LpmError> {
         self.dirty.push(Dirty {
             vrf,
             prefix,
-            next_hop_only,
+            change,
             done: false,
         });
         if self.batch { Ok(()) } else { self.commit() }
