@@ -17,9 +17,9 @@ lint: ## format, clippy, shell, licences
 	@tools/setup.sh test
 	@tools/lint.sh
 
-bench: ## criterion micro-benches
-	@tools/setup.sh build
-	cargo bench -p benches
+bench: ## criterion micro-benches; instructions per packet beside benches/baseline.toml (BLESS=1 writes it)
+	@tools/setup.sh bench
+	cargo bench -p benches --no-fail-fast
 
 versus: ## cycles per packet beside real routers, in one run (QUICK=1, ONLY=a,b, TABLE=file)
 	@tools/setup.sh bench

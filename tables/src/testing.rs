@@ -167,42 +167,77 @@ fn announce_inside(
     }
 }
 
-/// Lengths in an IPv4 table, in thousandths.
-const LENGTHS4: [(u8, u32); 15] = [
-    (24, 620),
-    (23, 98),
-    (22, 110),
-    (21, 48),
-    (20, 44),
-    (19, 25),
-    (18, 14),
-    (17, 8),
-    (16, 13),
-    (15, 2),
-    (14, 2),
-    (13, 1),
-    (12, 1),
-    (11, 1),
-    (10, 1),
+/// Lengths of provider blocks in an IPv4 table, in thousandths.
+const BLOCKS4: [(u8, u32); 9] = [
+    (24, 600),
+    (23, 115),
+    (22, 120),
+    (21, 55),
+    (20, 50),
+    (19, 40),
+    (18, 20),
+    (17, 10),
+    (16, 15),
 ];
 
 /// An IPv4 table of `count` routes, sorted, next hops random in `1..=next_hops`.
+///
+/// Made after a full table of 2025: half of the /16s are in use, a tenth of them nearly full, most with few routes. In each
+/// blocks lie one after the other, some with holes between; a quarter of them are announced in pieces as well.
 pub fn bgp4(count: usize, next_hops: u32, seed: u64) -> Vec<Route<u32>> {
     let mut random = Random::new(seed);
     let mut prefixes = HashSet::with_capacity(count);
-    let mut place = 0u32;
+    let mut seen = HashSet::new();
     while prefixes.len() < count {
-        // Runs of neighbours, as allocations are cut up and announced in pieces.
-        place = match random.below(10) {
-            0..=3 => (1 + random.below(223) as u32) << 24 | random.bits() as u32 & 0x00ff_ff00,
-            _ => place.wrapping_add(256 << random.below(3)),
-        };
-        let first = place >> 24;
-        if (1..224).contains(&first) && first != 10 && first != 127 {
-            prefixes.insert(Prefix::of(place, random.pick(&LENGTHS4)));
+        let first = 1 + random.below(223) as u32;
+        let slash16 = first << 24 | (random.below(256) as u32) << 16;
+        // When all are in use, they are used again.
+        let fresh = seen.insert(slash16) || 40_000 < seen.len();
+        if first == 10 || first == 127 || !fresh {
+            continue;
         }
+        if random.below(100) == 0 {
+            prefixes.insert(Prefix::of(slash16, 8 + random.below(8) as u8));
+        }
+        let routes = 1 + (180.0 * (-4.7 * random.fraction()).exp()) as usize;
+        let wanted = count.min(prefixes.len() + routes);
+        fill_slash16(slash16, routes, wanted, &mut random, &mut prefixes);
     }
     finish(prefixes, next_hops, random)
+}
+
+/// About so many routes in a /16, until there are `wanted` in all.
+fn fill_slash16(
+    slash16: u32,
+    routes: usize,
+    wanted: usize,
+    random: &mut Random,
+    prefixes: &mut HashSet<Prefix<u32>>,
+) {
+    // In a crowded one blocks are small.
+    let shortest = (13 + routes.ilog2() as u8).clamp(16, 22);
+    let mut cursor = 0u32;
+    while prefixes.len() < wanted {
+        let len = random.pick(&BLOCKS4).max(shortest);
+        let size = 1u32 << (24 - len);
+        cursor = cursor.next_multiple_of(size);
+        // Past the end it begins anew, between and inside what is there.
+        let block = slash16 | (cursor & 0xff) << 8;
+        prefixes.insert(Prefix::of(block, len));
+        if len < 24 && random.below(4) == 0 {
+            let inside = if random.below(4) == 0 { len + 1 } else { 24 };
+            let pieces = 1 + random.below(6).min(random.below(1 << (inside - len)));
+            for piece in 0..pieces as u32 {
+                if prefixes.len() < wanted {
+                    prefixes.insert(Prefix::of(block | piece << (32 - inside), inside));
+                }
+            }
+        }
+        cursor += size;
+        if random.below(3) == 0 {
+            cursor += size << random.below(3);
+        }
+    }
 }
 
 /// A router of `subnets` connected /64s with `hosts` neighbours each: addresses as hosts make them, half of them small
@@ -332,6 +367,9 @@ mod tests {
                 "/{len}: {share} for {expected}"
             );
         }
+        // Neighbours crowd: 50,000 routes, each on its own, would be in 30,000 of the /16s.
+        let places = routes.chunk_by(|(a, _), (b, _)| a.addr() >> 16 == b.addr() >> 16);
+        assert!((1000..2500).contains(&places.count()));
     }
 
     #[test]

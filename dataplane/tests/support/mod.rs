@@ -23,7 +23,7 @@ use dataplane::lane::Lane;
 use dataplane::punt::{PuntClass, PuntConsumer, PuntRingSize, punt_ring};
 use dataplane::stages::tx::{Outlet, TxPorts};
 use dataplane::stages::{hold, icmp_error, punt};
-use dataplane::state::{Backlog, Tables, Trash, WorkerState};
+use dataplane::state::{Backlog, Context, Tables, Trash, WorkerState};
 use dataplane::worker::{drain_backlog, process};
 use dpdk::testing::{Arena, FakePort, bytes};
 use dpdk::{Mbuf, RxQueue};
@@ -205,15 +205,7 @@ impl World {
             if n > 0 {
                 let lane = self.lane.as_deref_mut();
                 let (frame, w, port) = (&mut self.frame, &mut self.w, PortId(port as u16));
-                match self.isa {
-                    Isa::Scalar => process(Scalar, &cx, frame, lane, w, port),
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx2 => process(Avx2::detect().unwrap(), &cx, frame, lane, w, port),
-                    #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => process(Avx512::detect().unwrap(), &cx, frame, lane, w, port),
-                    #[cfg(not(target_arch = "x86_64"))]
-                    _ => process(Scalar, &cx, frame, lane, w, port),
-                }
+                process_by(self.isa, &cx, frame, lane, w, port);
             }
         }
         drain_backlog(&cx, &mut self.frame, &mut self.w);
@@ -307,6 +299,57 @@ impl World {
     pub fn lane_packets(&self) -> u64 {
         self.w.counters.run.lane.get()
     }
+}
+
+/// `process` compiled for the instructions, as the worker's loop is: outside of such a function a vector operation is a call.
+#[allow(unsafe_code)]
+fn process_by(
+    isa: Isa,
+    cx: &Context<'_>,
+    frame: &mut Frame,
+    lane: Option<&mut Lane>,
+    w: &mut WorkerState,
+    port: PortId,
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        fn avx2(
+            simd: Avx2,
+            cx: &Context<'_>,
+            frame: &mut Frame,
+            lane: Option<&mut Lane>,
+            w: &mut WorkerState,
+            port: PortId,
+        ) {
+            process(simd, cx, frame, lane, w, port);
+        }
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,bmi1,bmi2,lzcnt,popcnt")]
+        fn avx512(
+            simd: Avx512,
+            cx: &Context<'_>,
+            frame: &mut Frame,
+            lane: Option<&mut Lane>,
+            w: &mut WorkerState,
+            port: PortId,
+        ) {
+            process(simd, cx, frame, lane, w, port);
+        }
+        if isa != Isa::Scalar {
+            assert!(is_x86_feature_detected!("bmi2") && is_x86_feature_detected!("lzcnt"));
+        }
+        match isa {
+            // SAFETY: `simd` is the proof of its instructions, the assertion of the others.
+            Isa::Avx2 => return unsafe { avx2(Avx2::detect().unwrap(), cx, frame, lane, w, port) },
+            Isa::Avx512 => {
+                // SAFETY: as above.
+                return unsafe { avx512(Avx512::detect().unwrap(), cx, frame, lane, w, port) };
+            }
+            Isa::Scalar => {}
+        }
+    }
+    let _ = isa;
+    process(Scalar, cx, frame, lane, w, port);
 }
 
 impl Drop for World {
