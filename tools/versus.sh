@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cycles per packet of the whole program beside real routers, on one core, in one run.
+# Cycles per packet of the whole program beside real routers, and per lookup beside other tables, on one core, in one run.
 #   QUICK=1      fewer and shorter rounds, for work
 #   ONLY=a,b     only scenarios with one of these in their name; PEERS=a,b the same for peers
 #   TABLE=FILE   more scenarios with the routes of a file: a prefix a line, # comments
