@@ -1,7 +1,10 @@
-//! Memory of the lookup structure: runs of 64-byte lines that never move, with free lists by size.
+//! Memory of the lookup structure: runs of 64-byte lines that never move.
+//!
+//! A freed run is first wanted again at its own size, so runs are kept by size, the smallest that fits being taken and cut. When
+//! none fits and much has been freed, neighbouring runs are put together before more memory is taken.
 
 use crate::region::Region;
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -12,12 +15,15 @@ pub(super) const LINE: usize = 64;
 /// What fills freed nodes in debug builds: read as an entry, an impossible next hop.
 pub(super) const POISON: u32 = 0x0bad_0bad;
 
+/// Runs are put together when one line in so many was freed since the last time.
+const MERGE_SHARE: u32 = 16;
+
 /// A run of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lines {
     /// Number of the first line; never 0.
     pub first: u32,
-    /// Lines in use (the allocation may be a little longer).
+    /// Number of lines.
     pub count: u32,
 }
 
@@ -27,8 +33,10 @@ pub(super) struct Arena {
     region: Arc<Region>,
     /// First line never handed out.
     top: u32,
-    /// Freed runs by allocated size.
-    free: HashMap<u32, Vec<u32>>,
+    /// The first lines of freed runs, by their size.
+    free: BTreeMap<u32, Vec<u32>>,
+    /// Lines freed since runs were last put together.
+    unmerged: u32,
 }
 
 impl Arena {
@@ -44,13 +52,20 @@ impl Arena {
         Ok(Arena {
             region: Arc::new(region),
             top: 1,
-            free: HashMap::new(),
+            free: BTreeMap::new(),
+            unmerged: 0,
         })
     }
 
     /// The memory itself, for those who read it.
     pub fn region(&self) -> &Arc<Region> {
         &self.region
+    }
+
+    /// Bytes from the first line to the last that was ever handed out.
+    #[cfg(test)]
+    pub fn used_bytes(&self) -> usize {
+        self.top as usize * LINE
     }
 
     /// The first word of a line.
@@ -66,65 +81,130 @@ impl Arena {
         unsafe { self.region.base().add(at).cast::<AtomicU32>().cast_const() }
     }
 
-    /// Lines that an allocation of `count` takes: exact up to 32, above in eighths of the power of two.
-    pub fn size_class(count: u32) -> u32 {
-        let step = (count.max(1).ilog2()).saturating_sub(3);
-        if count <= 32 {
-            count
-        } else {
-            count.next_multiple_of(1 << step)
-        }
-    }
-
     /// Allocates `count` lines, whose content is undefined.
     pub fn alloc(&mut self, count: u32) -> io::Result<Lines> {
-        let size = Arena::size_class(count);
-        if let Some(first) = self.free.get_mut(&size).and_then(Vec::pop) {
+        let mut first = self.reuse(count);
+        if first.is_none() && self.unmerged > self.top / MERGE_SHARE {
+            self.merge();
+            first = self.reuse(count);
+        }
+        if let Some(first) = first {
             return Ok(Lines { first, count });
         }
         let first = self.top;
-        self.region.open((first + size) as usize * LINE)?;
-        self.top = first + size;
+        self.region.open((first + count) as usize * LINE)?;
+        self.top = first + count;
         Ok(Lines { first, count })
+    }
+
+    /// Takes `count` lines from the smallest free run that has so many.
+    fn reuse(&mut self, count: u32) -> Option<u32> {
+        let (&size, runs) = self.free.range_mut(count..).next()?;
+        let first = runs.pop()?;
+        if runs.is_empty() {
+            self.free.remove(&size);
+        }
+        if size > count {
+            let rest = self.free.entry(size - count).or_default();
+            rest.push(first + count);
+        }
+        Some(first)
     }
 
     /// Takes back lines that no reader can be reading.
     pub fn free(&mut self, lines: Lines) {
-        let size = Arena::size_class(lines.count);
         if cfg!(debug_assertions) {
             let start = self.line(lines.first);
-            for word in 0..size as usize * LINE / size_of::<u32>() {
+            for word in 0..lines.count as usize * LINE / size_of::<u32>() {
                 // SAFETY: the run was allocated from the opened part of the region, and nobody else has it.
                 unsafe { start.add(word).write(POISON) };
             }
         }
-        self.free.entry(size).or_default().push(lines.first);
+        self.unmerged += lines.count;
+        self.free.entry(lines.count).or_default().push(lines.first);
+    }
+
+    /// Puts neighbouring free runs together, the last with what was never handed out.
+    fn merge(&mut self) {
+        self.unmerged = 0;
+        let runs = std::mem::take(&mut self.free).into_iter();
+        let runs = runs.flat_map(|(count, runs)| runs.into_iter().map(move |first| (first, count)));
+        let mut runs: Vec<(u32, u32)> = runs.collect();
+        runs.sort_unstable();
+        runs.dedup_by(|next, run| {
+            let adjacent = run.0 + run.1 == next.0;
+            run.1 += if adjacent { next.1 } else { 0 };
+            adjacent
+        });
+        if let Some(&(first, count)) = runs.last()
+            && first + count == self.top
+        {
+            self.top = first;
+            runs.pop();
+        }
+        for (first, count) in runs {
+            self.free.entry(count).or_default().push(first);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Random;
 
     #[test]
-    fn freed_runs_are_reused_by_size_and_waste_is_bounded() {
+    fn freed_runs_are_reused_cut_and_put_together() {
         let mut arena = Arena::new(4 << 20).unwrap();
-        let a = arena.alloc(3).unwrap();
-        let b = arena.alloc(100).unwrap();
-        assert!(a.first > 0 && b.first >= a.first + 3);
+        let [a, b, c] = [3, 100, 5].map(|count| arena.alloc(count).unwrap());
+        assert!(a.first > 0 && b.first == a.first + 3 && c.first == b.first + 100);
+        arena.free(b);
         arena.free(a);
-        assert_eq!(
-            arena.alloc(2).unwrap().first,
-            b.first + Arena::size_class(100)
-        );
         assert_eq!(arena.alloc(3).unwrap(), a);
-        for count in 1..20_000 {
-            let size = Arena::size_class(count);
-            assert!(
-                size >= count && size as f64 <= count as f64 * 1.126,
-                "{count} -> {size}"
-            );
-        }
+        assert_eq!(arena.alloc(60).unwrap().first, b.first);
+        assert_eq!(arena.alloc(40).unwrap().first, b.first + 60);
+        arena.free(Lines {
+            first: b.first + 20,
+            count: 80,
+        });
+        arena.free(Lines {
+            first: b.first,
+            count: 20,
+        });
+        assert_eq!(arena.alloc(100).unwrap(), b);
+        arena.free(c);
+        arena.free(b);
+        assert_eq!(
+            arena.alloc(200).unwrap().first,
+            b.first,
+            "the top came down"
+        );
         assert!(arena.alloc(1 << 20).is_err(), "more than was reserved");
+    }
+
+    #[test]
+    fn runs_never_overlap_and_holes_stay_few() {
+        let mut arena = Arena::new(64 << 20).unwrap();
+        let mut random = Random::new(8);
+        let mut live: Vec<Lines> = Vec::new();
+        let (mut lines, mut most) = (0, 0);
+        for _ in 0..50_000 {
+            if live.len() > 500 || !live.is_empty() && random.below(3) == 0 {
+                let run = live.swap_remove(random.below(live.len() as u64) as usize);
+                lines -= run.count;
+                arena.free(run);
+            } else {
+                let count = 1 + random.below(1 + random.clone().below(300)) as u32;
+                live.push(arena.alloc(count).unwrap());
+                lines += count;
+                most = most.max(lines);
+            }
+        }
+        live.sort_unstable_by_key(|run| run.first);
+        assert!(
+            live.windows(2)
+                .all(|w| w[0].first + w[0].count <= w[1].first)
+        );
+        assert!(arena.top < most + most / 2, "{} for {most}", arena.top);
     }
 }

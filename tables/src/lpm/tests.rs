@@ -2,6 +2,7 @@ use super::arena::{LINE, POISON};
 use super::*;
 use proptest::prelude::*;
 
+mod bounds;
 mod shapes;
 
 /// A table and everything it is compared with.

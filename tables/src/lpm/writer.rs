@@ -59,7 +59,7 @@ pub(super) struct VrfState<A: Address> {
 #[derive(Debug)]
 pub struct LpmWriter<A: Address> {
     table: Arc<Lpm<A>>,
-    arena: Arena,
+    pub(super) arena: Arena,
     vrfs: Vec<Option<VrfState<A>>>,
     retired: Retired<Lines>,
     /// Changes that readers do not see yet.
@@ -205,6 +205,8 @@ impl<A: Address> LpmWriter<A> {
     /// Ends a batch: brings what readers see up to date, and takes back memory.
     pub fn commit(&mut self) -> Result<(), LpmError> {
         self.batch = false;
+        // What the last change has replaced may be free by now.
+        self.reclaim();
         let mut dirty = std::mem::take(&mut self.dirty);
         if dirty.len() > 1 {
             dirty.sort_unstable();
