@@ -92,6 +92,8 @@ enum Shape {
 /// Most intervals of a chunk, by where its span begins: what an update rebuilds, and for `C` a lookup's cost before a direct
 /// node takes over. LIMIT: a /64 with more than 39,000 neighbours is split by direct nodes.
 const MAX_CHUNK: usize = 4624;
+/// For `A`: in the Internet's table single /24s have thousands of routes, and a direct node is a detour for lookups.
+const MAX_A_CHUNK: usize = 16_384;
 const MAX_ROOT_CHUNK: usize = 272;
 const MAX_PAGE_CHUNK: usize = 4;
 
@@ -102,6 +104,7 @@ pub(super) fn most<A: Address>(span: Prefix<A>, window: Window) -> usize {
         (_, 0) => MAX_ROOT_CHUNK,
         (128, len) if len < A::WIDE_END => MAX_PAGE_CHUNK,
         _ if window == Window::D => window.capacity(),
+        _ if window == Window::A => MAX_A_CHUNK,
         _ => MAX_CHUNK,
     }
 }

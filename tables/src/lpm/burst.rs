@@ -15,8 +15,8 @@
 use super::Address;
 use super::arch::{Simd, Tags};
 use super::arena::LINE;
-use super::node::{Entry, FANOUT, LEAVES_NARROW, TAG, TAG_DIRECT_WIDE};
-use super::search::{Nodes, Start};
+use super::node::{Entry, FANOUT, LEAVES_NARROW, TAG, TAG_A4, TAG_DIRECT_WIDE};
+use super::search::Start;
 use super::staged::staged;
 use crate::id::NextHopId;
 use crate::prefetch;
@@ -64,119 +64,101 @@ pub(super) unsafe fn burst<A: Address, S: Simd>(
     addr: impl Fn(usize) -> A,
     out: *mut NextHopId,
 ) {
-    let nodes = from.nodes;
-    let burst = Burst {
-        simd,
-        nodes,
-        n,
-        entries: out.cast(),
-    };
-    let levels = from.root.tag() & 3;
+    let burst = Burst { simd, from, n, out };
+    let mut entries = [MaybeUninit::uninit(); BURST];
+    let tag = from.root.tag();
     // SAFETY: the caller's promise, for each.
     unsafe {
-        // Stragglers: those that are not at the end, and the length of the span they have come to.
-        let (rest, len) = if from.root.tag() == TAG_DIRECT_WIDE {
-            let (others, deep) = burst.through_wide::<A>(from.root, &high);
-            if others != 0 {
-                burst.finish(others, A::WIDE_END, &high, &addr);
-            }
-            (if deep { burst.unfinished() } else { 0 }, 64)
-        } else if A::ROOT_TAGS.contains(&from.root.tag()) && levels <= 2 {
-            (burst.through_root::<A>(from.root, levels, &high), 64)
+        // Stragglers have come no farther than the length of a span; and those that have come to the length of another.
+        let (rest, len, deep) = if tag == TAG_DIRECT_WIDE {
+            let (others, deep) = burst.through_wide::<A>(&mut entries, &high);
+            (others, A::WIDE_END, deep)
+        } else if A::ROOT_TAGS.contains(&tag) {
+            (0, 0, burst.through_root::<A>(&mut entries, tag & 3, &high))
         } else {
             for i in 0..n {
-                burst.set(i, from.root);
+                lane!(entries[i] = from.root);
             }
-            (burst.unfinished(), 0)
+            let all = u64::MAX.checked_shr((BURST - n) as u32).unwrap_or(0);
+            (if n == 0 { 0 } else { all }, 0, 0)
         };
-        burst.finish(rest, len, &high, &addr);
-        for i in 0..n {
-            let entry = burst.entry(i);
-            let next_hop = if entry == Entry::NONE {
-                from.default
-            } else {
-                entry.index()
-            };
-            out.add(i).write(NextHopId(next_hop));
+        if rest != 0 {
+            burst.finish(&mut entries, rest, len, &high, &addr);
+        }
+        if deep != 0 {
+            burst.finish(&mut entries, deep, 64, &high, &addr);
         }
     }
 }
 
-/// A burst on its way: the entry that each address has come to.
+/// The entries that the addresses of a burst have come to.
+type Entries = [MaybeUninit<Entry>; BURST];
+
+/// A burst on its way.
 ///
 /// # Invariant
-/// `entries` has room for `n`, which is at most [`BURST`]; methods are called with `i < n` and masks of such.
+/// `out` has room for `n`, which is at most [`BURST`]; methods are called with `i < n`, and with masks of such whose entries
+/// are initialised.
 struct Burst<S> {
     simd: S,
-    nodes: Nodes,
+    from: Start,
     n: usize,
-    entries: *mut u32,
+    out: *mut NextHopId,
 }
 
 impl<S: Simd> Burst<S> {
+    /// Writes down a lookup's end.
     #[inline(always)]
-    unsafe fn entry(&self, i: usize) -> Entry {
+    unsafe fn end(&self, i: usize, leaf: Entry) {
+        let next_hop = if leaf == Entry::NONE {
+            self.from.default
+        } else {
+            leaf.index()
+        };
         // SAFETY: the invariant.
-        Entry(unsafe { *self.entries.add(i) })
-    }
-
-    #[inline(always)]
-    unsafe fn set(&self, i: usize, entry: Entry) {
-        // SAFETY: the invariant.
-        unsafe { *self.entries.add(i) = entry.0 };
-    }
-
-    /// Those whose entry names a node.
-    #[inline(always)]
-    unsafe fn unfinished(&self) -> u64 {
-        let mut unfinished = 0;
-        for i in 0..self.n {
-            // SAFETY: the invariant.
-            unfinished |= u64::from(!unsafe { self.entry(i) }.is_leaf()) << i;
-        }
-        unfinished
+        unsafe { self.out.add(i).write(NextHopId(next_hop)) };
     }
 
     /// Takes stragglers, which have come to spans of `len` bits, to their ends.
     #[inline(always)]
     unsafe fn finish<A: Address>(
         &self,
+        entries: &mut Entries,
         mask: u64,
         len: u8,
         high: &impl Fn(usize) -> u64,
         addr: &impl Fn(usize) -> A,
     ) {
-        if mask == 0 {
-            return;
-        }
-        // SAFETY: the caller's promise.
+        // SAFETY: the invariant.
         unsafe {
             if mask.count_ones() <= FEW {
                 each(mask, |i| {
-                    let entry = self.nodes.find(self.simd, self.entry(i), addr(i), len);
-                    self.set(i, entry);
+                    let entry = lane!(entries[i]);
+                    self.end(i, self.from.nodes.find(self.simd, entry, addr(i), len));
                 });
             } else {
-                staged(self.simd, self.nodes, mask, len, high, addr, self.entries);
+                let entries = entries.as_mut_ptr().cast();
+                staged(self.simd, self.from.nodes, mask, len, high, addr, entries);
+                each(mask, |i| self.end(i, *entries.add(i)));
             }
         }
     }
 
-    /// Takes all through the one chunk that a small VRF begins with. Those that go on come back.
+    /// Takes all through the one chunk, of one level or two, that a small VRF begins with. Those that have to go on come
+    /// back.
     #[inline(always)]
     unsafe fn through_root<A: Address>(
         &self,
-        root: Entry,
+        entries: &mut Entries,
         levels: u8,
         high: &impl Fn(usize) -> u64,
     ) -> u64 {
-        let (n, node) = (self.n, self.nodes.line(root));
+        let (n, node) = (self.n, self.from.nodes.line(self.from.root));
         // For IPv4 keys of 32 bits, for IPv6 of 64: a key node is one line or two.
         let narrow = A::BITS == 32;
         let key_lines = if narrow { 1 } else { 2 };
         let mut line = [MaybeUninit::<u32>::uninit(); BURST];
-        let mut seen = 0;
-        // SAFETY: the caller's promise; `line` is written before it is read.
+        // SAFETY: the invariant; `line` is written before it is read.
         unsafe {
             let below = |line: *const u8, key: u64| {
                 if narrow {
@@ -194,106 +176,147 @@ impl<S: Simd> Burst<S> {
                     lane!(line[i] = at as u32);
                 }
             }
+            let value = |i: usize, at: usize| {
+                let leaf = node.wrapping_add(at * LINE);
+                let values = leaf.wrapping_add(key_lines * LINE);
+                Entry((*self.from.nodes.word(values, below(leaf, high(i)))).load(Ordering::Acquire))
+            };
+            let mut seen = 0;
             for i in 0..n {
                 let at = if levels == 2 { lane!(line[i]) } else { 0 };
-                let leaf = node.wrapping_add(at as usize * LINE);
-                let values = leaf.wrapping_add(key_lines * LINE);
-                let value = self.nodes.word(values, below(leaf, high(i)));
-                let value = (*value).load(Ordering::Acquire);
-                self.set(i, Entry(value));
-                seen |= value;
+                let entry = value(i, at as usize);
+                lane!(entries[i] = entry);
+                self.end(i, entry);
+                seen |= entry.0;
             }
             if seen & TAG == 0 {
                 return 0;
             }
-            self.unfinished()
+            (0..n).fold(0, |deep, i| {
+                deep | u64::from(!lane!(entries[i]).is_leaf()) << i
+            })
         }
     }
 
     /// Takes all through the wide direct nodes, and those that then come to a narrow chunk of the family's first window
-    /// through it. Those that come to anything else but a leaf come back where the direct nodes ended; and whether
-    /// any of those that came through has to go on.
+    /// through it. Come back: those at anything else but a leaf, where the direct nodes ended; and those that are through
+    /// the chunk and have to go on.
     #[inline(always)]
     unsafe fn through_wide<A: Address>(
         &self,
-        root: Entry,
+        entries: &mut Entries,
         high: &impl Fn(usize) -> u64,
-    ) -> (u64, bool) {
-        let (simd, nodes, n) = (self.simd, self.nodes, self.n);
+    ) -> (u64, u64) {
+        let (simd, nodes, n) = (self.simd, self.from.nodes, self.n);
         let bits = A::WIDE_BITS;
         let top = if A::BITS == 32 { 32 } else { 64 };
         let key = |i: usize| (high(i) >> A::KEY_SHIFT) as u32;
         // By its offset, the line that each address has come to.
         let mut line = [MaybeUninit::<u32>::uninit(); BURST];
         let mut tags = Tags([0; BURST]);
-        // SAFETY: the caller's promise; working arrays are written before they are read.
+        // SAFETY: the invariant; working arrays are written before they are read.
         unsafe {
             // For IPv6 a root and pages, for IPv4 a root.
-            let root = nodes.line(root);
+            let root = nodes.line(self.from.root);
             for i in 0..n {
                 let high = high(i);
                 let slot = nodes.word(root, (high >> (top - bits)) as usize);
                 let mut entry = Entry((*slot).load(Ordering::Acquire));
                 if A::WIDE_END > bits {
-                    // Where the root's slot is no page, the "page's slot" is that slot once more, which spares a branch.
+                    // Where the root's slot is no page, it is read once more, which spares a branch; what it was counts.
                     let page = high >> (top - 2 * bits) & ((1 << bits) - 1);
                     let inside = nodes.word(nodes.line(entry), page as usize);
                     let paged = entry.tag() == TAG_DIRECT_WIDE;
                     let slot = if paged { inside } else { slot };
-                    entry = Entry((*slot).load(Ordering::Acquire));
+                    let inside = Entry((*slot).load(Ordering::Acquire));
+                    entry = if paged { inside } else { entry };
                 }
                 let node = nodes.line(entry);
                 prefetch(node);
                 prefetch(node.wrapping_add(LINE));
-                self.set(i, entry);
+                lane!(entries[i] = entry);
+                lane!(line[i] = entry.offset() as u32);
                 *tags.0.get_unchecked_mut(i) = entry.0 as u8;
             }
 
-            let level = |levels: u8| simd.matching(&tags, TAG as u8, A::FIRST_TAG + levels - 1);
-            let (one, two, three) = (level(1), level(2), level(3));
+            let kind = |tag: u8| simd.matching(&tags, TAG as u8, tag);
+            let (one, two, three) = (
+                kind(A::FIRST_TAG),
+                kind(A::FIRST_TAG + 1),
+                kind(A::FIRST_TAG + 2),
+            );
+            let four = if A::BITS == 32 { 0 } else { kind(TAG_A4) };
             const LINE32: u32 = LINE as u32;
-            const LEAVES: [u32; 3] = [
-                0,
+            const LEVELS: [u32; 4] = [
+                LEAVES_NARROW[0] as u32 * LINE32,
                 LEAVES_NARROW[1] as u32 * LINE32,
                 LEAVES_NARROW[2] as u32 * LINE32,
+                LEAVES_NARROW[3] as u32 * LINE32,
             ];
             let at = |offset: u32| nodes.0.wrapping_add(offset as usize);
             let below = |offset: u32, i: usize| simd.below_narrow(at(offset).cast(), key(i)) as u32;
-            let go_on = |leaf: u32| {
-                prefetch(at(leaf));
-                prefetch(at(leaf).wrapping_add(LINE));
-                leaf
+            let go_on = |line: u32| {
+                prefetch(at(line));
+                prefetch(at(line).wrapping_add(LINE));
+                line
             };
-            each(three, |i| {
-                let root = self.entry(i).offset() as u32;
-                let inner = root + (1 + below(root, i)) * LINE32;
+            // A level's place from the one before: 17 children each, of one line, or of two where they are leaves.
+            each(two | three | four, |i| {
+                let root = lane!(line[i]);
+                let leaves = lane!(entries[i]).0 & TAG == u32::from(A::FIRST_TAG) + 1;
+                let shift = LINE32.trailing_zeros() + u32::from(leaves);
+                lane!(line[i] = go_on(root + LEVELS[1] + (below(root, i) << shift)));
+            });
+            each(four, |i| {
+                let (root, inner) = (lane!(entries[i]).offset() as u32, lane!(line[i]));
+                let before = (inner - root - LEVELS[1]) * FANOUT as u32;
+                let inner = root + LEVELS[2] + before + below(inner, i) * LINE32;
                 prefetch(at(inner));
                 lane!(line[i] = inner);
             });
-            each(two, |i| {
-                let root = self.entry(i).offset() as u32;
-                let leaf = root + LEAVES[1] + below(root, i) * (2 * LINE32);
+            each(three | four, |i| {
+                let (entry, inner) = (lane!(entries[i]), lane!(line[i]));
+                let last = if entry.tag() == TAG_A4 { 2 } else { 1 };
+                let root = entry.offset() as u32;
+                let before = (inner - root - LEVELS[last]) * (2 * FANOUT as u32);
+                let leaf = root + LEVELS[last + 1] + before + below(inner, i) * (2 * LINE32);
                 lane!(line[i] = go_on(leaf));
             });
-            each(three, |i| {
-                let root = self.entry(i).offset() as u32;
-                let inner = lane!(line[i]);
-                let before = (inner - root - LINE32) * (2 * FANOUT as u32);
-                let leaf = root + LEAVES[2] + before + below(inner, i) * (2 * LINE32);
-                lane!(line[i] = go_on(leaf));
-            });
-            let mut seen = 0;
-            let mut end = |leaf: u32, i: usize| {
+            let value = |i: usize| {
+                let leaf = lane!(line[i]);
                 let value = nodes.word(at(leaf).wrapping_add(LINE), below(leaf, i) as usize);
-                let value = (*value).load(Ordering::Acquire);
-                self.set(i, Entry(value));
-                seen |= value;
+                Entry((*value).load(Ordering::Acquire))
             };
-            each(one, |i| end(self.entry(i).offset() as u32, i));
-            each(two | three, |i| end(lane!(line[i]), i));
-            // Of those with a tag of another kind; 0, where tags beyond `n` are too, is a leaf.
-            let others = !(one | two | three | simd.matching(&tags, TAG as u8, 0));
-            (others, seen & TAG != 0)
+            let through = one | two | three | four;
+            let mut seen = 0;
+            let mut finish = |i: usize| {
+                let entry = value(i);
+                self.end(i, entry);
+                seen |= entry.0;
+            };
+            let all = u64::MAX.checked_shr((BURST - n) as u32).unwrap_or(0);
+            let mut others = 0;
+            if through == all {
+                for i in 0..n {
+                    finish(i);
+                }
+            } else {
+                each(through, finish);
+                let leaves = all & kind(0);
+                each(leaves, |i| self.end(i, lane!(entries[i])));
+                others = all & !(through | leaves);
+            }
+            let mut deep = 0;
+            if seen & TAG != 0 {
+                each(through, |i| {
+                    let entry = value(i);
+                    lane!(entries[i] = entry);
+                    deep |= u64::from(!entry.is_leaf()) << i;
+                });
+            }
+            (others, deep)
         }
     }
 }
+
+const _: () = assert!(LEAVES_NARROW[1] == 1 && LEAVES_NARROW[0] == 0);

@@ -13,6 +13,7 @@
 //! | 9, 10, 11 | chunk | `C`: 0..64 |
 //! | 12 | chunk of 4 levels | `D` |
 //! | 13, 14, 15 | chunk | `D`: 64..128 |
+//! | 16 | chunk of 4 levels | `A` |
 //!
 //! A **chunk** is an immutable 17-ary search tree over the starts of intervals. A key line holds 16 separators, each the
 //! start of a subtree less one, so that the number of separators below the key is the child's number; unused ones
@@ -58,6 +59,7 @@ pub(super) const INDEX: u32 = u32::MAX >> TAG_BITS;
 pub(super) const TAG_DIRECT8: u8 = 4;
 pub(super) const TAG_DIRECT_WIDE: u8 = 8;
 pub(super) const TAG_D4: u8 = 12;
+pub(super) const TAG_A4: u8 = 16;
 /// Set in the tags of chunks with 64-bit keys (and of the wide direct node).
 pub(super) const TAG_WIDE: u8 = 8;
 
@@ -65,8 +67,8 @@ pub(super) const TAG_WIDE: u8 = 8;
 pub(super) const FANOUT: usize = 17;
 /// Intervals of a leaf.
 pub(super) const LEAF: usize = 16;
-/// First line of the leaves in a narrow chunk of 1, 2, 3 levels.
-pub(super) const LEAVES_NARROW: [usize; 3] = [0, 1, 1 + 17];
+/// First line of the leaves in a narrow chunk of 1 to 4 levels.
+pub(super) const LEAVES_NARROW: [usize; 4] = [0, 1, 1 + 17, 1 + 17 + 289];
 /// First line of the leaves in a wide chunk of 1 to 4 levels.
 pub(super) const LEAVES_WIDE: [usize; 4] = [0, 2, 2 * (1 + 17), 2 * (1 + 17 + 289)];
 
@@ -86,6 +88,7 @@ impl Entry {
             Kind::Direct8 => TAG_DIRECT8,
             Kind::DirectWide => TAG_DIRECT_WIDE,
             Kind::Chunk(Window::D, 4) => TAG_D4,
+            Kind::Chunk(Window::A, 4) => TAG_A4,
             Kind::Chunk(window, levels) => {
                 debug_assert!((1..=3).contains(&levels));
                 (window as u8) << 2 | levels
@@ -121,6 +124,7 @@ impl Entry {
             TAG_DIRECT8 => Kind::Direct8,
             TAG_DIRECT_WIDE => Kind::DirectWide,
             TAG_D4 => Kind::Chunk(Window::D, 4),
+            TAG_A4 => Kind::Chunk(Window::A, 4),
             tag => {
                 let window = [Window::A, Window::B, Window::C, Window::D][(tag >> 2) as usize];
                 Kind::Chunk(window, tag & 3)
@@ -146,7 +150,11 @@ impl Window {
 
     /// Most intervals that a chunk of this window can hold.
     pub fn capacity(self) -> usize {
-        let levels = if self == Window::D { 4 } else { 3 };
+        let levels = if matches!(self, Window::A | Window::D) {
+            4
+        } else {
+            3
+        };
         LEAF * FANOUT.pow(levels - 1)
     }
 
@@ -197,9 +205,10 @@ mod tests {
         let chunks = windows
             .iter()
             .flat_map(|&w| (1..=3).map(move |l| Kind::Chunk(w, l)));
-        let others = [Kind::Direct8, Kind::DirectWide, Kind::Chunk(Window::D, 4)];
+        let four = [Window::A, Window::D].map(|window| Kind::Chunk(window, 4));
+        let others = [Kind::Direct8, Kind::DirectWide];
         let mut tags = vec![0];
-        for kind in chunks.chain(others) {
+        for kind in chunks.chain(four).chain(others) {
             let entry = Entry::node(kind, 12345);
             assert_eq!(
                 (entry.kind(), entry.index(), entry.is_leaf()),
@@ -208,7 +217,7 @@ mod tests {
             tags.push(entry.tag());
         }
         tags.sort_unstable();
-        assert_eq!(tags, (0..16).collect::<Vec<u8>>());
+        assert_eq!(tags, (0..=16).collect::<Vec<u8>>());
         assert!(Entry::leaf(INDEX).is_leaf());
     }
 
@@ -218,7 +227,8 @@ mod tests {
             assert_eq!(Window::B.levels(intervals), levels, "{intervals}");
         }
         assert_eq!(Window::D.levels(Window::D.capacity()), 4);
-        assert_eq!(Window::A.levels(Window::A.capacity()), 3);
+        assert_eq!(Window::A.levels(Window::A.capacity()), 4);
+        assert_eq!(Window::B.levels(Window::B.capacity()), 3);
         assert_eq!((direct_lines(8), direct_lines(12)), (16, 256));
     }
 }

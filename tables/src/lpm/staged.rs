@@ -94,7 +94,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
     len: u8,
     high: &impl Fn(usize) -> u64,
     addr: &impl Fn(usize) -> A,
-    entries: *mut u32,
+    entries: *mut Entry,
 ) {
     let mut lanes = Lanes {
         node: [MaybeUninit::uninit(); BURST],
@@ -112,7 +112,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
     // entries that lead from one to another are as the caller promised.
     unsafe {
         each(mask, |i| {
-            lanes.enter(nodes, i, Entry(*entries.add(i)), high(i), || low(i), shift);
+            lanes.enter(nodes, i, *entries.add(i), high(i), || low(i), shift);
         });
         loop {
             let mut direct = simd.matching(&lanes.tags, 0xf, TAG_DIRECT8);
@@ -127,7 +127,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
                     };
                     let slot = nodes.word(lane!(lanes.node[i]), (bits & 0xff) as usize);
                     let entry = Entry((*slot).load(Ordering::Acquire));
-                    *entries.add(i) = entry.0;
+                    *entries.add(i) = entry;
                     lanes.enter(nodes, i, entry, high(i), || low(i), shift);
                 });
                 direct = simd.matching(&lanes.tags, 0xf, TAG_DIRECT8);
@@ -167,7 +167,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
                 let at = simd.below_narrow(leaf.cast(), lane!(lanes.key[i]) as u32);
                 let value = nodes.word(leaf.wrapping_add(LINE), at);
                 let value = (*value).load(Ordering::Acquire);
-                *entries.add(i) = value;
+                *entries.add(i) = Entry(value);
                 seen |= value;
             });
 
@@ -214,7 +214,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
                     let at = simd.below_wide(leaf.cast(), lane!(lanes.key[i]));
                     let value = nodes.word(leaf.wrapping_add(2 * LINE), at);
                     let value = (*value).load(Ordering::Acquire);
-                    *entries.add(i) = value;
+                    *entries.add(i) = Entry(value);
                     seen |= value;
                 });
             }
@@ -227,7 +227,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             lanes.tags = Tags([0; BURST]);
             mask = narrow | wide;
             each(mask, |i| {
-                let entry = Entry(*entries.add(i));
+                let entry = *entries.add(i);
                 if !entry.is_leaf() {
                     lanes.enter(nodes, i, entry, high(i), || low(i), shift);
                 }
