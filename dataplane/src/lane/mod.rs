@@ -139,21 +139,12 @@ impl Lane {
             }
         }
         enter_odd(frame, first(n) & !(plain6 | plain4), port);
-        let vrf = interface.vrf;
         if plain6 != 0 {
-            let odd = self.forward::<true>(cx, frame, w, interface, plain6, |plain, out| {
-                let addr = |i: usize| plain.mbufs.get(i).map_or(0, destination6);
-                cx.lpm6
-                    .lookup_lane(simd, cx.reader, vrf, plain.high, addr, out);
-            });
+            let odd = self.forward::<true, S>(simd, cx, frame, w, interface, plain6);
             enter_odd(frame, odd, port);
         }
         if plain4 != 0 {
-            let odd = self.forward::<false>(cx, frame, w, interface, plain4, |plain, out| {
-                let addr = |i: usize| plain.high.get(i).map_or(0, |&high| high as u32);
-                cx.lpm4
-                    .lookup_lane(simd, cx.reader, vrf, plain.high, addr, out);
-            });
+            let odd = self.forward::<false, S>(simd, cx, frame, w, interface, plain4);
             enter_odd(frame, odd, port);
         }
         (n as u64, bytes)
@@ -212,14 +203,14 @@ impl Lane {
     /// Looks up the plain packets of one family, rewrites and sends them. The others come back: those whose next hop
     /// asks for more, unchanged.
     #[inline(always)]
-    fn forward<const V6: bool>(
+    fn forward<const V6: bool, S: Simd>(
         &mut self,
+        simd: S,
         cx: &Context<'_>,
         frame: &Frame,
         w: &mut WorkerState,
         interface: &Interface,
         plain: u64,
-        look_up: impl FnOnce(Plain<'_>, &mut [NextHopId]),
     ) -> u64 {
         let all = frame.mbufs();
         let whole = plain == first(all.len());
@@ -244,7 +235,17 @@ impl Lane {
             }
         };
         let next_hops = &mut self.next_hops[..packets.mbufs.len()];
-        look_up(packets, next_hops);
+        // Not by a closure: that might be compiled on its own, without the instructions that `simd` stands for.
+        let (reader, vrf) = (cx.reader, interface.vrf);
+        if V6 {
+            let addr = |i: usize| packets.mbufs.get(i).map_or(0, destination6);
+            cx.lpm6
+                .lookup_lane(simd, reader, vrf, packets.high, addr, next_hops);
+        } else {
+            let addr = |i: usize| packets.high.get(i).map_or(0, |&high| high as u32);
+            cx.lpm4
+                .lookup_lane(simd, reader, vrf, packets.high, addr, next_hops);
+        }
         let odd = rewrite_and_send::<V6>(cx, w, interface, packets, next_hops);
         if whole || odd == 0 {
             odd

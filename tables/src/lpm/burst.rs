@@ -29,14 +29,21 @@ pub(super) const BURST: usize = 64;
 /// So many stragglers are looked up one by one.
 const FEW: u32 = 4;
 
-/// The bits of a mask, lowest first.
-#[inline(always)]
-pub(super) fn each(mut mask: u64, mut f: impl FnMut(usize)) {
-    while mask != 0 {
-        f(mask.trailing_zeros() as usize);
-        mask &= mask - 1;
-    }
+/// Does something for each bit of a mask, lowest first.
+///
+/// WHY a macro: a closure is a function of its own, and where the compiler does not inline it, it is compiled without the
+/// instructions that its caller may use.
+macro_rules! each {
+    ($mask:expr, |$i:ident| $body:expr) => {{
+        let mut rest: u64 = $mask;
+        while rest != 0 {
+            let $i = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            $body;
+        }
+    }};
 }
+pub(super) use each;
 
 /// Reads or writes a working array without a bounds check.
 ///
@@ -132,14 +139,14 @@ impl<S: Simd> Burst<S> {
         // SAFETY: the invariant.
         unsafe {
             if mask.count_ones() <= FEW {
-                each(mask, |i| {
+                each!(mask, |i| {
                     let entry = lane!(entries[i]);
                     self.end(i, self.from.nodes.find(self.simd, entry, addr(i), len));
                 });
             } else {
                 let entries = entries.as_mut_ptr().cast();
                 staged(self.simd, self.from.nodes, mask, len, high, addr, entries);
-                each(mask, |i| self.end(i, *entries.add(i)));
+                each!(mask, |i| self.end(i, *entries.add(i)));
             }
         }
     }
@@ -160,31 +167,31 @@ impl<S: Simd> Burst<S> {
         let mut line = [MaybeUninit::<u32>::uninit(); BURST];
         // SAFETY: the invariant; `line` is written before it is read.
         unsafe {
-            let below = |line: *const u8, key: u64| {
-                if narrow {
-                    self.simd.below_narrow(line.cast(), key as u32)
-                } else {
-                    self.simd.below_wide(line.cast(), key)
-                }
-            };
+            macro_rules! below {
+                ($line:expr, $key:expr) => {
+                    if narrow {
+                        self.simd.below_narrow($line.cast(), $key as u32)
+                    } else {
+                        self.simd.below_wide($line.cast(), $key)
+                    }
+                };
+            }
             if levels == 2 {
                 for i in 0..n {
-                    let at = key_lines + below(node, high(i)) * (key_lines + 1);
+                    let at = key_lines + below!(node, high(i)) * (key_lines + 1);
                     for k in 0..=key_lines {
                         prefetch(node.wrapping_add((at + k) * LINE));
                     }
                     lane!(line[i] = at as u32);
                 }
             }
-            let value = |i: usize, at: usize| {
-                let leaf = node.wrapping_add(at * LINE);
-                let values = leaf.wrapping_add(key_lines * LINE);
-                Entry((*self.from.nodes.word(values, below(leaf, high(i)))).load(Ordering::Acquire))
-            };
             let mut seen = 0;
             for i in 0..n {
                 let at = if levels == 2 { lane!(line[i]) } else { 0 };
-                let entry = value(i, at as usize);
+                let leaf = node.wrapping_add(at as usize * LINE);
+                let values = leaf.wrapping_add(key_lines * LINE);
+                let word = self.from.nodes.word(values, below!(leaf, high(i)));
+                let entry = Entry((*word).load(Ordering::Acquire));
                 lane!(entries[i] = entry);
                 self.end(i, entry);
                 seen |= entry.0;
@@ -239,13 +246,17 @@ impl<S: Simd> Burst<S> {
                 *tags.0.get_unchecked_mut(i) = entry.0 as u8;
             }
 
-            let kind = |tag: u8| simd.matching(&tags, TAG as u8, tag);
+            macro_rules! kind {
+                ($tag:expr) => {
+                    simd.matching(&tags, TAG as u8, $tag)
+                };
+            }
             let (one, two, three) = (
-                kind(A::FIRST_TAG),
-                kind(A::FIRST_TAG + 1),
-                kind(A::FIRST_TAG + 2),
+                kind!(A::FIRST_TAG),
+                kind!(A::FIRST_TAG + 1),
+                kind!(A::FIRST_TAG + 2),
             );
-            let four = if A::BITS == 32 { 0 } else { kind(TAG_A4) };
+            let four = if A::BITS == 32 { 0 } else { kind!(TAG_A4) };
             const LINE32: u32 = LINE as u32;
             const LEVELS: [u32; 4] = [
                 LEAVES_NARROW[0] as u32 * LINE32,
@@ -254,62 +265,70 @@ impl<S: Simd> Burst<S> {
                 LEAVES_NARROW[3] as u32 * LINE32,
             ];
             let at = |offset: u32| nodes.0.wrapping_add(offset as usize);
-            let below = |offset: u32, i: usize| simd.below_narrow(at(offset).cast(), key(i)) as u32;
+            macro_rules! below {
+                ($offset:expr, $i:expr) => {
+                    simd.below_narrow(at($offset).cast(), key($i)) as u32
+                };
+            }
             let go_on = |line: u32| {
                 prefetch(at(line));
                 prefetch(at(line).wrapping_add(LINE));
                 line
             };
             // A level's place from the one before: 17 children each, of one line, or of two where they are leaves.
-            each(two | three | four, |i| {
+            each!(two | three | four, |i| {
                 let root = lane!(line[i]);
                 let leaves = lane!(entries[i]).0 & TAG == u32::from(A::FIRST_TAG) + 1;
                 let shift = LINE32.trailing_zeros() + u32::from(leaves);
-                lane!(line[i] = go_on(root + LEVELS[1] + (below(root, i) << shift)));
+                lane!(line[i] = go_on(root + LEVELS[1] + (below!(root, i) << shift)));
             });
-            each(four, |i| {
+            each!(four, |i| {
                 let (root, inner) = (lane!(entries[i]).offset() as u32, lane!(line[i]));
                 let before = (inner - root - LEVELS[1]) * FANOUT as u32;
-                let inner = root + LEVELS[2] + before + below(inner, i) * LINE32;
+                let inner = root + LEVELS[2] + before + below!(inner, i) * LINE32;
                 prefetch(at(inner));
                 lane!(line[i] = inner);
             });
-            each(three | four, |i| {
+            each!(three | four, |i| {
                 let (entry, inner) = (lane!(entries[i]), lane!(line[i]));
                 let last = if entry.tag() == TAG_A4 { 2 } else { 1 };
                 let root = entry.offset() as u32;
                 let before = (inner - root - LEVELS[last]) * (2 * FANOUT as u32);
-                let leaf = root + LEVELS[last + 1] + before + below(inner, i) * (2 * LINE32);
+                let leaf = root + LEVELS[last + 1] + before + below!(inner, i) * (2 * LINE32);
                 lane!(line[i] = go_on(leaf));
             });
-            let value = |i: usize| {
-                let leaf = lane!(line[i]);
-                let value = nodes.word(at(leaf).wrapping_add(LINE), below(leaf, i) as usize);
-                Entry((*value).load(Ordering::Acquire))
-            };
+            macro_rules! value {
+                ($i:expr) => {{
+                    let leaf = lane!(line[$i]);
+                    let value = nodes.word(at(leaf).wrapping_add(LINE), below!(leaf, $i) as usize);
+                    Entry((*value).load(Ordering::Acquire))
+                }};
+            }
             let through = one | two | three | four;
             let mut seen = 0;
-            let mut finish = |i: usize| {
-                let entry = value(i);
-                self.end(i, entry);
-                seen |= entry.0;
-            };
+            macro_rules! finish {
+                ($i:expr) => {{
+                    let entry = value!($i);
+                    self.end($i, entry);
+                    seen |= entry.0;
+                }};
+            }
             let all = u64::MAX.checked_shr((BURST - n) as u32).unwrap_or(0);
             let mut others = 0;
             if through == all {
                 for i in 0..n {
-                    finish(i);
+                    finish!(i);
                 }
             } else {
-                each(through, finish);
-                let leaves = all & kind(0);
-                each(leaves, |i| self.end(i, lane!(entries[i])));
+                each!(through, |i| finish!(i));
+                let leaves = all & kind!(0);
+                each!(leaves, |i| self.end(i, lane!(entries[i])));
                 others = all & !(through | leaves);
             }
             let mut deep = 0;
             if seen & TAG != 0 {
-                each(through, |i| {
-                    let entry = value(i);
+                each!(through, |i| {
+                    let entry = value!(i);
                     lane!(entries[i] = entry);
                     deep |= u64::from(!entry.is_leaf()) << i;
                 });

@@ -66,29 +66,29 @@ impl Nodes {
             Kind::Chunk(window, levels) => (window, levels),
         };
         let key = key(window, addr);
-        let below = |line: *const u8| {
-            if window.is_wide() {
-                // SAFETY: `line` is a key node of a wide chunk.
-                unsafe { simd.below_wide(line.cast(), key) }
-            } else {
-                // SAFETY: `line` is a key node of a narrow chunk.
-                unsafe { simd.below_narrow(line.cast(), key as u32) }
-            }
-        };
+        macro_rules! below {
+            ($line:expr) => {
+                if window.is_wide() {
+                    // SAFETY: it is a key node of a wide chunk.
+                    unsafe { simd.below_wide($line.cast(), key) }
+                } else {
+                    // SAFETY: it is a key node of a narrow chunk.
+                    unsafe { simd.below_narrow($line.cast(), key as u32) }
+                }
+            };
+        }
         let (mut at, mut level_start, mut nodes) = (0, 0, 1);
         for _ in 1..levels {
             let line = level_start + at * window.key_lines();
-            at = at * FANOUT + below(node.wrapping_add(line * LINE));
+            at = at * FANOUT + below!(node.wrapping_add(line * LINE));
             level_start += nodes * window.key_lines();
             nodes *= FANOUT;
         }
         let leaf = node.wrapping_add((level_start + at * window.leaf_lines()) * LINE);
         let values = leaf.wrapping_add(window.key_lines() * LINE);
+        let at = below!(leaf);
         // SAFETY: a leaf's 15 separators are below or not, and it has 16 values.
-        Some((
-            unsafe { self.word(values, below(leaf)) },
-            window.end(A::BITS),
-        ))
+        Some((unsafe { self.word(values, at) }, window.end(A::BITS)))
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
     // SAFETY: for the whole of this function: lanes are of the mask, and initialised before they are read; `nodes` and the
     // entries that lead from one to another are as the caller promised.
     unsafe {
-        each(mask, |i| {
+        each!(mask, |i| {
             lanes.enter(nodes, i, *entries.add(i), high(i), || low(i), shift);
         });
         loop {
@@ -119,7 +119,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             while direct != 0 {
                 let at = shift;
                 shift = shift.wrapping_sub(8);
-                each(direct, |i| {
+                each!(direct, |i| {
                     let bits = if at >= 64 {
                         high(i) >> (at - 64)
                     } else {
@@ -134,15 +134,19 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             }
 
             // Narrow chunks. Bits 0, 1 and 3 of a tag tell levels and width; windows A and B differ in bit 2 alone.
-            let level = |levels: u8| simd.matching(&lanes.tags, TAG_WIDE | 3, levels);
-            let (one, two, three) = (level(1), level(2), level(3));
-            each(three, |i| {
+            macro_rules! level {
+                ($mask:expr) => {
+                    simd.matching(&lanes.tags, TAG_WIDE | 3, $mask)
+                };
+            }
+            let (one, two, three) = (level!(1), level!(2), level!(3));
+            each!(three, |i| {
                 let node = lane!(lanes.node[i]);
                 let at = simd.below_narrow(node.cast(), lane!(lanes.key[i]) as u32);
                 lane!(lanes.at[i] = at as u32);
                 prefetch(node.wrapping_add((1 + at) * LINE));
             });
-            each(two, |i| {
+            each!(two, |i| {
                 let node = lane!(lanes.node[i]);
                 let at = simd.below_narrow(node.cast(), lane!(lanes.key[i]) as u32);
                 let leaf = node.wrapping_add((LEAVES_NARROW[1] + 2 * at) * LINE);
@@ -150,7 +154,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
                 prefetch(leaf);
                 prefetch(leaf.wrapping_add(LINE));
             });
-            each(three, |i| {
+            each!(three, |i| {
                 let node = lane!(lanes.node[i]);
                 let at = lane!(lanes.at[i]) as usize;
                 let inner = node.wrapping_add((1 + at) * LINE);
@@ -162,7 +166,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             });
             let narrow = one | two | three;
             let mut seen = 0;
-            each(narrow, |i| {
+            each!(narrow, |i| {
                 let leaf = lane!(lanes.node[i]);
                 let at = simd.below_narrow(leaf.cast(), lane!(lanes.key[i]) as u32);
                 let value = nodes.word(leaf.wrapping_add(LINE), at);
@@ -174,16 +178,16 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             // Chunks with 64-bit keys, and no wide direct node left among the tags.
             let wide = simd.matching(&lanes.tags, TAG_WIDE, TAG_WIDE);
             if wide != 0 {
-                let level =
-                    |levels: u8| simd.matching(&lanes.tags, TAG_WIDE | 3, TAG_WIDE | levels & 3);
-                let (two, three, four) = (level(2), level(3), level(4));
-                each(wide, |i| {
+                let two = level!(TAG_WIDE | 2);
+                let three = level!(TAG_WIDE | 3);
+                let four = level!(TAG_WIDE);
+                each!(wide, |i| {
                     lane!(lanes.at[i] = 0);
                 });
                 let mut start = 0;
                 let mut count = 1;
                 for inner in [two | three | four, three | four, four] {
-                    each(inner, |i| {
+                    each!(inner, |i| {
                         let node = lane!(lanes.node[i]);
                         let at = lane!(lanes.at[i]) as usize;
                         let line = node.wrapping_add((start + 2 * at) * LINE);
@@ -206,7 +210,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
                     start += 2 * count;
                     count *= FANOUT;
                 }
-                each(wide, |i| {
+                each!(wide, |i| {
                     let tag = *lanes.tags.0.get_unchecked(i);
                     let levels = if tag & 3 == 0 { 4 } else { tag & 3 } as usize;
                     let line = LEAVES_WIDE[levels - 1] + 3 * lane!(lanes.at[i]) as usize;
@@ -226,7 +230,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             shift = 64 - 8;
             lanes.tags = Tags([0; BURST]);
             mask = narrow | wide;
-            each(mask, |i| {
+            each!(mask, |i| {
                 let entry = *entries.add(i);
                 if !entry.is_leaf() {
                     lanes.enter(nodes, i, entry, high(i), || low(i), shift);
