@@ -90,6 +90,22 @@ pub struct Lpm<A: Address> {
     family: PhantomData<A>,
 }
 
+/// Looks up, again if the default route has changed meanwhile: what was not found then takes the default route of that very
+/// moment, not one that was there when something else was too.
+///
+/// WHY a macro: a closure that the compiler does not inline is compiled without its caller's vector instructions.
+macro_rules! settled {
+    ($vrf:expr, |$default:ident| $look_up:expr) => {
+        loop {
+            let $default = $vrf.default.load(Ordering::Acquire);
+            let found = $look_up;
+            if $vrf.default.load(Ordering::Acquire) == $default {
+                break found;
+            }
+        }
+    };
+}
+
 impl<A: Address> Lpm<A> {
     /// The next hop of `addr`; 0 if the VRF has no route for it, or does not exist.
     ///
@@ -97,9 +113,13 @@ impl<A: Address> Lpm<A> {
     /// If `reader` belongs to another [`Qsbr`] than the table.
     #[inline]
     pub fn lookup(&self, reader: &Reader, vrf: VrfId, addr: A) -> NextHopId {
+        let Some(vrf) = self.vrf(reader, vrf) else {
+            return NextHopId(0);
+        };
         // SAFETY: `reader` keeps nodes from being reused, and the root is of this table.
-        let found = self.settle(reader, vrf, |start| unsafe { start.find(addr) });
-        found.unwrap_or(NextHopId(0))
+        settled!(vrf, |default| unsafe {
+            self.start(vrf, default).find(addr)
+        })
     }
 
     /// The next hops of any number of addresses of one VRF, with the best instructions that the processor has.
@@ -144,39 +164,34 @@ impl<A: Address> Lpm<A> {
         );
         // SAFETY: `burst::burst` calls it with `i < n`.
         let high = |i: usize| unsafe { *high.get_unchecked(i) };
-        let found = self.settle(reader, vrf, |start| {
-            // SAFETY: `reader` keeps nodes from being reused, the root is of this table; `n` was checked.
-            unsafe { burst::burst(simd, start, n, high, &addr, out.as_mut_ptr()) }
-        });
-        if found.is_none() {
+        let Some(vrf) = self.vrf(reader, vrf) else {
             out[..n].fill(NextHopId(0));
-        }
+            return;
+        };
+        // SAFETY: `reader` keeps nodes from being reused, the root is of this table; `n` was checked.
+        settled!(vrf, |default| unsafe {
+            let start = self.start(vrf, default);
+            burst::burst(simd, start, n, high, &addr, out.as_mut_ptr())
+        });
     }
 
-    /// Looks up, again if the default route has changed meanwhile: what was not found then takes the default route of that very
-    /// moment, not one that was there when something else was too. `None` if there is no such VRF.
+    /// A VRF, if it exists.
     #[inline(always)]
-    fn settle<R>(
-        &self,
-        reader: &Reader,
-        vrf: VrfId,
-        mut look_up: impl FnMut(Start) -> R,
-    ) -> Option<R> {
+    fn vrf(&self, reader: &Reader, vrf: VrfId) -> Option<&Vrf> {
         assert!(
             reader.belongs_to(&self.qsbr),
             "reader of another QSBR instance"
         );
-        let vrf = self.vrfs.get(vrf.index())?;
-        loop {
-            let default = vrf.default.load(Ordering::Acquire);
-            let found = look_up(Start {
-                nodes: Nodes(self.region.base()),
-                root: Entry(vrf.root.load(Ordering::Acquire)),
-                default: default as u32,
-            });
-            if vrf.default.load(Ordering::Acquire) == default {
-                return Some(found);
-            }
+        self.vrfs.get(vrf.index())
+    }
+
+    /// Where a lookup in a VRF begins, with the default route's word as it was read.
+    #[inline(always)]
+    fn start(&self, vrf: &Vrf, default: u64) -> Start {
+        Start {
+            nodes: Nodes(self.region.base()),
+            root: Entry(vrf.root.load(Ordering::Acquire)),
+            default: default as u32,
         }
     }
 
@@ -190,18 +205,20 @@ impl<A: Address> Lpm<A> {
         out: &mut [NextHopId],
     ) {
         let out = &mut out[..addrs.len()];
+        let Some(vrf) = self.vrf(reader, vrf) else {
+            out.fill(NextHopId(0));
+            return;
+        };
         for (addrs, out) in addrs.chunks(BURST).zip(out.chunks_mut(BURST)) {
             let n = addrs.len();
             // SAFETY: `burst::burst` calls it with `i < n`.
             let addr = |i: usize| unsafe { *addrs.get_unchecked(i) };
             let high = |i: usize| addr(i).high();
-            let found = self.settle(reader, vrf, |start| {
-                // SAFETY: `reader` keeps nodes from being reused, the root is of this table; a chunk is at most BURST long.
-                unsafe { burst::burst(simd, start, n, high, addr, out.as_mut_ptr()) }
+            // SAFETY: `reader` keeps nodes from being reused, the root is of this table; a chunk is at most BURST long.
+            settled!(vrf, |default| unsafe {
+                let start = self.start(vrf, default);
+                burst::burst(simd, start, n, high, addr, out.as_mut_ptr())
             });
-            if found.is_none() {
-                out.fill(NextHopId(0));
-            }
         }
     }
 
