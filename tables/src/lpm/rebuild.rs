@@ -57,7 +57,7 @@ impl<A: Address> Update<'_, A> {
                 .next_if(|part| part.last() < d.prefix.addr())
                 .is_some()
             {}
-            d.done |= parts.peek().is_some_and(|part| part.covers(d.prefix));
+            d.done |= d.prefix.len() > 0 && parts.peek().is_some_and(|part| part.covers(d.prefix));
         }
         Ok(dirty[0].prefix)
     }

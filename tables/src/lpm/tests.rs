@@ -321,3 +321,29 @@ fn freed_nodes_are_poisoned_in_debug_builds() {
         assert_eq!((word(0), word(2 * LINE / 4 - 1)), (POISON, POISON));
     }
 }
+
+#[test]
+fn a_batch_changes_the_default_route_and_what_is_beside_it() {
+    let qsbr = Qsbr::new(1);
+    let reader = qsbr.register().unwrap();
+    let (vrf, host) = (VrfId(1), 0x2001_0db8_u128 << 96 | 1);
+    for default_first in [true, false] {
+        let (mut writer, lpm) = LpmWriter::<u128>::new(4, qsbr.clone()).unwrap();
+        writer.add_vrf(vrf).unwrap();
+        writer.insert(vrf, Prefix::all(), NextHopId(1)).unwrap();
+        let mut changes = [
+            (Prefix::all(), NextHopId(3)),
+            (Prefix::host(host), NextHopId(2)),
+        ];
+        if !default_first {
+            changes.reverse();
+        }
+        writer.begin();
+        for (prefix, next_hop) in changes {
+            writer.insert(vrf, prefix, next_hop).unwrap();
+        }
+        writer.commit().unwrap();
+        assert_eq!(lpm.lookup(&reader, vrf, host), NextHopId(2));
+        assert_eq!(lpm.lookup(&reader, vrf, host + 1), NextHopId(3));
+    }
+}

@@ -133,6 +133,8 @@ impl<A: Address> Update<'_, A> {
         dirty
             .iter_mut()
             .take_while(|d| d.vrf == vrf && fresh.covers(d.prefix))
+            // The default route is no part of any node.
+            .filter(|d| d.prefix.len() > 0)
             .for_each(|d| d.done = true);
         let empty = if direct {
             self.scratch.intervals.len() == 1
