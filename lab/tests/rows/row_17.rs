@@ -30,6 +30,8 @@ fn row_17_many_prefixes_on_the_router_and_the_host_all_used_at_once() -> Result<
     for i in 1..=N {
         assert_eq!(host.ping(&format!("2001:db8:{i:x}::1"), 1)?, 1);
     }
+    // The far host is known before all call for it at once: a neighbour's queue is shorter than the calls are many.
+    assert_eq!(host.ping(&far_address.to_string(), 1)?, 1);
     // All of the host's at once, as sources and as destinations.
     let flows: Vec<_> = addresses
         .iter()
