@@ -21,6 +21,7 @@ pub mod compile;
 pub mod config;
 pub mod engine;
 pub mod injector;
+pub mod lease;
 pub mod log;
 pub mod metrics;
 pub mod model;

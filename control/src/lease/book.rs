@@ -1,0 +1,481 @@
+//! All leases in memory: by resource, by holder, by end; and the pools they came from.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashTable};
+
+use super::slab::{NONE, Slab, Slot};
+use super::{Holder, Lease, Pool, Resource, ScopeId, State, Wall, Write};
+
+/// All leases of a server.
+///
+/// About 150 bytes a lease of 112, names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
+/// one that has run out is kept for the retention time and then forgotten.
+#[derive(Debug)]
+pub struct Book {
+    slab: Slab,
+    /// Places by the hash of the resource, seeded anew in every process: no client can aim at it.
+    by_resource: HashTable<Slot>,
+    /// The first place of each holder, by the hash of the holder; the others are linked behind it.
+    by_holder: HashTable<Slot>,
+    /// Ends that are not never.
+    by_end: BTreeSet<(Wall, Slot)>,
+    scopes: HashMap<ScopeId, Scope>,
+    hasher: RandomState,
+    /// Seconds.
+    retention: u32,
+}
+
+/// How many leases are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In use.
+    pub bound: usize,
+    /// In quarantine.
+    pub declined: usize,
+    /// Kept for their last holders.
+    pub released: usize,
+    /// Offered.
+    pub offered: usize,
+}
+
+#[derive(Debug, Default)]
+struct Scope {
+    counts: Counts,
+    pool: Option<Pool>,
+    /// Also those that are in no pool: a pool that comes later may have them.
+    reserved: BTreeSet<Resource>,
+}
+
+impl Book {
+    /// An empty book that keeps a released or expired lease for its last holder for a while, in whole seconds.
+    pub fn new(retention: Duration) -> Self {
+        Self {
+            slab: Slab::default(),
+            by_resource: HashTable::new(),
+            by_holder: HashTable::new(),
+            by_end: BTreeSet::new(),
+            scopes: HashMap::new(),
+            hasher: RandomState::new(),
+            retention: seconds(retention),
+        }
+    }
+
+    /// Changes the retention time, for leases that are released or expire from now on.
+    pub fn set_retention(&mut self, retention: Duration) {
+        self.retention = seconds(retention);
+    }
+
+    // ===== pools =====
+
+    /// Sets the pool of a subnet, or the prefixes of a prefix pool; its leases stay, in the new pool or not. Pools of different
+    /// scopes must not overlap: the configuration sees to that.
+    ///
+    /// Looks through all leases when the scope has some.
+    pub fn set_pool(&mut self, scope: ScopeId, mut pool: Pool) {
+        let entry = self.scopes.entry(scope).or_default();
+        let leases = entry.counts.total();
+        let mut of_scope = self.slab.iter_from(0).map(|(_, lease)| lease);
+        let mut of_scope = of_scope.by_ref().filter(|lease| lease.scope == scope);
+        for resource in &entry.reserved {
+            pool.reserve(*resource, true, None);
+        }
+        let foreign = entry.reserved.iter().any(|r| pool.is_mixed_by(*r));
+        if foreign {
+            pool.mix(entry.reserved.iter(), of_scope);
+        } else if leases > 0 {
+            let all: Vec<&Lease> = of_scope.by_ref().collect();
+            if all.iter().any(|lease| pool.is_mixed_by(lease.resource)) {
+                pool.mix(entry.reserved.iter(), all.into_iter());
+            } else if pool.is_crowded(leases) {
+                pool.build(all.into_iter());
+            } else {
+                all.into_iter()
+                    .for_each(|lease| pool.mark(lease.resource, Some(lease)));
+            }
+        }
+        entry.pool = Some(pool);
+    }
+
+    /// Takes the pool of a scope away; its leases stay until they end or are removed.
+    pub fn remove_pool(&mut self, scope: ScopeId) {
+        if let Some(entry) = self.scopes.get_mut(&scope) {
+            entry.pool = None;
+            self.forget_empty(scope);
+        }
+    }
+
+    /// The pool of a scope.
+    pub fn pool(&self, scope: ScopeId) -> Option<&Pool> {
+        self.scopes.get(&scope)?.pool.as_ref()
+    }
+
+    /// Reserves a resource in a scope: [`Book::free`] never gives it, nor a prefix that overlaps it. A lease of it may be put
+    /// all the same: by whom it is reserved for. A lease that has it already stays.
+    pub fn reserve(&mut self, scope: ScopeId, resource: Resource) {
+        self.set_reserved(scope, resource, true);
+    }
+
+    /// Takes a reservation back.
+    pub fn unreserve(&mut self, scope: ScopeId, resource: Resource) {
+        self.set_reserved(scope, resource, false);
+        self.forget_empty(scope);
+    }
+
+    fn set_reserved(&mut self, scope: ScopeId, resource: Resource, reserve: bool) {
+        let slot = self.find(resource);
+        let entry = self.scopes.entry(scope).or_default();
+        let changed = match reserve {
+            true => entry.reserved.insert(resource),
+            false => entry.reserved.remove(&resource),
+        };
+        if !changed {
+            return;
+        }
+        if let Some(pool) = &mut entry.pool {
+            if reserve && pool.is_mixed_by(resource) {
+                let leases = self.slab.iter_from(0).map(|(_, lease)| lease);
+                pool.mix(
+                    entry.reserved.iter(),
+                    leases.filter(|lease| lease.scope == scope),
+                );
+            } else {
+                let lease = slot.and_then(|slot| self.slab.lease(slot));
+                let lease = lease.filter(|lease| lease.scope == scope);
+                pool.reserve(resource, reserve, lease);
+            }
+        }
+    }
+
+    /// Whether the resource is reserved in this scope.
+    pub fn is_reserved(&self, scope: ScopeId, resource: Resource) -> bool {
+        self.scopes
+            .get(&scope)
+            .is_some_and(|scope| scope.reserved.contains(&resource))
+    }
+
+    /// A resource that may be given to this holder, out of the scope's pool: what the hint names (of a hinted prefix the
+    /// length counts too, RFC 8168), else one by the pool's allocation. Never one that is bound, offered, declined, reserved
+    /// or excluded, and never a prefix that overlaps one; a released one of somebody else only when nothing else is left.
+    /// `None` when there is none, which costs no more to find out.
+    ///
+    /// `random` is a random number, used where the allocation is random. Nothing changes until the lease is [`Book::put`].
+    pub fn free(
+        &self,
+        scope: ScopeId,
+        holder: &Holder,
+        hint: Option<Resource>,
+        random: u64,
+    ) -> Option<Resource> {
+        let get = |resource| self.get(resource);
+        self.pool(scope)?
+            .free(get, self.slab.len(), holder, hint, random)
+    }
+
+    // ===== leases =====
+
+    /// The lease of a resource, in whatever state.
+    pub fn get(&self, resource: Resource) -> Option<&Lease> {
+        self.slab.lease(self.find(resource)?)
+    }
+
+    /// The leases of a holder, in whatever state, the newest first: also what it declined or released.
+    pub fn of_holder(&self, holder: &Holder) -> impl Iterator<Item = &Lease> {
+        let mut slot = self.first_of(holder).unwrap_or(NONE);
+        std::iter::from_fn(move || {
+            let entry = self.slab.get(slot)?;
+            slot = entry.next;
+            entry.lease.as_ref()
+        })
+    }
+
+    /// Puts a lease, in place of what was known of its resource.
+    pub fn put(&mut self, lease: Lease) -> Write {
+        let after = Some(lease.clone());
+        let resource = lease.resource;
+        let before = self.insert(lease);
+        Write {
+            resource,
+            before,
+            after,
+        }
+    }
+
+    /// Puts a lease that is on disk already; gives what it replaces.
+    pub fn insert(&mut self, lease: Lease) -> Option<Lease> {
+        let before = self.take(lease.resource);
+        let slot = self.slab.insert(lease);
+        self.link(slot);
+        before
+    }
+
+    /// Forgets a resource's lease; `None` when there is none.
+    pub fn remove(&mut self, resource: Resource) -> Option<Write> {
+        let before = self.take(resource)?;
+        Some(Write {
+            resource,
+            before: Some(before),
+            after: None,
+        })
+    }
+
+    /// Ends a lease before its time: it is kept for its holder for the retention time. `None` when it is not bound.
+    pub fn release(&mut self, resource: Resource, now: Wall) -> Option<Write> {
+        let lease = self.get(resource).filter(|l| l.state == State::Bound)?;
+        let kept = released(lease, now, now.after(self.retention));
+        self.replace(resource, (self.retention > 0).then_some(kept))
+    }
+
+    /// Notes that the holder found the address in use by another station: nobody gets it for a while. `None` when it is
+    /// neither bound nor offered.
+    pub fn decline(
+        &mut self,
+        resource: Resource,
+        now: Wall,
+        quarantine: Duration,
+    ) -> Option<Write> {
+        let lease = self
+            .get(resource)
+            .filter(|l| matches!(l.state, State::Bound | State::Offered))?;
+        let declined = Lease {
+            state: State::Declined,
+            ..released(lease, now, now.after(seconds(quarantine)))
+        };
+        self.replace(resource, Some(declined))
+    }
+
+    fn replace(&mut self, resource: Resource, lease: Option<Lease>) -> Option<Write> {
+        match lease {
+            Some(lease) => Some(self.put(lease)),
+            None => self.remove(resource),
+        }
+    }
+
+    /// Takes a write back. Several are taken back in reverse order.
+    pub fn undo(&mut self, write: &Write) {
+        match &write.before {
+            Some(lease) => drop(self.insert(lease.clone())),
+            None => drop(self.take(write.resource)),
+        }
+    }
+
+    /// When the next lease ends.
+    pub fn due(&self) -> Option<Wall> {
+        self.by_end.first().map(|(end, _)| *end)
+    }
+
+    /// Ends what has ended by now, at most so many, the earliest first: bound leases become released ones, everything
+    /// else is forgotten. When [`Book::due`] is still past, there are more.
+    pub fn expire(&mut self, now: Wall, max: usize) -> Vec<Write> {
+        let mut writes = Vec::new();
+        while writes.len() < max
+            && let Some((end, slot)) = self.by_end.first().copied()
+            && end <= now
+        {
+            // What `by_end` names is in its place.
+            let Some(lease) = self.slab.lease(slot) else {
+                self.by_end.pop_first();
+                continue;
+            };
+            let resource = lease.resource;
+            let kept_until = end.after(self.retention);
+            let kept = (lease.state == State::Bound && kept_until > now)
+                .then(|| released(lease, end, kept_until));
+            writes.extend(self.replace(resource, kept));
+        }
+        writes
+    }
+
+    /// How many leases there are, in all states.
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of a scope's leases are in which state.
+    pub fn counts(&self, scope: ScopeId) -> Counts {
+        self.scopes
+            .get(&scope)
+            .map(|scope| scope.counts)
+            .unwrap_or_default()
+    }
+
+    /// All leases, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Lease> {
+        self.slab.iter_from(0).map(|(_, lease)| lease)
+    }
+
+    /// The leases from a place on, each with the place after it: for listings in pages. A lease that is there from the
+    /// first page to the last is listed once, unless it is changed meanwhile; others may be missed.
+    pub fn page(&self, from: u32) -> impl Iterator<Item = (u32, &Lease)> {
+        self.slab
+            .iter_from(from)
+            .map(|(slot, lease)| (slot.saturating_add(1), lease))
+    }
+
+    // ===== indexes =====
+
+    fn find(&self, resource: Resource) -> Option<Slot> {
+        let same = |slot: &Slot| {
+            self.slab
+                .lease(*slot)
+                .is_some_and(|l| l.resource == resource)
+        };
+        self.by_resource
+            .find(self.hasher.hash_one(resource), same)
+            .copied()
+    }
+
+    fn first_of(&self, holder: &Holder) -> Option<Slot> {
+        let same = |slot: &Slot| self.slab.lease(*slot).is_some_and(|l| l.holder == *holder);
+        self.by_holder
+            .find(self.hasher.hash_one(holder), same)
+            .copied()
+    }
+
+    /// Enters a lease that was put into an empty place into all indexes.
+    fn link(&mut self, slot: Slot) {
+        let Self {
+            slab,
+            by_resource,
+            by_holder,
+            by_end,
+            scopes,
+            hasher,
+            ..
+        } = self;
+        let Some(lease) = slab.lease(slot) else {
+            return;
+        };
+        let hash_of_resource =
+            |slot: &Slot| slab.lease(*slot).map_or(0, |l| hasher.hash_one(l.resource));
+        by_resource.insert_unique(hasher.hash_one(lease.resource), slot, hash_of_resource);
+        let hash_of_holder =
+            |slot: &Slot| slab.lease(*slot).map_or(0, |l| hasher.hash_one(&l.holder));
+        let same = |other: &Slot| slab.lease(*other).is_some_and(|l| l.holder == lease.holder);
+        let hash = hasher.hash_one(&lease.holder);
+        let next = match by_holder.find_mut(hash, same) {
+            Some(first) => std::mem::replace(first, slot),
+            None => {
+                by_holder.insert_unique(hash, slot, hash_of_holder);
+                NONE
+            }
+        };
+        if lease.ends != Wall::NEVER {
+            by_end.insert((lease.ends, slot));
+        }
+        let scope = scopes.entry(lease.scope).or_default();
+        *scope.counts.of(lease.state) += 1;
+        if let Some(pool) = &mut scope.pool {
+            let leases = || slab.iter_from(0).map(|(_, lease)| lease);
+            let of_scope = leases().filter(|other| other.scope == lease.scope);
+            if pool.is_mixed_by(lease.resource) {
+                pool.mix(scope.reserved.iter(), of_scope);
+            } else if pool.is_crowded(scope.counts.total()) {
+                pool.build(of_scope);
+            } else {
+                pool.mark(lease.resource, Some(lease));
+            }
+        }
+        if let Some(entry) = slab.get_mut(slot) {
+            entry.next = next;
+        }
+    }
+
+    /// Takes a lease out of its place and of all indexes.
+    fn take(&mut self, resource: Resource) -> Option<Lease> {
+        let slot = self.find(resource)?;
+        let lease = self.slab.lease(slot)?;
+        let hash = self.hasher.hash_one(resource);
+        if let Ok(entry) = self.by_resource.find_entry(hash, |other| *other == slot) {
+            entry.remove();
+        }
+        self.unlink_holder(slot, self.hasher.hash_one(&lease.holder));
+        let lease = self.slab.remove(slot)?;
+        self.by_end.remove(&(lease.ends, slot));
+        if let Some(scope) = self.scopes.get_mut(&lease.scope) {
+            *scope.counts.of(lease.state) -= 1;
+            if let Some(pool) = &mut scope.pool {
+                pool.mark(resource, None);
+            }
+        }
+        self.forget_empty(lease.scope);
+        Some(lease)
+    }
+
+    fn unlink_holder(&mut self, slot: Slot, hash: u64) {
+        let next = self.slab.get(slot).map_or(NONE, |entry| entry.next);
+        let same = |other: &Slot| {
+            let holder = |slot| self.slab.lease(slot).map(|l| &l.holder);
+            holder(*other) == holder(slot)
+        };
+        let Ok(mut first) = self.by_holder.find_entry(hash, same) else {
+            return;
+        };
+        let mut at = *first.get();
+        if at == slot {
+            match next {
+                NONE => drop(first.remove()),
+                next => *first.get_mut() = next,
+            }
+            return;
+        }
+        while let Some(entry) = self.slab.get_mut(at) {
+            if entry.next == slot {
+                entry.next = next;
+                return;
+            }
+            at = entry.next;
+        }
+    }
+
+    /// Scopes without pool, lease and reservation leave no trace.
+    fn forget_empty(&mut self, scope: ScopeId) {
+        if let Some(entry) = self.scopes.get(&scope)
+            && entry.pool.is_none()
+            && entry.reserved.is_empty()
+            && entry.counts.total() == 0
+        {
+            self.scopes.remove(&scope);
+        }
+    }
+}
+
+impl Counts {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.bound + self.declined + self.released + self.offered
+    }
+
+    fn of(&mut self, state: State) -> &mut usize {
+        match state {
+            State::Bound => &mut self.bound,
+            State::Declined => &mut self.declined,
+            State::Released => &mut self.released,
+            State::Offered => &mut self.offered,
+        }
+    }
+}
+
+/// What is left of a lease that nobody uses: no route leads to it, and its key is void.
+fn released(lease: &Lease, now: Wall, kept_until: Wall) -> Lease {
+    Lease {
+        state: State::Released,
+        starts: now,
+        preferred_until: now,
+        ends: kept_until,
+        next_hop: None,
+        reconfigure_key: None,
+        ..lease.clone()
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
