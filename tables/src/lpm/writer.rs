@@ -202,7 +202,7 @@ impl<A: Address> LpmWriter<A> {
         self.batch = true;
     }
 
-    /// Ends a batch: brings what readers see up to date, and takes back memory.
+    /// Ends a batch: brings what readers see up to date, and takes back what earlier changes have replaced.
     pub fn commit(&mut self) -> Result<(), LpmError> {
         self.batch = false;
         // What the last change has replaced may be free by now.
@@ -223,8 +223,8 @@ impl<A: Address> LpmWriter<A> {
         }
         dirty.retain(|dirty| !dirty.done);
         self.dirty = dirty;
+        // Not to be had yet: the next change, or tick, takes it back.
         self.retired.seal(&self.table.qsbr);
-        self.reclaim();
         failed.map_or(Ok(()), |error| Err(LpmError::Memory(error)))
     }
 
