@@ -4,7 +4,7 @@
 //! each worker holds its own waiting packets.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dataplane::inject::{Inject, InjectProducer};
 use tables::id::{IfaceId, VrfId};
-use wire::MacAddr;
+use wire::udp::Datagram;
+use wire::{EmitError, EtherType, MacAddr};
 
 use crate::publish::{Link, mapped};
 
@@ -35,6 +36,8 @@ pub struct Injector {
 
 /// How long a verdict waits for room in a worker's ring, in steps of a millisecond.
 const PATIENCE: u32 = 200;
+/// Hop limit and TTL of what we send (RFC 1700).
+const HOP_LIMIT: u8 = 64;
 
 impl Injector {
     /// An injector into these rings, one per worker.
@@ -70,6 +73,39 @@ impl Injector {
             port: link.port,
             bytes,
         });
+    }
+
+    /// Sends a UDP datagram in a frame out of an interface, to a station or to a group's address: for answers that go
+    /// back to who asked, known to a neighbour cache or not.
+    ///
+    /// Errors: why there is no such packet, [`EmitError::NoRoom`] when it is longer than the link's MTU.
+    pub fn datagram(
+        &self,
+        iface: IfaceId,
+        to: MacAddr,
+        datagram: &Datagram<'_>,
+    ) -> Result<(), EmitError> {
+        let Some(link) = self.links.load().get(&iface).map(|named| named.link) else {
+            return Ok(());
+        };
+        let (need, have) = (datagram.packet_len(), usize::from(link.mtu));
+        if need > have {
+            return Err(EmitError::NoRoom { need, have });
+        }
+        let ether_type = match datagram.source {
+            SocketAddr::V6(_) => EtherType::IPV6,
+            SocketAddr::V4(_) => EtherType::IPV4,
+        };
+        self.frame(iface, to, ether_type.0, &packet(datagram)?);
+        Ok(())
+    }
+
+    /// Routes a UDP datagram of our own.
+    ///
+    /// Errors: why there is no such packet.
+    pub fn routed_datagram(&self, vrf: VrfId, datagram: &Datagram<'_>) -> Result<(), EmitError> {
+        self.routed(vrf, packet(datagram)?);
+        Ok(())
     }
 
     /// Routes a packet of our own.
@@ -119,9 +155,91 @@ impl Injector {
     }
 }
 
+/// The packet of a datagram of ours.
+fn packet(datagram: &Datagram<'_>) -> Result<Vec<u8>, EmitError> {
+    let mut packet = vec![0; datagram.packet_len()];
+    datagram.write(&mut packet, HOP_LIMIT)?;
+    Ok(packet)
+}
+
 /// The lock, also when a holder panicked: the rings are whole between two calls.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::inject::{InjectConsumer, inject_ring};
+    use tables::id::PortId;
+
+    use super::*;
+    use crate::model::Tag;
+
+    const CLIENT: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x10]);
+
+    fn injector() -> (Injector, InjectConsumer) {
+        let (producer, consumer) = inject_ring(8);
+        let injector = Injector::new(vec![producer]);
+        let link = Link {
+            port: PortId(3),
+            vrf: VrfId(0),
+            mac: MacAddr([2, 0, 0, 0, 0, 1]),
+            tag: Tag::Vlan(100),
+            mtu: 1280,
+        };
+        let named = NamedLink {
+            name: "lan0".into(),
+            link,
+        };
+        injector.set_links(HashMap::from([(IfaceId(1), named)]));
+        (injector, consumer)
+    }
+
+    fn reply(payload: &[u8]) -> Datagram<'_> {
+        Datagram {
+            source: "[fe80::1]:547".parse().unwrap(),
+            destination: "[fe80::2]:546".parse().unwrap(),
+            payload,
+        }
+    }
+
+    #[test]
+    fn a_datagram_leaves_in_a_tagged_frame_or_by_the_routes() {
+        let (injector, mut ring) = injector();
+        injector
+            .datagram(IfaceId(1), CLIENT, &reply(&[1, 2, 3]))
+            .unwrap();
+        let Some(Inject::Frame { port, bytes }) = ring.pop() else {
+            panic!("no frame");
+        };
+        assert_eq!((port, &bytes[..6]), (PortId(3), &CLIENT.octets()[..]));
+        assert_eq!(bytes[12..18], [0x81, 0, 0, 100, 0x86, 0xdd]);
+        assert_eq!(Datagram::parse(&bytes[18..]), Ok(reply(&[1, 2, 3])));
+        injector.routed_datagram(VrfId(7), &reply(&[4])).unwrap();
+        let Some(Inject::Routed { vrf, bytes }) = ring.pop() else {
+            panic!("no packet");
+        };
+        assert_eq!(vrf, VrfId(7));
+        assert_eq!(Datagram::parse(&bytes), Ok(reply(&[4])));
+    }
+
+    #[test]
+    fn a_datagram_longer_than_the_mtu_is_refused() {
+        let (injector, mut ring) = injector();
+        let error = injector.datagram(IfaceId(1), CLIENT, &reply(&[0; 1233]));
+        let (need, have) = (1281, 1280);
+        assert_eq!(error, Err(EmitError::NoRoom { need, have }));
+        assert_eq!(
+            injector.datagram(IfaceId(1), CLIENT, &reply(&[0; 1232])),
+            Ok(())
+        );
+        assert_eq!(injector.datagram(IfaceId(2), CLIENT, &reply(&[])), Ok(()));
+        assert!(matches!(ring.pop(), Some(Inject::Frame { .. })));
+        assert!(
+            ring.pop().is_none(),
+            "an interface that is gone sends nothing"
+        );
+    }
 }

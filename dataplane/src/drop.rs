@@ -123,6 +123,8 @@ reasons! {
     LocalFragment "local_fragment" Normal "fragment for one of our groups (not reassembled)";
     IcmpMalformed "icmp_malformed" Sender "ICMP message for us truncated or of a wrong checksum";
     IcmpIgnored "icmp_ignored" Normal "ICMP message for us that needs no action";
+    UdpBadLength "udp_bad_length" Sender "UDP length for a service of ours below 8 octets or beyond the packet (RFC 768)";
+    UdpBadChecksum "udp_bad_checksum" Sender "UDP checksum for a service of ours wrong, or absent over IPv6 (RFC 8200 8.1)";
     NdHopLimit "nd_hop_limit" Sender "neighbour discovery message whose hop limit is not 255 (RFC 4861 6.1)";
     // Neighbours
     HoldFull "hold_full" Router "no room for another packet that waits for a neighbour";

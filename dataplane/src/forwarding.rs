@@ -45,6 +45,28 @@ pub enum Urpf {
     Loose,
 }
 
+/// Which DHCP messages an interface hears. Others are UDP datagrams on whose port nothing listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dhcp {
+    /// Those for DHCPv6 servers and relay agents: UDP port 547 (RFC 8415 section 7.2).
+    pub server6: bool,
+    /// Those for DHCPv6 clients: UDP port 546.
+    pub client6: bool,
+    /// Those for DHCPv4 servers and relay agents: UDP port 67 (RFC 2131 section 4.1).
+    pub server4: bool,
+}
+
+impl Dhcp {
+    /// What either hears.
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            server6: self.server6 | other.server6,
+            client6: self.client6 | other.client6,
+            server4: self.server4 | other.server4,
+        }
+    }
+}
+
 /// A token bucket's parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -123,6 +145,9 @@ pub struct Interface {
     pub redirects: bool,
     /// Answer echo requests to multicast groups (RFC 4443 4.2).
     pub echo_multicast: bool,
+    /// DHCP messages that are heard: those that come in here, and those to an address of this interface that come in
+    /// anywhere (from a relay agent, or from the server of ours).
+    pub dhcp: Dhcp,
 }
 
 impl Interface {
@@ -150,6 +175,7 @@ impl Interface {
             urpf4: Urpf::Off,
             redirects: false,
             echo_multicast: true,
+            dhcp: Dhcp::default(),
         }
     }
 
@@ -252,6 +278,21 @@ impl Default for Rate {
     }
 }
 
+/// A DHCP server is asked by a whole network at once when the power comes back; the other protocols are not.
+fn punt_rates() -> [Rate; PuntClass::COUNT] {
+    let mut rates = [Rate::default(); PuntClass::COUNT];
+    for class in [PuntClass::Dhcp6, PuntClass::Dhcp4] {
+        rates[class.index()] = DHCP_RATE;
+    }
+    rates
+}
+
+/// DHCP messages of one port, of each IP version: a burst fills at most half of the punt ring.
+pub const DHCP_RATE: Rate = Rate {
+    per_second: 20_000,
+    burst: 512,
+};
+
 impl Default for Forwarding {
     fn default() -> Self {
         Self {
@@ -259,7 +300,7 @@ impl Default for Forwarding {
             interfaces: Vec::new(),
             flow_hash: FlowHasher::new(0),
             icmp: IcmpLimits::default(),
-            punt_rates: [Rate::default(); PuntClass::COUNT],
+            punt_rates: punt_rates(),
             trace: None,
             capture: None,
         }

@@ -51,6 +51,8 @@ classes! {
     Igmp "igmp" "IGMP message";
     Resolve "resolve" "request to resolve a destination on a connected prefix";
     ResolveGateway "resolve_gateway" "request to resolve the gateway of a route";
+    Dhcp6 "dhcp6" "DHCPv6 message (RFC 8415)";
+    Dhcp4 "dhcp4" "DHCPv4 message (RFC 2131)";
     Fragment "fragment" "fragment for one of our addresses";
     Local "local" "other packet for one of our addresses or groups";
 }

@@ -20,6 +20,10 @@ pub mod v6 {
     pub const ALL_ROUTERS: u128 = 0xff02 << 112 | 2;
     /// All MLDv2-capable routers, `ff02::16` (RFC 3810 section 5.2.14).
     pub const ALL_MLDV2_ROUTERS: u128 = 0xff02 << 112 | 0x16;
+    /// DHCPv6 relay agents and servers on the link, `ff02::1:2` (RFC 8415 section 7.1).
+    pub const ALL_DHCP_RELAY_AGENTS_AND_SERVERS: u128 = 0xff02 << 112 | 0x1_0002;
+    /// DHCPv6 servers of the site, `ff05::1:3` (RFC 8415 section 7.1).
+    pub const ALL_DHCP_SERVERS: u128 = 0xff05 << 112 | 0x1_0003;
     /// `ff02::1:ff00:0/104`, the solicited-node groups (RFC 4291 section 2.7.1).
     pub const SOLICITED_NODE_PREFIX: u128 = 0xff02 << 112 | 0x1_ff00_0000;
 

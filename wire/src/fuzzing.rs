@@ -19,7 +19,7 @@ use crate::ipv6::{Ipv6Header, MIN_MTU, Protocol};
 use crate::nd::{self, Envelope, HOP_LIMIT};
 use crate::nd_option::{NdOption, Options};
 use crate::tcp::TcpHeader;
-use crate::udp::UdpHeader;
+use crate::udp::{Datagram, UdpHeader};
 use crate::{icmpv4, icmpv6, igmp, mld, vlan};
 
 /// A function that panics when bytes break an invariant.
@@ -385,8 +385,13 @@ pub fn igmp(data: &[u8]) {
     let _ = igmp::parse(data);
 }
 
-/// A UDP packet.
+/// A UDP packet, and the same bytes as a whole IP packet.
 pub fn udp(data: &[u8]) {
+    if let Ok(datagram) = Datagram::parse(data) {
+        let mut packet = vec![0; datagram.packet_len()];
+        assert_eq!(datagram.write(&mut packet, 64), Ok(packet.len()));
+        assert_eq!(Datagram::parse(&packet), Ok(datagram));
+    }
     let Ok((header, payload)) = UdpHeader::parse(data) else {
         return;
     };

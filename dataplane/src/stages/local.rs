@@ -1,7 +1,7 @@
 //! Packets for one of our own addresses or groups: answered here, sorted for the control plane, or dropped.
 //!
 //! Echo requests are answered by the worker (`echo`). Neighbour discovery, router discovery, MLD, IGMP and ARP are
-//! punted, each class behind its own policer. There is no TCP or UDP service on the packet path: a UDP datagram is
+//! punted, each class behind its own policer, and so is DHCP where it is on (`dhcp`). Any other UDP datagram is
 //! answered with port unreachable, an unknown protocol with protocol unreachable (RFC 1122 section 3.2.2.1, RFC 8200
 //! section 4). TCP is dropped in silence: its own answer, a reset, is not made here.
 //!
@@ -14,7 +14,7 @@ use wire::checksum::Sum;
 use wire::ext_header;
 
 use crate::drop::DropReason;
-use crate::forwarding::Interface;
+use crate::forwarding::{Dhcp, Interface};
 use crate::frame::{Family, Frame, Meta, flags};
 use crate::graph::Stage;
 use crate::icmp::{self, source};
@@ -22,6 +22,7 @@ use crate::punt::PuntClass;
 use crate::stages::route::{destination4, destination6, hop_limit, source4, source6};
 use crate::state::{Context, WorkerState};
 
+mod dhcp;
 mod echo;
 #[cfg(test)]
 mod tests;
@@ -61,9 +62,13 @@ pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     for slot in frame.take(Stage::Local) {
         let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
         let interface = cx.forwarding.interface(meta.iface);
+        let heard = dhcp::heard(cx, &meta, interface);
         let verdict = match meta.family {
-            Family::V6 => ip6(&mbuf, &meta, interface, is_anycast(cx, &mbuf, &meta)),
-            Family::V4 => ip4(&mbuf, &meta, interface),
+            Family::V6 => {
+                let anycast = is_anycast(cx, &mbuf, &meta);
+                ip6(&mbuf, &meta, interface, heard, anycast)
+            }
+            Family::V4 => ip4(&mbuf, &meta, interface, heard),
             Family::Arp => Verdict::Punt(PuntClass::Arp),
         };
         match verdict {
@@ -85,7 +90,13 @@ pub(super) fn is_anycast(cx: &Context<'_>, mbuf: &Mbuf, meta: &Meta) -> bool {
         && owner.is_some_and(|owner| owner.anycast6.iter().any(|own| own.to_bits() == address()))
 }
 
-fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, anycast: bool) -> Verdict {
+fn ip6(
+    mbuf: &Mbuf,
+    meta: &Meta,
+    interface: Option<&Interface>,
+    heard: Dhcp,
+    anycast: bool,
+) -> Verdict {
     let destination = destination6(mbuf, meta);
     let link_local = |interface: &Interface| {
         interface
@@ -130,9 +141,9 @@ fn ip6(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, anycast: bool) -
     match meta.protocol {
         icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
         NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
+        UDP if let Some(verdict) = dhcp::v6(mbuf, meta, heard) => verdict,
         protocol => {
-            let joined =
-                group && destination != v6::ALL_NODES && !v6::is_solicited_node(destination);
+            let joined = group && is_for_others_to_sort(destination);
             other(protocol, joined, group, next_header_at)
         }
     }
@@ -147,7 +158,17 @@ fn fragment(group: bool) -> Verdict {
     }
 }
 
-/// A protocol without an answer of its own. `joined`: to a group that was joined for its sake (routing, VRRP, DHCP).
+/// Whether a group was joined for a protocol that is not looked into here.
+fn is_for_others_to_sort(group: u128) -> bool {
+    let known = [
+        v6::ALL_NODES,
+        v6::ALL_DHCP_RELAY_AGENTS_AND_SERVERS,
+        v6::ALL_DHCP_SERVERS,
+    ];
+    !known.contains(&group) && !v6::is_solicited_node(group)
+}
+
+/// A protocol without an answer of its own. `joined`: to a group that was joined for its sake (routing, VRRP).
 fn other(protocol: u8, joined: bool, group: bool, next_header_at: u32) -> Verdict {
     match protocol {
         _ if joined => Verdict::Punt(PuntClass::Local),
@@ -197,7 +218,7 @@ fn icmp6(
     sum.add(&destination.to_be_bytes());
     sum.add_u32(upper_len(meta));
     sum.add_u32(meta.protocol.into());
-    if upper_len(meta) < 4 || !is_intact(sum, mbuf, meta) {
+    if upper_len(meta) < 4 || !is_intact(sum, mbuf, meta, upper_len(meta)) {
         return Verdict::Drop(DropReason::IcmpMalformed);
     }
     // RFC 4861 section 6.1: what is not 255 has come through a router.
@@ -246,9 +267,17 @@ fn echo_source6(
     source::v6(source.into(), own).map(u128::from)
 }
 
-fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
+fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, heard: Dhcp) -> Verdict {
     let destination = destination4(mbuf, meta);
     let group = v4::is_multicast(destination);
+    // The parse stage lets through what may be DHCP, and nothing else.
+    if v4::is_limited_broadcast(destination) {
+        return dhcp::v4(mbuf, meta, heard).unwrap_or(Verdict::Drop(DropReason::Ip4Broadcast));
+    }
+    if meta.has(flags::LINK_MULTICAST) && !group {
+        let other = Verdict::Drop(DropReason::Ip4DirectedBroadcast);
+        return dhcp::v4(mbuf, meta, heard).unwrap_or(other);
+    }
     let igmp_for_routers = meta.protocol == IGMP && meta.has(flags::ROUTER_ALERT);
     if group && !igmp_for_routers && !has_joined4(interface, destination) {
         return Verdict::Drop(DropReason::Ip4NoGroup);
@@ -259,6 +288,7 @@ fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>) -> Verdict {
     match meta.protocol {
         icmp::PROTOCOL_ICMP => icmp4(mbuf, meta, destination),
         IGMP => Verdict::Punt(PuntClass::Igmp),
+        UDP if !group && let Some(verdict) = dhcp::v4(mbuf, meta, heard) => verdict,
         // 9: the offset of the protocol field.
         protocol => other(protocol, group && destination != v4::ALL_SYSTEMS, group, 9),
     }
@@ -279,7 +309,7 @@ fn icmp4(mbuf: &Mbuf, meta: &Meta, destination: u32) -> Verdict {
     let Some(&[kind, code, _, _]) = upper(mbuf, meta) else {
         return Verdict::Drop(DropReason::IcmpMalformed);
     };
-    if upper_len(meta) < 8 || !is_intact(Sum::new(), mbuf, meta) {
+    if upper_len(meta) < 8 || !is_intact(Sum::new(), mbuf, meta, upper_len(meta)) {
         return Verdict::Drop(DropReason::IcmpMalformed);
     }
     let source = source4(mbuf, meta);
@@ -305,9 +335,10 @@ fn upper<'a, const N: usize>(mbuf: &'a Mbuf, meta: &Meta) -> Option<&'a [u8; N]>
         .first_chunk()
 }
 
-/// Whether the upper-layer packet, with what `sum` holds already, carries its right checksum; across segments.
-fn is_intact(mut sum: Sum, mbuf: &Mbuf, meta: &Meta) -> bool {
-    let (mut skip, mut left) = (usize::from(meta.l4), upper_len(meta) as usize);
+/// Whether the first `len` bytes of the upper-layer packet, with what `sum` holds already, carry their right checksum;
+/// across segments.
+fn is_intact(mut sum: Sum, mbuf: &Mbuf, meta: &Meta, len: u32) -> bool {
+    let (mut skip, mut left) = (usize::from(meta.l4), len as usize);
     for segment in mbuf.segments() {
         let data = segment.data();
         let part = data.get(skip.min(data.len())..).unwrap_or_default();

@@ -12,6 +12,7 @@ use crate::frame::{Family, Meta, flags};
 use crate::graph::Stage;
 
 const HEADER: usize = 20;
+const UDP: u8 = 17;
 
 pub(super) fn header(
     mbuf: &mut Mbuf,
@@ -91,16 +92,21 @@ fn examine(meta: &mut Meta, packet: &Ipv4Packet<'_>, interface: &Interface) -> V
     if v4::is_multicast(destination) {
         return Verdict::To(Stage::Local);
     }
+    // A host without an address broadcasts to the DHCP server; which port that is, the local stage sees.
+    let may_be_dhcp = interface.dhcp.server4 && meta.protocol == UDP && !meta.has(flags::FRAGMENT);
     if v4::is_limited_broadcast(destination) {
-        return Verdict::Drop(Ip4Broadcast);
+        return match may_be_dhcp {
+            true => Verdict::To(Stage::Local),
+            false => Verdict::Drop(Ip4Broadcast),
+        };
     }
     if meta.has(flags::LINK_MULTICAST) {
         let directed = interface.broadcast4.contains(&header.destination());
-        return Verdict::Drop(if directed {
-            Ip4DirectedBroadcast
-        } else {
-            Ip4UnicastInMulticastFrame
-        });
+        return match (directed, may_be_dhcp) {
+            (true, true) => Verdict::To(Stage::Local),
+            (true, false) => Verdict::Drop(Ip4DirectedBroadcast),
+            (false, _) => Verdict::Drop(Ip4UnicastInMulticastFrame),
+        };
     }
     onward(interface.urpf4)
 }
