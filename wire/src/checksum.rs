@@ -201,8 +201,9 @@ const fn words_u128(value: u128) -> u64 {
 /// word).
 #[inline]
 pub const fn update_ttl_decremented(check: u16) -> u16 {
-    // m' = m - 0x0100, so ~m + m' = 0xffff - 0x0100 in ones' complement, whatever m is.
-    !fold(!check as u64 + 0xfeff)
+    // m' = m - 0x0100, so ~m + m' = 0xffff - 0x0100 in ones' complement, whatever m is. The sum has one carry at most.
+    let sum = !check as u32 + 0xfeff;
+    !((sum & 0xffff) + (sum >> 16)) as u16
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use crate::state::{Context, WorkerState};
 
 mod plain;
 
-use plain::{Looked, Said, Shape, destination6, is_ip6, ordinary, plain4, plain6};
+use plain::{Notes, Said, Shape, destination6, is_ip6, ordinary};
 
 /// Bytes of the link-layer header of a plain packet.
 const LINK: usize = 14;
@@ -42,19 +42,13 @@ const AHEAD: usize = 8;
 /// The lane's working arrays, made once per worker.
 pub struct Lane {
     /// By number in the frame.
-    seen: Notes,
+    seen6: Box<Notes>,
+    seen4: Box<Notes>,
     /// The plain packets of one family, in order, when the burst holds others too.
-    dense: Notes,
     mbufs: Vec<Mbuf>,
-    next_hops: [NextHopId; BURST],
-}
-
-/// What is noted of each packet.
-struct Notes {
-    /// The first half of the destination, as [`tables::lpm::Address::high`] has it.
     high: [u64; BURST],
-    /// Bytes of the IP packet.
     len: [u16; BURST],
+    next_hops: [NextHopId; BURST],
 }
 
 /// Plain packets of one family, in order.
@@ -63,19 +57,6 @@ struct Plain<'a> {
     mbufs: &'a [Mbuf],
     high: &'a [u64],
     len: &'a [u16],
-}
-
-impl Notes {
-    const NONE: Self = Self {
-        high: [0; BURST],
-        len: [0; BURST],
-    };
-
-    #[inline(always)]
-    fn note(&mut self, number: usize, looked: &Looked) {
-        self.high[number & (BURST - 1)] = looked.high;
-        self.len[number & (BURST - 1)] = looked.len as u16;
-    }
 }
 
 /// The numbers of the bits that are set.
@@ -98,9 +79,11 @@ impl Lane {
     /// The arrays.
     pub fn new() -> Box<Self> {
         Box::new(Self {
-            seen: Notes::NONE,
-            dense: Notes::NONE,
+            seen6: Box::new(Notes::NONE),
+            seen4: Box::new(Notes::NONE),
             mbufs: Vec::with_capacity(BURST),
+            high: [0; BURST],
+            len: [0; BURST],
             next_hops: [NextHopId(0); BURST],
         })
     }
@@ -126,16 +109,16 @@ impl Lane {
         // Most bursts hold one family: that of the first packet is looked for first.
         let (mut plain6, mut plain4, bytes);
         if mbufs.first().is_some_and(is_ip6) {
-            (plain6, bytes) = self.classify::<true>(mbufs, interface);
+            (plain6, bytes) = self.classify::<true, S>(simd, mbufs, interface);
             plain4 = first(n) & !plain6;
             if plain4 != 0 {
-                plain4 = self.reconsider::<false>(mbufs, interface, plain4);
+                plain4 = self.reconsider::<false, S>(simd, mbufs, interface, plain4);
             }
         } else {
-            (plain4, bytes) = self.classify::<false>(mbufs, interface);
+            (plain4, bytes) = self.classify::<false, S>(simd, mbufs, interface);
             plain6 = first(n) & !plain4;
             if plain6 != 0 {
-                plain6 = self.reconsider::<true>(mbufs, interface, plain6);
+                plain6 = self.reconsider::<true, S>(simd, mbufs, interface, plain6);
             }
         }
         enter_odd(frame, first(n) & !(plain6 | plain4), port);
@@ -150,12 +133,23 @@ impl Lane {
         (n as u64, bytes)
     }
 
+    /// What is noted of packets as ones of a family.
+    #[inline(always)]
+    fn seen<const V6: bool>(&mut self) -> &mut Notes {
+        if V6 { &mut self.seen6 } else { &mut self.seen4 }
+    }
+
     /// Looks at every packet of a burst as one of a family: which are plain, and the bytes of all.
     #[inline(always)]
-    fn classify<const V6: bool>(&mut self, mbufs: &[Mbuf], interface: &Interface) -> (u64, u64) {
-        let shape = shape::<V6>(interface);
+    fn classify<const V6: bool, S: Simd>(
+        &mut self,
+        simd: S,
+        mbufs: &[Mbuf],
+        interface: &Interface,
+    ) -> (u64, u64) {
+        let (shape, seen) = (shape::<V6>(interface), self.seen::<V6>());
         let n = mbufs.len().min(BURST);
-        let (mut bytes, mut plain, mut said) = (0, 0u64, Said::default());
+        let (mut bytes, mut said) = (0, Said::default());
         for mbuf in &mbufs[..n.min(AHEAD)] {
             mbuf.prefetch_data();
         }
@@ -165,39 +159,32 @@ impl Lane {
             mbufs[(number + AHEAD).min(n - 1)].prefetch_data();
             bytes += u64::from(mbuf.pkt_len());
             said.add(mbuf);
-            if let Some(looked) = look::<V6>(mbuf, &shape) {
-                self.seen.note(number, &looked);
-                plain |= u64::from(looked.plain) << number;
-            }
+            seen.note::<V6, S>(simd, number, mbuf, &shape);
         }
+        let mut plain = seen.judge::<V6, S>(simd) & first(n);
         if !said.nothing_special() {
-            plain = bits(plain)
-                .filter(|&number| ordinary(&mbufs[number]))
-                .fold(0, |plain, number| plain | 1 << number);
+            plain = only_ordinary(mbufs, plain);
         }
         (if speaks::<V6>(interface) { plain } else { 0 }, bytes)
     }
 
     /// Looks at some packets of a burst as ones of a family: which are plain.
     #[inline(always)]
-    fn reconsider<const V6: bool>(
+    fn reconsider<const V6: bool, S: Simd>(
         &mut self,
+        simd: S,
         mbufs: &[Mbuf],
         interface: &Interface,
         among: u64,
     ) -> u64 {
-        let shape = shape::<V6>(interface);
-        let mut plain = 0;
-        if speaks::<V6>(interface) {
-            for number in bits(among) {
-                let mbuf = &mbufs[number];
-                if let Some(looked) = look::<V6>(mbuf, &shape) {
-                    self.seen.note(number, &looked);
-                    plain |= u64::from(looked.plain & ordinary(mbuf)) << number;
-                }
-            }
+        if !speaks::<V6>(interface) {
+            return 0;
         }
-        plain
+        let (shape, seen) = (shape::<V6>(interface), self.seen::<V6>());
+        for number in bits(among) {
+            seen.note::<V6, S>(simd, number, &mbufs[number], &shape);
+        }
+        only_ordinary(mbufs, seen.judge::<V6, S>(simd) & among)
     }
 
     /// Looks up the plain packets of one family, rewrites and sends them. The others come back: those whose next hop
@@ -214,24 +201,25 @@ impl Lane {
     ) -> u64 {
         let all = frame.mbufs();
         let whole = plain == first(all.len());
+        let seen = if V6 { &*self.seen6 } else { &*self.seen4 };
         let packets = if whole {
             Plain {
                 mbufs: all,
-                high: &self.seen.high[..all.len()],
-                len: &self.seen.len[..all.len()],
+                high: &seen.high[..all.len()],
+                len: &seen.len[..all.len()],
             }
         } else {
             self.mbufs.clear();
             for (place, number) in bits(plain).enumerate() {
                 self.mbufs.push(all[number]);
-                self.dense.high[place] = self.seen.high[number];
-                self.dense.len[place] = self.seen.len[number];
+                self.high[place] = seen.high[number];
+                self.len[place] = seen.len[number];
             }
             let n = self.mbufs.len();
             Plain {
                 mbufs: &self.mbufs,
-                high: &self.dense.high[..n],
-                len: &self.dense.len[..n],
+                high: &self.high[..n],
+                len: &self.len[..n],
             }
         };
         let next_hops = &mut self.next_hops[..packets.mbufs.len()];
@@ -264,13 +252,11 @@ fn spread(ranks: u64, mask: u64) -> u64 {
         .fold(0, |spread, (_, bit)| spread | 1 << bit)
 }
 
-#[inline(always)]
-fn look<const V6: bool>(mbuf: &Mbuf, shape: &Shape) -> Option<Looked> {
-    if V6 {
-        plain6(mbuf, shape)
-    } else {
-        plain4(mbuf, shape)
-    }
+/// Those among the packets that are ordinary.
+fn only_ordinary(mbufs: &[Mbuf], among: u64) -> u64 {
+    bits(among)
+        .filter(|&number| ordinary(&mbufs[number]))
+        .fold(0, |plain, number| plain | 1 << number)
 }
 
 #[inline(always)]

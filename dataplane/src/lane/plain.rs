@@ -1,23 +1,16 @@
 //! Which packets are plain: the checks of the parse stage that a transit packet must pass, all at once.
 //!
 //! No check branches: a packet that fails one is rare, and a branch for each would cost every packet. What can be said
-//! byte by byte of the first 64 bytes is one comparison of vectors ([`Shape`]).
+//! byte by byte of the first 64 bytes is one comparison of vectors ([`Shape`]). The rest is noted of every packet
+//! ([`Notes`]), and then judged of many packets at a time, by loops that the compiler turns into vectors.
 
 use dpdk::{Mbuf, mbuf, offload};
+use tables::lpm::Simd;
+use tables::lpm::arch::Tags;
 
 use super::LINK;
 use crate::forwarding::MacAddr;
-
-/// What the lane has to know of a packet of one family.
-#[derive(Clone, Copy)]
-pub(super) struct Looked {
-    /// The first half of the destination, as [`tables::lpm::Address::high`] has it.
-    pub high: u64,
-    /// Bytes of the IP packet.
-    pub len: u32,
-    /// Whether nothing is left to ask but its route, if it is [`ordinary`].
-    pub plain: bool,
-}
+use crate::frame::BURST;
 
 /// Bytes of a frame that a [`Shape`] tells about.
 const HEAD: usize = 64;
@@ -78,13 +71,13 @@ impl Shape {
 
     /// Whether these bytes have the shape.
     #[inline(always)]
-    fn fits(&self, head: &[u8; HEAD]) -> bool {
+    fn fits<S: Simd>(&self, simd: S, head: &[u8; HEAD]) -> bool {
         let faults: [u8; HEAD] = std::array::from_fn(|k| {
             ((head[k] ^ self.value[k]) & self.mask[k])
                 | self.least[k].saturating_sub(head[k])
                 | head[k].saturating_sub(self.most[k])
         });
-        faults == [0; HEAD]
+        simd.matching(&Tags(faults), 0xff, 0) == u64::MAX
     }
 }
 
@@ -142,67 +135,129 @@ pub(super) fn ordinary(mbuf: &Mbuf) -> bool {
         & !offload::needs_finishing(*mbuf)
 }
 
-/// Whether transit needs no look at this next header: all but extension headers.
-static UPPER_LAYER: [bool; 256] = {
-    let mut table = [true; 256];
-    let extensions = [0, 43, 44, 51, 60, 135, 139, 140];
-    let mut k = 0;
-    while k < extensions.len() {
-        table[extensions[k]] = false;
-        k += 1;
+/// Headers that transit does not pass over: extension headers.
+const EXTENSIONS: [u8; 8] = [0, 43, 44, 51, 60, 135, 139, 140];
+
+/// What is noted of packets of one family, by their number in the frame. As long as a packet has not been judged it is as
+/// the packet has it, most significant byte first.
+pub(super) struct Notes {
+    /// The first half of the destination, as [`tables::lpm::Address::high`] has it; of IPv4 the destination.
+    pub high: [u64; BURST],
+    /// Bytes of the IP packet; of IPv6 those behind its header, until it is judged.
+    pub len: [u16; BURST],
+    /// Bytes of the frame.
+    frame_len: [u32; BURST],
+    /// The source; of IPv6 its first 16 bits.
+    source: [u32; BURST],
+    /// The sum of an IPv4 header's words of 32 bits.
+    sum: [u64; BURST],
+    /// What follows an IPv6 header.
+    next_header: [u8; BURST],
+    /// 0 where the packet has the [`Shape`].
+    misshapen: [u8; BURST],
+}
+
+impl Notes {
+    pub const NONE: Self = Self {
+        high: [0; BURST],
+        len: [0; BURST],
+        frame_len: [0; BURST],
+        source: [0; BURST],
+        sum: [0; BURST],
+        next_header: [0; BURST],
+        misshapen: [0; BURST],
+    };
+
+    /// Notes what is to be judged of a packet.
+    #[inline(always)]
+    pub fn note<const V6: bool, S: Simd>(
+        &mut self,
+        simd: S,
+        number: usize,
+        mbuf: &Mbuf,
+        shape: &Shape,
+    ) {
+        let number = number & (BURST - 1);
+        let Some(head) = mbuf.head::<HEAD>() else {
+            self.misshapen[number] = 1;
+            return;
+        };
+        self.misshapen[number] = u8::from(!shape.fits(simd, head));
+        self.frame_len[number] = mbuf.pkt_len();
+        if V6 {
+            self.high[number] = u64::from_ne_bytes(at(head, LINK + 24));
+            self.len[number] = u16::from_ne_bytes(at(head, LINK + 4));
+            self.source[number] = u32::from(u16::from_ne_bytes(at(head, LINK + 8)));
+            self.next_header[number] = head[LINK + 6];
+        } else {
+            let words = [0, 4, 8, 12, 16].map(|k| u32::from_le_bytes(at(head, LINK + k)));
+            self.high[number] = u64::from(u32::from_ne_bytes(at(head, LINK + 16)));
+            self.len[number] = u16::from_ne_bytes(at(head, LINK + 2));
+            self.source[number] = u32::from_ne_bytes(at(head, LINK + 12));
+            self.sum[number] = words.into_iter().map(u64::from).sum();
+        }
     }
-    table
-};
 
-/// Looks at an IPv6 packet of this [`Shape::ip6`]. `None` if its buffer is too short for one.
-#[inline(always)]
-pub(super) fn plain6(mbuf: &Mbuf, shape: &Shape) -> Option<Looked> {
-    let head = mbuf.head::<HEAD>()?;
-    let len = u32::from(u16::from_be_bytes(at(head, LINK + 4))) + 40;
-    let high = u64::from_be_bytes(at(head, LINK + 24));
-    let source = u16::from_ne_bytes(at(head, LINK + 8));
-    let plain = shape.fits(head)
-        & (len + LINK as u32 <= mbuf.pkt_len())
-        // A jumbo frame's, or more than the length noted can hold.
-        & (len <= u32::from(u16::MAX))
-        & UPPER_LAYER[head[LINK + 6] as usize]
-        // 0000::/16: unspecified, loopback, mapped.
-        & (source != 0)
-        & (high >> 48 != 0);
-    Some(Looked { high, len, plain })
-}
+    /// Judges what has been noted: which packets are plain, if they are [`ordinary`]. Of numbers of which nothing was noted
+    /// it says nothing of worth.
+    #[inline(always)]
+    pub fn judge<const V6: bool, S: Simd>(&mut self, simd: S) -> u64 {
+        let mut faults = Tags(self.misshapen);
+        if V6 {
+            self.judge6(&mut faults.0);
+        } else {
+            self.judge4(&mut faults.0);
+        }
+        simd.matching(&faults, 0xff, 0)
+    }
 
-/// Looks at an IPv4 packet of this [`Shape::ip4`]. `None` if its buffer is too short for one.
-#[inline(always)]
-pub(super) fn plain4(mbuf: &Mbuf, shape: &Shape) -> Option<Looked> {
-    let head = mbuf.head::<HEAD>()?;
-    let source = u32::from_be_bytes(at(head, LINK + 12));
-    let destination = u32::from_be_bytes(at(head, LINK + 16));
-    let len = u32::from(u16::from_be_bytes(at(head, LINK + 2)));
-    // Not 127.0.0.0/8, 169.254.0.0/16.
-    let routable = |a: u32| (a >> 24 != 127) & (a >> 16 != 0xa9fe);
-    let plain = shape.fits(head)
-        & (len >= 20)
-        & (len + LINK as u32 <= mbuf.pkt_len())
-        & routable(source)
-        & routable(destination)
-        & intact(mbuf, head);
-    Some(Looked {
-        high: u64::from(destination),
-        len,
-        plain,
-    })
-}
+    /// WHY several loops: each is over numbers of one width, as vectors are.
+    #[inline(always)]
+    fn judge6(&mut self, faults: &mut [u8; BURST]) {
+        for (k, fault) in faults.iter_mut().enumerate() {
+            let len = u32::from(u16::from_be(self.len[k])) + 40;
+            // Longer than a frame can be, a jumbogram's, or more than the length noted can hold.
+            let too_long = (len + LINK as u32 > self.frame_len[k]) | (len > u32::from(u16::MAX));
+            // 0000::/16: unspecified, loopback, mapped.
+            *fault |= u8::from(too_long | (self.source[k] == 0));
+        }
+        for len in &mut self.len {
+            *len = u16::from_be(*len).wrapping_add(40);
+        }
+        for (high, fault) in self.high.iter_mut().zip(&mut *faults) {
+            *high = u64::from_be(*high);
+            *fault |= u8::from(*high >> 48 == 0);
+        }
+        for extension in EXTENSIONS {
+            for (next_header, fault) in self.next_header.iter().zip(&mut *faults) {
+                *fault |= u8::from(*next_header == extension);
+            }
+        }
+    }
 
-/// Whether the IPv4 header's checksum is right, by the device's word or our own sum.
-#[inline(always)]
-fn intact(mbuf: &Mbuf, head: &[u8; HEAD]) -> bool {
-    use mbuf::flags::{RX_IP_CKSUM_GOOD, RX_IP_CKSUM_MASK};
-    let words = [0, 4, 8, 12, 16].map(|k| u64::from(u32::from_le_bytes(at(head, LINK + k))));
-    let sum: u64 = words.iter().sum();
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    (mbuf.ol_flags() & RX_IP_CKSUM_MASK == RX_IP_CKSUM_GOOD) | (sum == 0xffff)
+    #[inline(always)]
+    fn judge4(&mut self, faults: &mut [u8; BURST]) {
+        // 127.0.0.0/8, 169.254.0.0/16.
+        let special = |a: u32| (a >> 24 == 127) | (a >> 16 == 0xa9fe);
+        for (k, fault) in faults.iter_mut().enumerate() {
+            let len = u32::from(u16::from_be(self.len[k]));
+            let source = u32::from_be(self.source[k]);
+            let destination = u32::from_be(self.high[k] as u32);
+            let bad_len = (len < 20) | (len + LINK as u32 > self.frame_len[k]);
+            *fault |= u8::from(bad_len | special(source) | special(destination));
+        }
+        for len in &mut self.len {
+            *len = u16::from_be(*len);
+        }
+        for high in &mut self.high {
+            *high = u64::from(u32::from_be(*high as u32));
+        }
+        for (&sum, fault) in self.sum.iter().zip(&mut *faults) {
+            let sum = (sum >> 32) + (sum & 0xffff_ffff);
+            let sum = (sum >> 16) + (sum & 0xffff);
+            let sum = (sum >> 16) + (sum & 0xffff);
+            let sum = (sum >> 16) + (sum & 0xffff);
+            *fault |= u8::from(sum != 0xffff);
+        }
+    }
 }
