@@ -54,14 +54,6 @@ pub trait Address:
     #[doc(hidden)]
     const ROOT_TAGS: [u8; 2];
 
-    /// Tag of a chunk of one level in the window after the wide direct nodes.
-    #[doc(hidden)]
-    const FIRST_TAG: u8;
-
-    /// By how much [`Address::high`] is shifted for the keys of that window.
-    #[doc(hidden)]
-    const KEY_SHIFT: u8;
-
     /// The first 64 bits of an IPv6 address; an IPv4 address as a number.
     fn high(self) -> u64;
 
@@ -74,15 +66,12 @@ pub trait Address:
 
 macro_rules! address {
     ($int:ty, $ip:ty, $bits:literal, wide: $wide:literal to $end:literal,
-     root: $root:expr, first: $first:literal >> $shift:literal,
-     high: $high:expr, low: $low:expr) => {
+     root: $root:expr, high: $high:expr, low: $low:expr) => {
         impl Address for $int {
             const BITS: u8 = $bits;
             const WIDE_BITS: u8 = $wide;
             const WIDE_END: u8 = $end;
             const ROOT_TAGS: [u8; 2] = $root;
-            const FIRST_TAG: u8 = $first;
-            const KEY_SHIFT: u8 = $shift;
 
             #[inline(always)]
             fn network(self, len: u8) -> Self {
@@ -152,8 +141,8 @@ macro_rules! address {
     };
 }
 
-address!(u128, Ipv6Addr, 128, wide: 12 to 24, root: [9, 10], first: 1 >> 8, high: |a: u128| (a >> 64) as u64, low: |a: u128| a as u64);
-address!(u32, Ipv4Addr, 32, wide: 16 to 16, root: [5, 6], first: 5 >> 0, high: |a: u32| a as u64, low: |_| 0);
+address!(u128, Ipv6Addr, 128, wide: 12 to 24, root: [9, 10], high: |a: u128| (a >> 64) as u64, low: |a: u128| a as u64);
+address!(u32, Ipv4Addr, 32, wide: 16 to 16, root: [5, 6], high: |a: u32| a as u64, low: |_| 0);
 
 /// A prefix length longer than the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,5 @@
-//! Memory of the lookup structure: runs of 64-byte lines that never move.
+//! Memory of the lookup structure: runs of 64-byte lines that never move. Line 0 is never handed out: lookups that have
+//! nothing to look for find there no bits, and a next hop.
 //!
 //! A freed run is first wanted again at its own size, so runs are kept by size, the smallest that fits being taken and cut. When
 //! none fits and much has been freed, neighbouring runs are put together before more memory is taken.
@@ -7,10 +8,16 @@ use crate::region::Region;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU16, AtomicU32};
 
 /// Bytes of a line.
 pub(super) const LINE: usize = 64;
+
+/// The offset of bitmaps without a bit.
+pub(super) const NO_BITS: u32 = 0;
+
+/// The number of the half word that is 1, whatever next hop that is.
+pub(super) const HOP_1: u32 = LINE as u32 / 2 - 1;
 
 /// What fills freed nodes in debug builds: read as an entry, an impossible next hop.
 pub(super) const POISON: u32 = 0x0bad_0bad;
@@ -49,6 +56,12 @@ impl Arena {
                 result => break result?,
             }
         };
+        region.open(LINE)?;
+        // SAFETY: the first line has just been opened, and nobody else knows the region yet.
+        unsafe {
+            region.base().write_bytes(0, LINE);
+            region.base().cast::<u16>().add(HOP_1 as usize).write(1);
+        }
         Ok(Arena {
             region: Arc::new(region),
             top: 1,
@@ -79,6 +92,13 @@ impl Arena {
         let at = word as usize * size_of::<AtomicU32>();
         // SAFETY: words are of lines that were handed out, so within the region.
         unsafe { self.region.base().add(at).cast::<AtomicU32>().cast_const() }
+    }
+
+    /// Half a word that readers may read, by its number: 32 to a line.
+    pub fn half(&self, half: u32) -> *const AtomicU16 {
+        let at = half as usize * size_of::<AtomicU16>();
+        // SAFETY: as above.
+        unsafe { self.region.base().add(at).cast::<AtomicU16>().cast_const() }
     }
 
     /// Allocates `count` lines, whose content is undefined.

@@ -2,9 +2,11 @@
 
 use super::arena::{Arena, Lines};
 use super::chunk::{Chunk, Slots};
-use super::node::{Entry, Kind, Window, direct_lines};
+use super::node::{Entry, Kind, PLACES, SIDE, Window, direct_lines};
+use super::packed::{Outline, aside};
 use super::rib::Interval;
 use super::{Address, Prefix};
+use std::convert::Infallible;
 use std::io;
 
 /// The part of a span's intervals that lies in `part`; the first may begin before it.
@@ -22,6 +24,8 @@ pub(super) fn key<A: Address>(window: Window, addr: A) -> u64 {
         Window::B => addr.high() as u32 as u64,
         Window::C => addr.high(),
         Window::D => addr.low(),
+        Window::E => addr.high() >> 8 & 0xff,
+        Window::F => addr.high() & 0xff,
     }
 }
 
@@ -35,6 +39,8 @@ pub(super) fn address<A: Address>(window: Window, span: Prefix<A>, key: u64) -> 
         Window::B => span.addr().network(32).or(at(lower, 32)),
         Window::C => at(upper, 0).or(at(lower, 32)),
         Window::D => span.addr().network(64).or(at(upper, 64)).or(at(lower, 96)),
+        Window::E => span.addr().network(16).or(A::from_bits(lower, 16, 8)),
+        Window::F => span.addr().network(24).or(A::from_bits(lower, 24, 8)),
     }
 }
 
@@ -103,7 +109,7 @@ pub(super) fn most<A: Address>(span: Prefix<A>, window: Window) -> usize {
         (32, 0) => window.capacity(),
         (_, 0) => MAX_ROOT_CHUNK,
         (128, len) if len < A::WIDE_END => MAX_PAGE_CHUNK,
-        _ if window == Window::D => window.capacity(),
+        _ if window == Window::D || window.is_packed() => window.capacity(),
         _ if window == Window::A => MAX_A_CHUNK,
         _ => MAX_CHUNK,
     }
@@ -127,6 +133,58 @@ pub(super) fn collapse_below<A: Address>(span: Prefix<A>) -> usize {
     }
 }
 
+/// The window of packed chunks for an IPv4 span below the wide direct node.
+fn packed_window<A: Address>(span: Prefix<A>) -> Window {
+    if span.len() < 24 {
+        Window::E
+    } else {
+        Window::F
+    }
+}
+
+/// The outline of a packed chunk for a span.
+fn outline<A: Address>(window: Window, span: Prefix<A>, intervals: &[Interval<A>]) -> Outline {
+    let mut outline = Outline::default();
+    let Ok(()) = sites(window, span, intervals, |key, site| {
+        outline.add(
+            key,
+            match site {
+                Site::Leaf(next_hop) => aside(Entry::leaf(next_hop)),
+                Site::Deep(..) => true,
+            },
+        );
+        Ok::<(), Infallible>(())
+    });
+    outline
+}
+
+/// Whether a chunk of other windows with these intervals, which represents an IPv4 span below the wide direct node, should
+/// be a packed one: if that needed half its side line at most, so that one route more or less does not rebuild it back and
+/// forth.
+pub(super) fn packs<A: Address>(span: Prefix<A>, window: Window, slots: &Slots) -> bool {
+    if A::BITS != 32 || span.len() < A::WIDE_END || window.is_packed() {
+        return false;
+    }
+    let mut outline = Outline::default();
+    // Behind a place that is divided its last next hop goes on.
+    let mut behind: Option<(u64, bool)> = None;
+    for (&key, &entry) in slots.keys.iter().zip(&slots.entries) {
+        let (place, divided) = match packed_window(span) {
+            Window::E => (key >> 8 & 0xff, key & 0xff != 0),
+            _ => (key & 0xff, false),
+        };
+        if let Some((at, aside)) = behind.take_if(|(at, _)| *at < place) {
+            outline.add(at, aside);
+        }
+        outline.add(place, divided || aside(entry));
+        behind = divided.then_some((place + 1, aside(entry)));
+    }
+    if let Some((at, aside)) = behind.filter(|(at, _)| *at < PLACES as u64) {
+        outline.add(at, aside);
+    }
+    outline.form(SIDE / 2).is_some()
+}
+
 fn shape<A: Address>(span: Prefix<A>, intervals: &[Interval<A>]) -> Shape {
     // Keys and how many of them go on, unless there are too many.
     let fits = |window| {
@@ -141,14 +199,13 @@ fn shape<A: Address>(span: Prefix<A>, intervals: &[Interval<A>]) -> Shape {
     };
     let chunk = |window| fits(window).map(|_| Shape::Chunk(window));
     let (chunk, otherwise) = match (A::BITS, span.len()) {
-        (32, len) => (
-            chunk(Window::B),
-            if len == 0 {
-                Kind::DirectWide
-            } else {
-                Kind::Direct8
-            },
-        ),
+        (32, 0) => (chunk(Window::B), Kind::DirectWide),
+        (32, _) => {
+            let window = packed_window(span);
+            let fits = outline(window, span, intervals).form(SIDE).is_some();
+            let packed = fits.then_some(Shape::Chunk(window));
+            (packed.or_else(|| chunk(Window::B)), Kind::Direct8)
+        }
         (_, len) if len < A::WIDE_END => (chunk(Window::C), Kind::DirectWide),
         (_, len) if len < 32 => {
             let narrow = fits(Window::A).map(|(keys, deep)| {
@@ -216,7 +273,10 @@ impl<'a> Builder<'a> {
             Shape::Chunk(window) => {
                 let mut slots = Slots::default();
                 self.slots(window, span, intervals, &mut slots)?;
-                self.chunk(window, &slots)
+                match self.chunk(window, &slots)? {
+                    Some(entry) => Ok(entry),
+                    None => unreachable!("the intervals were counted"),
+                }
             }
             Shape::Direct(kind) => self.direct(kind, span, intervals),
         }
@@ -240,10 +300,13 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Makes a chunk.
-    pub fn chunk(&mut self, window: Window, slots: &Slots) -> io::Result<Entry> {
-        let first = self.alloc(Chunk::lines_for(window, slots.len()))?;
-        Ok(Chunk::write(self.arena, window, first, slots))
+    /// Makes a chunk, if the intervals go into one.
+    pub fn chunk(&mut self, window: Window, slots: &Slots) -> io::Result<Option<Entry>> {
+        let Some((chunk, lines)) = Chunk::plan(window, slots) else {
+            return Ok(None);
+        };
+        let first = self.alloc(lines)?;
+        Ok(Some(chunk.write(self.arena, first, slots)))
     }
 
     fn alloc(&mut self, count: u32) -> io::Result<u32> {

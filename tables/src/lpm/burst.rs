@@ -6,7 +6,7 @@
 //! ```text
 //!   small VRF:  the root's chunk, level by level ───────────────────────┐
 //!   big VRF:    wide direct nodes ─► tags ─► levels ─► leaves ──────────┴─► next hop (0: the default route)
-//!                                      └─ what is neither a leaf nor such a chunk: one by one, or `staged`
+//!     (IPv4: burst4)                   └─ what is neither a leaf nor such a chunk: one by one, or `staged`
 //! ```
 //!
 //! What is common has a way without detours. What is rare in a burst is looked up alone: a stage costs as much for one address
@@ -78,7 +78,11 @@ pub(super) unsafe fn burst<A: Address, S: Simd>(
     unsafe {
         // Stragglers have come no farther than the length of a span; and those that have come to the length of another.
         let (rest, len, deep) = if tag == TAG_DIRECT_WIDE {
-            let (others, deep) = burst.through_wide::<A>(&mut entries, &high);
+            let (others, deep) = if A::BITS == 32 {
+                burst.through_packed(&mut entries, &high)
+            } else {
+                burst.through_wide::<A>(&mut entries, &high)
+            };
             (others, A::WIDE_END, deep)
         } else if A::ROOT_TAGS.contains(&tag) {
             (0, 0, burst.through_root::<A>(&mut entries, tag & 3, &high))
@@ -93,30 +97,31 @@ pub(super) unsafe fn burst<A: Address, S: Simd>(
             burst.finish(&mut entries, rest, len, &high, &addr);
         }
         if deep != 0 {
-            burst.finish(&mut entries, deep, 64, &high, &addr);
+            let len = if A::BITS == 32 { 24 } else { 64 };
+            burst.finish(&mut entries, deep, len, &high, &addr);
         }
     }
 }
 
 /// The entries that the addresses of a burst have come to.
-type Entries = [MaybeUninit<Entry>; BURST];
+pub(super) type Entries = [MaybeUninit<Entry>; BURST];
 
 /// A burst on its way.
 ///
 /// # Invariant
 /// `out` has room for `n`, which is at most [`BURST`]; methods are called with `i < n`, and with masks of such whose entries
 /// are initialised.
-struct Burst<S> {
-    simd: S,
-    from: Start,
-    n: usize,
-    out: *mut NextHopId,
+pub(super) struct Burst<S> {
+    pub simd: S,
+    pub from: Start,
+    pub n: usize,
+    pub out: *mut NextHopId,
 }
 
 impl<S: Simd> Burst<S> {
     /// Writes down a lookup's end.
     #[inline(always)]
-    unsafe fn end(&self, i: usize, leaf: Entry) {
+    pub unsafe fn end(&self, i: usize, leaf: Entry) {
         let next_hop = if leaf == Entry::NONE {
             self.from.default
         } else {
@@ -205,8 +210,7 @@ impl<S: Simd> Burst<S> {
         }
     }
 
-    /// Takes all through the wide direct nodes, and those that then come to a narrow chunk of the family's first window
-    /// through it. Come back: those at anything else but a leaf, where the direct nodes ended; and those that are through
+    /// For IPv6: takes all through the wide direct nodes, and those that then come to a chunk of window `A` through it. Come back: those at anything else but a leaf, where the direct nodes ended; and those that are through
     /// the chunk and have to go on.
     #[inline(always)]
     unsafe fn through_wide<A: Address>(
@@ -216,28 +220,26 @@ impl<S: Simd> Burst<S> {
     ) -> (u64, u64) {
         let (simd, nodes, n) = (self.simd, self.from.nodes, self.n);
         let bits = A::WIDE_BITS;
-        let top = if A::BITS == 32 { 32 } else { 64 };
-        let key = |i: usize| (high(i) >> A::KEY_SHIFT) as u32;
+        let top = 64;
+        let key = |i: usize| (high(i) >> 8) as u32;
         // By its offset, the line that each address has come to.
         let mut line = [MaybeUninit::<u32>::uninit(); BURST];
         let mut tags = Tags([0; BURST]);
         // SAFETY: the invariant; working arrays are written before they are read.
         unsafe {
-            // For IPv6 a root and pages, for IPv4 a root.
+            // A root and pages.
             let root = nodes.line(self.from.root);
             for i in 0..n {
                 let high = high(i);
                 let slot = nodes.word(root, (high >> (top - bits)) as usize);
                 let mut entry = Entry((*slot).load(Ordering::Acquire));
-                if A::WIDE_END > bits {
-                    // Where the root's slot is no page, it is read once more, which spares a branch; what it was counts.
-                    let page = high >> (top - 2 * bits) & ((1 << bits) - 1);
-                    let inside = nodes.word(nodes.line(entry), page as usize);
-                    let paged = entry.tag() == TAG_DIRECT_WIDE;
-                    let slot = if paged { inside } else { slot };
-                    let inside = Entry((*slot).load(Ordering::Acquire));
-                    entry = if paged { inside } else { entry };
-                }
+                // Where the root's slot is no page, it is read once more, which spares a branch; what it was counts.
+                let page = high >> (top - 2 * bits) & ((1 << bits) - 1);
+                let inside = nodes.word(nodes.line(entry), page as usize);
+                let paged = entry.tag() == TAG_DIRECT_WIDE;
+                let slot = if paged { inside } else { slot };
+                let inside = Entry((*slot).load(Ordering::Acquire));
+                entry = if paged { inside } else { entry };
                 let node = nodes.line(entry);
                 prefetch(node);
                 prefetch(node.wrapping_add(LINE));
@@ -251,12 +253,7 @@ impl<S: Simd> Burst<S> {
                     simd.matching(&tags, TAG as u8, $tag)
                 };
             }
-            let (one, two, three) = (
-                kind!(A::FIRST_TAG),
-                kind!(A::FIRST_TAG + 1),
-                kind!(A::FIRST_TAG + 2),
-            );
-            let four = if A::BITS == 32 { 0 } else { kind!(TAG_A4) };
+            let (one, two, three, four) = (kind!(1), kind!(2), kind!(3), kind!(TAG_A4));
             const LINE32: u32 = LINE as u32;
             const LEVELS: [u32; 4] = [
                 LEAVES_NARROW[0] as u32 * LINE32,
@@ -278,7 +275,7 @@ impl<S: Simd> Burst<S> {
             // A level's place from the one before: 17 children each, of one line, or of two where they are leaves.
             each!(two | three | four, |i| {
                 let root = lane!(line[i]);
-                let leaves = lane!(entries[i]).0 & TAG == u32::from(A::FIRST_TAG) + 1;
+                let leaves = lane!(entries[i]).tag() == 2;
                 let shift = LINE32.trailing_zeros() + u32::from(leaves);
                 lane!(line[i] = go_on(root + LEVELS[1] + (below!(root, i) << shift)));
             });
@@ -328,7 +325,9 @@ impl<S: Simd> Burst<S> {
             let mut deep = 0;
             if seen & TAG != 0 {
                 each!(through, |i| {
+                    // It may be another by now: the result is to be of the same.
                     let entry = value!(i);
+                    self.end(i, entry);
                     lane!(entries[i] = entry);
                     deep |= u64::from(!entry.is_leaf()) << i;
                 });

@@ -2,8 +2,52 @@
 //! lays out.
 
 use super::arena::{Arena, LINE, Lines};
+use super::node::SIDE;
 use super::node::{Entry, FANOUT, Kind, LEAF, Window};
+use super::packed::{Outline, Packed, aside};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+/// Where an entry stands that readers read, by its number in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// A word. Number 0 is none of the arena's: the VRF's root.
+    Word(u32),
+    /// Half a word of a packed chunk: the next hop of a leaf.
+    Half(u32),
+}
+
+impl Slot {
+    /// The entry of a node that is published, or known to nobody else.
+    pub fn load(self, arena: &Arena) -> Entry {
+        match self {
+            // SAFETY: such nodes are neither freed nor moved; all access to their entries is atomic, but for reads by the only
+            // writer.
+            Slot::Word(word) => Entry(unsafe { &*arena.word(word) }.load(Ordering::Relaxed)),
+            Slot::Half(half) => {
+                // SAFETY: as above.
+                let hop = unsafe { &*arena.half(half) }.load(Ordering::Relaxed);
+                Entry::leaf(hop as u32)
+            }
+        }
+    }
+
+    /// Makes readers find another entry. Returns false if it does not go into the slot.
+    pub fn store(self, arena: &Arena, entry: Entry) -> bool {
+        match self {
+            Slot::Word(word) => {
+                // SAFETY: as for `load`.
+                unsafe { &*arena.word(word) }.store(entry.0, Ordering::Release);
+            }
+            Slot::Half(_) if aside(entry) => return false,
+            Slot::Half(half) => {
+                // SAFETY: as for `load`.
+                unsafe { &*arena.half(half) }.store(entry.index() as u16, Ordering::Release);
+            }
+        }
+        true
+    }
+}
 
 /// The number of a word in the arena, by its line and its place from there.
 pub(super) fn word(line: u32, index: u32) -> u32 {
@@ -51,8 +95,8 @@ impl Slots {
 /// The interval of a chunk that holds a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
-    /// The number of the word that holds its entry.
-    pub word: u32,
+    /// Where its entry stands.
+    pub slot: Slot,
     /// Its first key, 0 where no separator is before it.
     pub first: u64,
     /// Its last key, all ones where no separator is behind it.
@@ -63,6 +107,7 @@ pub(super) struct Found {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Chunk {
     pub window: Window,
+    /// Of a packed one its form.
     levels: u8,
     first: u32,
 }
@@ -80,19 +125,38 @@ impl Chunk {
         }
     }
 
-    /// Lines that a chunk with these intervals takes.
-    pub fn lines_for(window: Window, intervals: usize) -> u32 {
-        window.chunk_lines(window.levels(intervals), intervals.div_ceil(LEAF))
+    /// The chunk for these intervals, if they go into one of this window, and how many lines it takes. It is nowhere yet.
+    pub fn plan(window: Window, slots: &Slots) -> Option<(Chunk, u32)> {
+        let mut chunk = Chunk {
+            window,
+            levels: 0,
+            first: 0,
+        };
+        if window.is_packed() {
+            chunk.levels = Outline::of(slots).form(SIDE)?;
+            return Some((chunk, chunk.packed().lines().count));
+        }
+        if slots.len() > window.capacity() {
+            return None;
+        }
+        chunk.levels = window.levels(slots.len());
+        let leaves = slots.len().div_ceil(LEAF);
+        Some((chunk, window.chunk_lines(chunk.levels, leaves)))
     }
 
-    /// Writes a chunk into fresh lines, [`lines_for`](Chunk::lines_for) of them from `first` on.
-    pub fn write(arena: &Arena, window: Window, first: u32, slots: &Slots) -> Entry {
-        let levels = window.levels(slots.len());
-        let chunk = Chunk {
-            window,
-            levels,
-            first,
-        };
+    /// As the packed chunk that it is.
+    fn packed(self) -> Packed {
+        Packed::new(self.first, self.levels)
+    }
+
+    /// Writes a chunk as [planned](Chunk::plan) for these intervals into fresh lines, from `first` on.
+    pub fn write(self, arena: &Arena, first: u32, slots: &Slots) -> Entry {
+        let chunk = Chunk { first, ..self };
+        let Chunk { window, levels, .. } = chunk;
+        if window.is_packed() {
+            chunk.packed().write(arena, slots);
+            return Entry::node(Kind::Chunk(window, levels), first);
+        }
         // All ones where there is no separator: no key is above it.
         let separator = |index: usize| slots.keys.get(index).map_or(u64::MAX, |key| key - 1);
         for level in 0..levels - 1 {
@@ -166,10 +230,14 @@ impl Chunk {
         self.leaf(leaf) + self.window.key_lines() as u32
     }
 
-    /// The words of all values, those not used included.
+    /// The words of all values that can go on, those not used included.
     pub fn words(self, arena: &Arena) -> impl Iterator<Item = u32> + use<> {
-        let leaves = self.leaves(arena);
+        let packed = self.window.is_packed();
+        let leaves = if packed { 1 } else { self.leaves(arena) };
         (0..leaves).flat_map(move |leaf| {
+            if packed {
+                return self.packed().words();
+            }
             let first = word(self.values(leaf), 0);
             first..first + LEAF as u32
         })
@@ -187,6 +255,9 @@ impl Chunk {
 
     /// The memory of the chunk.
     pub fn lines(self, arena: &Arena) -> Lines {
+        if self.window.is_packed() {
+            return self.packed().lines();
+        }
         let count = self.window.chunk_lines(self.levels, self.leaves(arena));
         Lines {
             first: self.first,
@@ -206,6 +277,10 @@ impl Chunk {
 
     /// Reads the chunk back: replaces `out` by what it was written from. `first` is the first key of its span.
     pub fn read(self, arena: &Arena, first: u64, out: &mut Slots) {
+        if self.window.is_packed() {
+            self.packed().read(arena, out);
+            return;
+        }
         out.clear();
         let leaves = self.leaves(arena);
         for leaf in 0..leaves {
@@ -230,6 +305,9 @@ impl Chunk {
 
     /// The interval that holds `key`.
     pub fn find(self, arena: &Arena, key: u64) -> Found {
+        if self.window.is_packed() {
+            return self.packed().find(arena, key);
+        }
         let (mut first, mut last, mut at) = (0, u64::MAX, 0);
         let mut below = |separators: [u64; LEAF]| {
             let below = separators.iter().map(|&s| (s < key) as usize).sum();
@@ -246,7 +324,7 @@ impl Chunk {
         }
         let slot: usize = below(self.keys(arena, self.leaf(at)));
         Found {
-            word: word(self.values(at), slot as u32),
+            slot: Slot::Word(word(self.values(at), slot as u32)),
             first,
             last,
         }
@@ -259,7 +337,6 @@ const _: () = assert!(LINE == LEAF * size_of::<u32>());
 mod tests {
     use super::*;
     use crate::testing::Random;
-    use std::sync::atomic::Ordering;
 
     #[test]
     fn a_chunk_of_every_size_is_read_as_it_was_written() {
@@ -276,8 +353,9 @@ mod tests {
                 slots.push(key, Entry::leaf(1 + i));
                 key += 1 + random.below(gap);
             }
-            let lines = arena.alloc(Chunk::lines_for(window, n)).unwrap();
-            let entry = Chunk::write(&arena, window, lines.first, &slots);
+            let (plan, count) = Chunk::plan(window, &slots).unwrap();
+            let lines = arena.alloc(count).unwrap();
+            let entry = plan.write(&arena, lines.first, &slots);
             let chunk = Chunk::of(entry).unwrap();
             assert_eq!(chunk.lines(&arena), lines, "{window:?} {n}");
             let mut read = Slots::default();
@@ -287,9 +365,8 @@ mod tests {
                 let next = slots.keys.get(i + 1);
                 for key in [slots.keys[i], next.map_or(u64::MAX >> 40, |k| k - 1)] {
                     let found = chunk.find(&arena, key.max(slots.keys[i]));
-                    // SAFETY: a value of the chunk just written.
-                    let value = unsafe { &*arena.word(found.word) }.load(Ordering::Relaxed);
-                    assert_eq!(value, slots.entries[i].0, "{window:?} {n} {i}");
+                    let value = found.slot.load(&arena);
+                    assert_eq!(value, slots.entries[i], "{window:?} {n} {i}");
                     assert_eq!(found.first, if i == 0 { 0 } else { slots.keys[i] });
                     assert_eq!(found.last, next.map_or(u64::MAX, |k| k - 1));
                 }

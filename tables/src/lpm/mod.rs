@@ -10,7 +10,8 @@
 //!   build, chunk: intervals to nodes                │
 //!     │ one atomic store of an entry              direct nodes: 12 + 12 bits, where a VRF is big; IPv4: 16
 //!     └──────────────────────────────────────────► └► chunks: 17-ary SIMD search trees over 32 or 64 bits,
-//!   old nodes ─► retired ─► free (QSBR)               immutable but for the entries among their values
+//!   old nodes ─► retired ─► free (QSBR)               immutable but for the entries among their values;
+//!                                                     IPv4: packed chunks of 8 bits, one line a lookup (packed.rs, burst4.rs)
 //! ```
 //!
 //! A small VRF is one chunk over the first 64 bits and, for its hosts, one per /64: a few hundred bytes. As it grows, spans
@@ -35,10 +36,12 @@ pub mod arch;
 mod arena;
 mod build;
 mod burst;
+mod burst4;
 mod chunk;
 mod huge;
 mod naive;
 mod node;
+mod packed;
 mod rebuild;
 mod rib;
 mod search;

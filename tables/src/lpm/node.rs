@@ -1,7 +1,6 @@
 //! The layout of the lookup structure: entries, and the nodes they name.
 //!
-//! An **entry** is one word: a tag in the lowest 6 bits (4 of them used), and above it a next-hop id or the number of the
-//! node's first line. So with the tag cleared an entry is the node's offset in bytes.
+//! An **entry** is one word: a tag in the lowest 6 bits, and above it a next-hop id or the number of the node's first line. So with the tag cleared an entry is the node's offset in bytes.
 //!
 //! | tag | what | bits of the address that decide |
 //! |---|---|---|
@@ -14,6 +13,8 @@
 //! | 12 | chunk of 4 levels | `D` |
 //! | 13, 14, 15 | chunk | `D`: 64..128 |
 //! | 16 | chunk of 4 levels | `A` |
+//! | 32 to 47 | packed chunk of that form | IPv4, `E`: 16..24 |
+//! | 48 to 63 | packed chunk | IPv4, `F`: 24..32 |
 //!
 //! A **chunk** is an immutable 17-ary search tree over the starts of intervals. A key line holds 16 separators, each the
 //! start of a subtree less one, so that the number of separators below the key is the child's number; unused ones
@@ -25,6 +26,19 @@
 //!   narrow, 2 levels:  [16 separators] [leaf 0: separators | values] [leaf 1 ...] ... up to 17 leaves
 //!   wide,   2 levels:  [16 separators: 2 lines] [leaf 0: 2 lines | values] ...
 //! ```
+//!
+//! A **packed chunk** decides 8 bits, and each lookup reads one line of it. Of 1 to 8 lines each has an equal part, as near as can be,
+//! of the 256 places. In a line stand bitmaps, whose bits say at which places intervals begin; for each word of these how many
+//! bits come before it; and the next hops of the intervals: up to 14 in 1 line, 23 in each of 2 or 3, 27 in each of 4 to 7. An
+//! interval that reaches into several lines is in each. Of 8 lines (*direct*) each has the next hops of its 32 places. A next hop
+//! is 16 bits. With the top bit set it is instead the number, from 1 on, of an entry in a *side line* behind the others: for what
+//! goes on in a later window, and for ids that are too great. Spans with more than 16 of those get a chunk or a direct node
+//! instead. A form is the lines less one, plus 8 with a side line.
+//!
+//! ```text
+//!   form 1:  [2 words, 2 bytes, 23 next hops: places 0 to 127] [the same: 128 to 255]
+//!   form 15: [32 next hops: places 0 to 31] ... [224 to 255] [16 entries]
+//! ```
 
 use super::arena::LINE;
 
@@ -34,6 +48,7 @@ pub(super) enum Kind {
     Leaf,
     Direct8,
     DirectWide,
+    /// With its levels; a packed one with its form.
     Chunk(Window, u8),
 }
 
@@ -44,6 +59,8 @@ pub(super) enum Window {
     B,
     C,
     D,
+    E,
+    F,
 }
 
 /// A word of the structure.
@@ -60,6 +77,10 @@ pub(super) const TAG_DIRECT8: u8 = 4;
 pub(super) const TAG_DIRECT_WIDE: u8 = 8;
 pub(super) const TAG_D4: u8 = 12;
 pub(super) const TAG_A4: u8 = 16;
+/// Set in the tags of packed chunks.
+pub(super) const TAG_PACKED: u8 = 32;
+/// Set in those of window `F`.
+const TAG_F: u8 = 16;
 /// Set in the tags of chunks with 64-bit keys (and of the wide direct node).
 pub(super) const TAG_WIDE: u8 = 8;
 
@@ -71,6 +92,71 @@ pub(super) const LEAF: usize = 16;
 pub(super) const LEAVES_NARROW: [usize; 4] = [0, 1, 1 + 17, 1 + 17 + 289];
 /// First line of the leaves in a wide chunk of 1 to 4 levels.
 pub(super) const LEAVES_WIDE: [usize; 4] = [0, 2, 2 * (1 + 17), 2 * (1 + 17 + 289)];
+
+/// Places that a packed chunk decides between.
+pub(super) const PLACES: usize = 256;
+/// The part of a packed chunk's form that tells its lines, less one.
+pub(super) const FORM_LINES: u8 = 7;
+/// Lines of a direct one.
+pub(super) const DIRECT_LINES: usize = 8;
+/// Set in the form of a packed chunk with a side line.
+pub(super) const FORM_SIDE: u8 = 8;
+/// Entries of a side line.
+pub(super) const SIDE: usize = LINE / size_of::<u32>();
+/// Set in a next hop of a packed chunk that is the number of an entry in its side line.
+pub(super) const ASIDE: u16 = 1 << 15;
+
+/// How the lines of a packed chunk are divided.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packing {
+    /// 1 to 8.
+    pub lines: usize,
+}
+
+impl Packing {
+    /// That of a form.
+    #[inline(always)]
+    pub fn of(form: u8) -> Packing {
+        let lines = (form & FORM_LINES) as usize + 1;
+        Packing { lines }
+    }
+
+    /// The line of a place, and its bit there; in a direct one the next hop's number.
+    #[inline(always)]
+    pub fn spot(self, place: usize) -> (usize, usize) {
+        let scaled = place * self.lines;
+        // A place more is `lines` more: the logarithm, rounded down, leaves each place its own bit.
+        (scaled / PLACES, (scaled % PLACES) >> self.lines.ilog2())
+    }
+
+    /// Words of the bitmaps in a line.
+    #[inline(always)]
+    pub fn words(self) -> usize {
+        4 >> self.lines.ilog2()
+    }
+
+    /// Where the next hops begin in a line, in bytes.
+    #[inline(always)]
+    pub fn hops_at(self) -> usize {
+        (self.words() * (size_of::<u64>() + 1)).next_multiple_of(2)
+    }
+
+    /// Next hops in a line.
+    pub fn capacity(self) -> usize {
+        (LINE - self.hops_at()) / size_of::<u16>()
+    }
+
+    /// Whether there is a next hop for each place.
+    #[inline(always)]
+    pub fn is_direct(self) -> bool {
+        self.lines == DIRECT_LINES
+    }
+
+    /// The first place of a line.
+    pub fn first(self, line: usize) -> usize {
+        (line * PLACES).div_ceil(self.lines)
+    }
+}
 
 impl Entry {
     /// Nothing: the VRF's default route applies.
@@ -89,6 +175,8 @@ impl Entry {
             Kind::DirectWide => TAG_DIRECT_WIDE,
             Kind::Chunk(Window::D, 4) => TAG_D4,
             Kind::Chunk(Window::A, 4) => TAG_A4,
+            Kind::Chunk(Window::E, form) => TAG_PACKED | form,
+            Kind::Chunk(Window::F, form) => TAG_PACKED | TAG_F | form,
             Kind::Chunk(window, levels) => {
                 debug_assert!((1..=3).contains(&levels));
                 (window as u8) << 2 | levels
@@ -125,6 +213,14 @@ impl Entry {
             TAG_DIRECT_WIDE => Kind::DirectWide,
             TAG_D4 => Kind::Chunk(Window::D, 4),
             TAG_A4 => Kind::Chunk(Window::A, 4),
+            tag if tag & TAG_PACKED != 0 => {
+                let window = if tag & TAG_F == 0 {
+                    Window::E
+                } else {
+                    Window::F
+                };
+                Kind::Chunk(window, tag & (TAG_F - 1))
+            }
             tag => {
                 let window = [Window::A, Window::B, Window::C, Window::D][(tag >> 2) as usize];
                 Kind::Chunk(window, tag & 3)
@@ -139,17 +235,27 @@ impl Window {
         matches!(self, Window::C | Window::D)
     }
 
+    /// Whether its chunks are packed.
+    pub fn is_packed(self) -> bool {
+        matches!(self, Window::E | Window::F)
+    }
+
     /// The first address bit after the window, for an address of `bits` bits.
     pub fn end(self, bits: u8) -> u8 {
         match self {
             Window::A => 56,
             Window::B | Window::C => 64.min(bits),
             Window::D => 128,
+            Window::E => 24,
+            Window::F => 32,
         }
     }
 
-    /// Most intervals that a chunk of this window can hold.
+    /// Most intervals that a chunk of this window can hold; a packed one perhaps not so many.
     pub fn capacity(self) -> usize {
+        if self.is_packed() {
+            return PLACES;
+        }
         let levels = if matches!(self, Window::A | Window::D) {
             4
         } else {
@@ -207,8 +313,11 @@ mod tests {
             .flat_map(|&w| (1..=3).map(move |l| Kind::Chunk(w, l)));
         let four = [Window::A, Window::D].map(|window| Kind::Chunk(window, 4));
         let others = [Kind::Direct8, Kind::DirectWide];
+        let packed = [Window::E, Window::F]
+            .into_iter()
+            .flat_map(|w| (0..16).map(move |form| Kind::Chunk(w, form)));
         let mut tags = vec![0];
-        for kind in chunks.chain(four).chain(others) {
+        for kind in chunks.chain(four).chain(others).chain(packed) {
             let entry = Entry::node(kind, 12345);
             assert_eq!(
                 (entry.kind(), entry.index(), entry.is_leaf()),
@@ -217,7 +326,7 @@ mod tests {
             tags.push(entry.tag());
         }
         tags.sort_unstable();
-        assert_eq!(tags, (0..=16).collect::<Vec<u8>>());
+        assert!(tags.into_iter().eq((0..=16).chain(32..=63)));
         assert!(Entry::leaf(INDEX).is_leaf());
     }
 
@@ -230,5 +339,27 @@ mod tests {
         assert_eq!(Window::A.levels(Window::A.capacity()), 4);
         assert_eq!(Window::B.levels(Window::B.capacity()), 3);
         assert_eq!((direct_lines(8), direct_lines(12)), (16, 256));
+    }
+
+    #[test]
+    fn every_place_of_a_packed_chunk_has_a_bit_of_its_own() {
+        for lines in 1..=DIRECT_LINES {
+            let packing = Packing { lines };
+            let spots: Vec<_> = (0..PLACES).map(|place| packing.spot(place)).collect();
+            assert!(spots.is_sorted_by(|a, b| a < b), "{lines} lines");
+            let bits = if packing.is_direct() {
+                32
+            } else {
+                64 * packing.words()
+            };
+            assert!(spots.iter().all(|&(line, bit)| line < lines && bit < bits));
+            for line in 0..lines {
+                let first = packing.first(line);
+                assert_eq!(packing.spot(first).0, line);
+                assert!(first == 0 || packing.spot(first - 1).0 == line - 1);
+            }
+        }
+        let capacities = [1, 2, 3, 4, 7, 8].map(|lines| Packing { lines }.capacity());
+        assert_eq!(capacities, [14, 23, 23, 27, 27, 32]);
     }
 }

@@ -1,14 +1,15 @@
 //! What an update builds anew: chunks with a part replaced, slots of direct nodes, whole spans.
 
 use super::arena::Lines;
-use super::build::{Builder, collapse_below, cut, direct_bits, key, most, slot_span, too_deep};
-use super::chunk::{Chunk, word};
+use super::build::{
+    Builder, collapse_below, cut, direct_bits, key, most, packs, slot_span, too_deep,
+};
+use super::chunk::{Chunk, Slot, word};
 use super::node::{Entry, Kind, direct_lines};
 use super::rib::Interval;
 use super::update::{Dirty, Place, Scratch, Update};
 use super::{Address, Prefix};
 use std::io;
-use std::sync::atomic::Ordering;
 
 impl<A: Address> Update<'_, A> {
     /// Splices the first of the changes into the chunk, and with it all others that the chunk holds. Returns the span that is now
@@ -40,8 +41,8 @@ impl<A: Address> Update<'_, A> {
                 continue;
             }
             if d.prefix.len() > end {
-                let slot = chunk.find(self.arena, key(chunk.window, d.prefix.addr()));
-                if !self.load(slot.word).is_leaf() {
+                let found = chunk.find(self.arena, key(chunk.window, d.prefix.addr()));
+                if !self.load(found.slot).is_leaf() {
                     // A matter of the node there.
                     continue;
                 }
@@ -107,17 +108,18 @@ impl<A: Address> Update<'_, A> {
         }
         new.extend(old, at..old.len());
         let deep = new.deep();
-        if new.len() > most(span, window) || too_deep(window, new.len(), deep) && deep > old.deep()
-        {
-            builder.discard();
-            self.rebuild(place)?;
-            return Ok(false);
-        }
+        let deeper = too_deep(window, new.len(), deep) && deep > old.deep();
         let entry = match new.entries[..] {
-            [only] if only.is_leaf() => only,
+            [only] if only.is_leaf() => Some(only),
+            _ if new.len() > most(span, window) || deeper || packs(span, window, new) => None,
             _ => builder
                 .chunk(window, new)
                 .inspect_err(|_| builder.discard())?,
+        };
+        let Some(entry) = entry else {
+            builder.discard();
+            self.rebuild(place)?;
+            return Ok(false);
         };
         self.publish(place, entry);
         self.retire_lines(chunk.lines(self.arena));
@@ -137,7 +139,7 @@ impl<A: Address> Update<'_, A> {
     }
 
     fn replace(&mut self, place: Place<A>, intervals: &[Interval<A>]) -> io::Result<()> {
-        let old = self.load(place.word);
+        let old = self.load(place.slot);
         let mut builder = Builder::new(self.arena, &mut self.scratch.fresh);
         let built = builder.entry(place.span, intervals);
         let entry = built.inspect_err(|_| builder.discard())?;
@@ -162,7 +164,7 @@ impl<A: Address> Update<'_, A> {
         part: Prefix<A>,
         intervals: &[Interval<A>],
     ) -> io::Result<()> {
-        let (span, entry) = (place.span, self.load(place.word));
+        let (span, entry) = (place.span, self.load(place.slot));
         let kind = entry.kind();
         if !matches!(kind, Kind::Direct8 | Kind::DirectWide)
             || part.covers(span) && intervals.len() == 1
@@ -173,7 +175,7 @@ impl<A: Address> Update<'_, A> {
         let (first, last) = (part.addr().max(span.addr()), part.last().min(span.last()));
         for slot in first.bits(span.len(), bits)..=last.bits(span.len(), bits) {
             let child = Place {
-                word: word(entry.index(), slot),
+                slot: Slot::Word(word(entry.index(), slot)),
                 span: slot_span(span, bits, slot),
             };
             self.refresh(child, child.span, cut(intervals, child.span))?;
@@ -194,12 +196,12 @@ impl<A: Address> Update<'_, A> {
             self.scratch.above.push(place);
         }
         while let Some(place) = self.scratch.above.pop() {
-            if let Some(chunk) = Chunk::of(self.load(place.word)) {
+            if let Some(chunk) = Chunk::of(self.load(place.slot)) {
                 // A site without boundaries inside: perhaps it needs none of its own.
                 self.scratch.parts.clear();
                 self.scratch.parts.push(part);
                 self.splice(place, chunk)?;
-                if !self.load(place.word).is_leaf() {
+                if !self.load(place.slot).is_leaf() {
                     break;
                 }
             } else {
@@ -220,7 +222,8 @@ impl<A: Address> Update<'_, A> {
     fn publish(&mut self, place: Place<A>, entry: Entry) {
         let fresh = self.scratch.fresh.iter().map(|lines| lines.count as usize);
         self.state.lines += fresh.sum::<usize>();
-        self.word(place.word).store(entry.0, Ordering::Release);
+        let stored = self.store(place.slot, entry);
+        debug_assert!(stored, "places are words");
     }
 
     /// Puts an entry's nodes, which no reader can find any more, on the retired list.
@@ -230,7 +233,7 @@ impl<A: Address> Update<'_, A> {
             kind @ (Kind::Direct8 | Kind::DirectWide) => {
                 let bits = direct_bits::<A>(kind);
                 for slot in 0..1 << bits {
-                    self.retire(self.load(word(entry.index(), slot)));
+                    self.retire(self.load(Slot::Word(word(entry.index(), slot))));
                 }
                 self.retire_lines(Lines {
                     first: entry.index(),
@@ -242,7 +245,7 @@ impl<A: Address> Update<'_, A> {
                     return;
                 };
                 for value in chunk.words(self.arena) {
-                    self.retire(self.load(value));
+                    self.retire(self.load(Slot::Word(value)));
                 }
                 self.retire_lines(chunk.lines(self.arena));
             }

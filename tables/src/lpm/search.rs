@@ -3,10 +3,10 @@
 use super::arch::Simd;
 use super::arena::LINE;
 use super::build::key;
-use super::node::{Entry, FANOUT, Kind};
+use super::node::{ASIDE, Entry, FANOUT, Kind, Packing};
 use super::{Address, Scalar};
 use crate::id::NextHopId;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 /// The structure, from line 0 on, for the length of a lookup.
 ///
@@ -36,7 +36,8 @@ impl Nodes {
         node.cast::<AtomicU32>().wrapping_add(index)
     }
 
-    /// Where `addr`'s entry stands in the node that `entry` names, whose span is `len` bits long; `None` for a leaf.
+    /// The entry of `addr` in the node that `entry` names, whose span is `len` bits long, and the length of that entry's span; `None`
+    /// for a leaf.
     ///
     /// # Safety
     /// As [`Nodes`] says.
@@ -47,48 +48,88 @@ impl Nodes {
         entry: Entry,
         addr: A,
         len: u8,
-    ) -> Option<(*const AtomicU32, u8)> {
+    ) -> Option<(Entry, u8)> {
         let node = self.line(entry);
-        let (window, levels) = match entry.kind() {
-            Kind::Leaf => return None,
-            Kind::Direct8 => {
-                // SAFETY: a direct node has a word for every value of its bits.
-                return Some((
-                    unsafe { self.word(node, addr.bits(len, 8) as usize) },
-                    len + 8,
-                ));
-            }
-            Kind::DirectWide => {
-                let slot = addr.bits(len, A::WIDE_BITS) as usize;
-                // SAFETY: as above.
-                return Some((unsafe { self.word(node, slot) }, len + A::WIDE_BITS));
-            }
-            Kind::Chunk(window, levels) => (window, levels),
-        };
-        let key = key(window, addr);
-        macro_rules! below {
-            ($line:expr) => {
-                if window.is_wide() {
-                    // SAFETY: it is a key node of a wide chunk.
-                    unsafe { simd.below_wide($line.cast(), key) }
-                } else {
-                    // SAFETY: it is a key node of a narrow chunk.
-                    unsafe { simd.below_narrow($line.cast(), key as u32) }
+        // SAFETY: a direct node has a word for every value of its bits; a leaf's 15 separators are below or not, and it has
+        // 16 values; a packed chunk is as `node` describes.
+        unsafe {
+            let load = |node, index| Entry((*self.word(node, index)).load(Ordering::Acquire));
+            let (window, levels) = match entry.kind() {
+                Kind::Leaf => return None,
+                Kind::Direct8 => {
+                    return Some((load(node, addr.bits(len, 8) as usize), len + 8));
                 }
+                Kind::DirectWide => {
+                    let slot = addr.bits(len, A::WIDE_BITS) as usize;
+                    return Some((load(node, slot), len + A::WIDE_BITS));
+                }
+                Kind::Chunk(window, levels) => (window, levels),
             };
+            let key = key(window, addr);
+            let end = window.end(A::BITS);
+            if window.is_packed() {
+                return Some((self.packed(entry, key as usize), end));
+            }
+            macro_rules! below {
+                ($line:expr) => {
+                    if window.is_wide() {
+                        simd.below_wide($line.cast(), key)
+                    } else {
+                        simd.below_narrow($line.cast(), key as u32)
+                    }
+                };
+            }
+            let (mut at, mut level_start, mut nodes) = (0, 0, 1);
+            for _ in 1..levels {
+                let line = level_start + at * window.key_lines();
+                at = at * FANOUT + below!(node.wrapping_add(line * LINE));
+                level_start += nodes * window.key_lines();
+                nodes *= FANOUT;
+            }
+            let leaf = node.wrapping_add((level_start + at * window.leaf_lines()) * LINE);
+            let values = leaf.wrapping_add(window.key_lines() * LINE);
+            Some((load(values, below!(leaf)), end))
         }
-        let (mut at, mut level_start, mut nodes) = (0, 0, 1);
-        for _ in 1..levels {
-            let line = level_start + at * window.key_lines();
-            at = at * FANOUT + below!(node.wrapping_add(line * LINE));
-            level_start += nodes * window.key_lines();
-            nodes *= FANOUT;
+    }
+
+    /// The entry of `place` in the packed chunk that `entry` names.
+    ///
+    /// # Safety
+    /// As [`Nodes`] says; it names one.
+    #[inline(always)]
+    unsafe fn packed(self, entry: Entry, place: usize) -> Entry {
+        let packing = Packing::of(entry.tag());
+        let (line, bit) = packing.spot(place);
+        let line = self.line(entry).wrapping_add(line * LINE);
+        // SAFETY: as `node` describes.
+        unsafe {
+            let mut index = bit;
+            if !packing.is_direct() {
+                let bits = *line.cast::<u64>().wrapping_add(bit / 64);
+                let before = *line.wrapping_add(8 * packing.words() + bit / 64);
+                index = (bits << (63 - bit % 64)).count_ones() as usize + before as usize;
+            }
+            let hop = line.wrapping_add(packing.hops_at()).cast::<AtomicU16>();
+            let hop = (*hop.wrapping_add(index)).load(Ordering::Acquire);
+            if hop & ASIDE == 0 {
+                Entry::leaf(hop as u32)
+            } else {
+                self.aside(entry, hop)
+            }
         }
-        let leaf = node.wrapping_add((level_start + at * window.leaf_lines()) * LINE);
-        let values = leaf.wrapping_add(window.key_lines() * LINE);
-        let at = below!(leaf);
-        // SAFETY: a leaf's 15 separators are below or not, and it has 16 values.
-        Some((unsafe { self.word(values, at) }, window.end(A::BITS)))
+    }
+
+    /// The entry of a packed chunk's side line that one of its next hops stands for.
+    ///
+    /// # Safety
+    /// As [`Nodes`] says; the next hop is of the chunk that `entry` names.
+    #[inline(always)]
+    pub unsafe fn aside(self, entry: Entry, hop: u16) -> Entry {
+        let lines = Packing::of(entry.tag()).lines;
+        let side = self.line(entry).wrapping_add(lines * LINE);
+        // SAFETY: there is a side line, and the number is one of its entries.
+        let word = unsafe { &*self.word(side, (hop - ASIDE - 1) as usize) };
+        Entry(word.load(Ordering::Acquire))
     }
 }
 
@@ -106,10 +147,8 @@ impl Nodes {
         mut len: u8,
     ) -> Entry {
         // SAFETY: the caller's promise; entries met on the way are of the same structure.
-        while let Some((word, end)) = unsafe { self.step(simd, entry, addr, len) } {
-            // SAFETY: `step` gives a word of a live node.
-            entry = Entry(unsafe { &*word }.load(Ordering::Acquire));
-            len = end;
+        while let Some((next, end)) = unsafe { self.step(simd, entry, addr, len) } {
+            (entry, len) = (next, end);
         }
         entry
     }

@@ -11,7 +11,7 @@ use super::arch::{Simd, Tags};
 use super::arena::LINE;
 use super::burst::{BURST, each};
 use super::node::{
-    Entry, FANOUT, LEAVES_NARROW, LEAVES_WIDE, TAG_D4, TAG_DIRECT8, TAG_WIDE, Window,
+    Entry, FANOUT, LEAVES_NARROW, LEAVES_WIDE, TAG_D4, TAG_DIRECT8, TAG_PACKED, TAG_WIDE, Window,
 };
 use super::search::Nodes;
 use crate::prefetch;
@@ -115,7 +115,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             lanes.enter(nodes, i, *entries.add(i), high(i), || low(i), shift);
         });
         loop {
-            let mut direct = simd.matching(&lanes.tags, 0xf, TAG_DIRECT8);
+            let mut direct = simd.matching(&lanes.tags, TAG_PACKED | 0xf, TAG_DIRECT8);
             while direct != 0 {
                 let at = shift;
                 shift = shift.wrapping_sub(8);
@@ -130,13 +130,22 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
                     *entries.add(i) = entry;
                     lanes.enter(nodes, i, entry, high(i), || low(i), shift);
                 });
-                direct = simd.matching(&lanes.tags, 0xf, TAG_DIRECT8);
+                direct = simd.matching(&lanes.tags, TAG_PACKED | 0xf, TAG_DIRECT8);
+            }
+
+            if A::BITS == 32 {
+                // Few, as only some of what is rare has them.
+                let packed = simd.matching(&lanes.tags, TAG_PACKED, TAG_PACKED);
+                each!(packed, |i| {
+                    let entry = *entries.add(i);
+                    *entries.add(i) = nodes.find(simd, entry, addr(i), len);
+                });
             }
 
             // Narrow chunks. Bits 0, 1 and 3 of a tag tell levels and width; windows A and B differ in bit 2 alone.
             macro_rules! level {
                 ($mask:expr) => {
-                    simd.matching(&lanes.tags, TAG_WIDE | 3, $mask)
+                    simd.matching(&lanes.tags, TAG_PACKED | TAG_WIDE | 3, $mask)
                 };
             }
             let (one, two, three) = (level!(1), level!(2), level!(3));
@@ -176,7 +185,7 @@ pub(super) unsafe fn staged<A: Address, S: Simd>(
             });
 
             // Chunks with 64-bit keys, and no wide direct node left among the tags.
-            let wide = simd.matching(&lanes.tags, TAG_WIDE, TAG_WIDE);
+            let wide = simd.matching(&lanes.tags, TAG_PACKED | TAG_WIDE, TAG_WIDE);
             if wide != 0 {
                 let two = level!(TAG_WIDE | 2);
                 let three = level!(TAG_WIDE | 3);

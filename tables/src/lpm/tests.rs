@@ -3,6 +3,7 @@ use super::*;
 use proptest::prelude::*;
 
 mod bounds;
+mod packed;
 mod shapes;
 
 /// A table and everything it is compared with.

@@ -16,7 +16,7 @@
 
 use super::arena::{Arena, Lines};
 use super::build::{address, direct_bits, key, slot_span};
-use super::chunk::{Chunk, Slots, word};
+use super::chunk::{Chunk, Slot, Slots, word};
 use super::node::{Entry, Kind};
 use super::rib::Interval;
 use super::writer::VrfState;
@@ -24,7 +24,7 @@ use super::{Address, Prefix, Vrf};
 use crate::id::VrfId;
 use crate::publish::Retired;
 use std::io;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
 /// What has become of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,11 +46,13 @@ pub(super) struct Dirty<A: Address> {
     pub done: bool,
 }
 
+/// Where a VRF's lookups begin.
+const ROOT: Slot = Slot::Word(0);
+
 /// Where an entry stands, and what it is about.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<A: Address> {
-    /// Number of the word in the arena; 0 for the VRF's root.
-    pub word: u32,
+    pub slot: Slot,
     pub span: Prefix<A>,
 }
 
@@ -106,7 +108,7 @@ impl<A: Address> Update<'_, A> {
             return Ok(());
         }
         let place = self.descend(prefix);
-        let kind = self.load(place.word).kind();
+        let kind = self.load(place.slot).kind();
         let direct = matches!(kind, Kind::Direct8 | Kind::DirectWide);
         // Whether both ends of the prefix are boundaries whatever becomes of the route.
         let bounded = direct || prefix.len() <= place.span.len();
@@ -118,7 +120,7 @@ impl<A: Address> Update<'_, A> {
             }
             return Ok(());
         }
-        let fresh = match Chunk::of(self.load(place.word)) {
+        let fresh = match Chunk::of(self.load(place.slot)) {
             Some(chunk) if !bounded => self.splice_all(place, chunk, dirty)?,
             _ if direct => {
                 self.refresh_part(place, prefix)?;
@@ -139,7 +141,7 @@ impl<A: Address> Update<'_, A> {
         let empty = if direct {
             self.scratch.intervals.len() == 1
         } else {
-            self.load(place.word).is_leaf()
+            self.load(place.slot).is_leaf()
         };
         if empty {
             self.emptied(place, prefix, direct)?;
@@ -147,29 +149,31 @@ impl<A: Address> Update<'_, A> {
         Ok(())
     }
 
-    /// A word that readers read.
-    pub(super) fn word(&self, word: u32) -> &AtomicU32 {
-        if word == 0 {
-            return &self.root.root;
+    pub(super) fn load(&self, slot: Slot) -> Entry {
+        if slot == ROOT {
+            return Entry(self.root.root.load(Ordering::Relaxed));
         }
-        // SAFETY: words are slots or values of nodes that are published, so neither freed nor moved; all access to them is
-        // atomic, but for reads by the only writer.
-        unsafe { &*self.arena.word(word) }
+        slot.load(self.arena)
     }
 
-    pub(super) fn load(&self, word: u32) -> Entry {
-        Entry(self.word(word).load(Ordering::Relaxed))
+    /// Makes readers find another entry. Returns false if it does not go into the slot.
+    pub(super) fn store(&self, slot: Slot, entry: Entry) -> bool {
+        if slot == ROOT {
+            self.root.root.store(entry.0, Ordering::Release);
+            return true;
+        }
+        slot.store(self.arena, entry)
     }
 
     /// Down to the smallest span with an entry of its own that covers `prefix`, noting the nodes above.
     fn descend(&mut self, prefix: Prefix<A>) -> Place<A> {
         self.scratch.above.clear();
         let mut place = Place {
-            word: 0,
+            slot: ROOT,
             span: Prefix::all(),
         };
         loop {
-            let entry = self.load(place.word);
+            let entry = self.load(place.slot);
             let (slot, end) = match entry.kind() {
                 Kind::Leaf => return place,
                 kind @ (Kind::Direct8 | Kind::DirectWide) => {
@@ -178,14 +182,14 @@ impl<A: Address> Update<'_, A> {
                         return place;
                     }
                     let slot = prefix.addr().bits(len, bits);
-                    (word(entry.index(), slot), len + bits)
+                    (Slot::Word(word(entry.index(), slot)), len + bits)
                 }
                 Kind::Chunk(window, _) => {
                     let end = window.end(A::BITS);
                     let Some(chunk) = Chunk::of(entry).filter(|_| prefix.len() >= end) else {
                         return place;
                     };
-                    let slot = chunk.find(self.arena, key(window, prefix.addr())).word;
+                    let slot = chunk.find(self.arena, key(window, prefix.addr())).slot;
                     if self.load(slot).is_leaf() {
                         return place;
                     }
@@ -194,7 +198,7 @@ impl<A: Address> Update<'_, A> {
             };
             self.scratch.above.push(place);
             place = Place {
-                word: slot,
+                slot,
                 span: Prefix::of(prefix.addr(), end),
             };
         }
@@ -224,24 +228,21 @@ impl<A: Address> Update<'_, A> {
     }
 
     /// Stores `leaf` in all intervals from `first` to `last`, as far as they are in the place's span; stops at one that reaches
-    /// further.
+    /// further, or has no room for it.
     fn assign(&self, place: Place<A>, first: A, last: A, leaf: Entry) -> bool {
         let span = place.span;
-        let entry = self.load(place.word);
+        let entry = self.load(place.slot);
         let (from, to) = (first.max(span.addr()), last.min(span.last()));
         match entry.kind() {
             Kind::Leaf => {
                 let whole = from == span.addr() && to == span.last();
-                if whole && entry != leaf {
-                    self.word(place.word).store(leaf.0, Ordering::Release);
-                }
-                whole
+                whole && (entry == leaf || self.store(place.slot, leaf))
             }
             kind @ (Kind::Direct8 | Kind::DirectWide) => {
                 let bits = direct_bits::<A>(kind);
                 (from.bits(span.len(), bits)..=to.bits(span.len(), bits)).all(|slot| {
                     let slot = Place {
-                        word: word(entry.index(), slot),
+                        slot: Slot::Word(word(entry.index(), slot)),
                         span: slot_span(span, bits, slot),
                     };
                     self.assign(slot, first, last, leaf)
@@ -256,7 +257,7 @@ impl<A: Address> Update<'_, A> {
                 let mut at = from;
                 loop {
                     let found = chunk.find(self.arena, key(window, at));
-                    let value = self.load(found.word);
+                    let value = self.load(found.slot);
                     let behind = found.last.min(key(window, span.last()));
                     let inside = if value.is_leaf() {
                         let starts = found.first.max(key(window, span.addr()));
@@ -265,16 +266,14 @@ impl<A: Address> Update<'_, A> {
                             && (behind < top || behind == top && to.last(end) == to)
                     } else {
                         let site = Place {
-                            word: found.word,
+                            slot: found.slot,
                             span: Prefix::of(at, end),
                         };
                         self.assign(site, first, last, leaf)
                     };
-                    if !inside {
+                    let change = value.is_leaf() && value != leaf;
+                    if !inside || change && !self.store(found.slot, leaf) {
                         return false;
-                    }
-                    if value.is_leaf() && value != leaf {
-                        self.word(found.word).store(leaf.0, Ordering::Release);
                     }
                     if behind >= top {
                         return true;

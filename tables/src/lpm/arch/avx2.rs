@@ -1,6 +1,6 @@
 //! 256-bit vectors. Comparisons are signed there: both sides get their top bit flipped.
 
-use super::{Simd, Tags};
+use super::{Simd, Tags, Words};
 use std::arch::x86_64::*;
 
 /// Proof that the processor has AVX2, BMI1 and POPCNT.
@@ -46,6 +46,38 @@ impl Simd for Avx2 {
             };
             (below(0) | below(1) << 4 | below(2) << 8 | below(3) << 12).count_ones() as usize
         }
+    }
+
+    #[inline(always)]
+    fn collect(self, w: [u32; 16]) -> Words {
+        let mut all = Words([0; 16]);
+        // SAFETY: the processor has AVX2 (`self` is the proof); `Words` is two vectors, aligned.
+        unsafe {
+            let first = _mm256_setr_epi32(
+                w[0] as i32,
+                w[1] as i32,
+                w[2] as i32,
+                w[3] as i32,
+                w[4] as i32,
+                w[5] as i32,
+                w[6] as i32,
+                w[7] as i32,
+            );
+            let second = _mm256_setr_epi32(
+                w[8] as i32,
+                w[9] as i32,
+                w[10] as i32,
+                w[11] as i32,
+                w[12] as i32,
+                w[13] as i32,
+                w[14] as i32,
+                w[15] as i32,
+            );
+            let to = all.0.as_mut_ptr().cast::<__m256i>();
+            _mm256_store_si256(to, first);
+            _mm256_store_si256(to.add(1), second);
+        }
+        all
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! 512-bit vectors: a key line is one register, a comparison gives the mask.
 
-use super::{Simd, Tags};
+use super::{Simd, Tags, Words};
 use std::arch::x86_64::*;
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL, BMI1 and POPCNT.
@@ -40,6 +40,34 @@ impl Simd for Avx512 {
             let second = _mm512_cmplt_epu64_mask(_mm512_load_si512(line.add(8).cast()), key);
             (first as u32 | (second as u32) << 8).count_ones() as usize
         }
+    }
+
+    #[inline(always)]
+    fn collect(self, w: [u32; 16]) -> Words {
+        let mut all = Words([0; 16]);
+        // SAFETY: the processor has AVX-512 (`self` is the proof); `Words` is a vector, aligned.
+        unsafe {
+            let vector = _mm512_setr_epi32(
+                w[0] as i32,
+                w[1] as i32,
+                w[2] as i32,
+                w[3] as i32,
+                w[4] as i32,
+                w[5] as i32,
+                w[6] as i32,
+                w[7] as i32,
+                w[8] as i32,
+                w[9] as i32,
+                w[10] as i32,
+                w[11] as i32,
+                w[12] as i32,
+                w[13] as i32,
+                w[14] as i32,
+                w[15] as i32,
+            );
+            _mm512_store_si512(all.0.as_mut_ptr().cast(), vector);
+        }
+        all
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Any processor.
 
-use super::{Simd, Tags};
+use super::{Simd, Tags, Words};
 
 /// Plain Rust; the compiler may still vectorise it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +23,11 @@ impl Simd for Scalar {
         line.iter()
             .map(|&separator| (separator < key) as usize)
             .sum()
+    }
+
+    #[inline(always)]
+    fn collect(self, words: [u32; 16]) -> Words {
+        Words(words)
     }
 
     #[inline(always)]

@@ -87,8 +87,7 @@ fn a_full_ipv4_table_takes_little_for_each_route() {
     load(&mut f, &routes, usize::MAX);
     let bytes = f.writer.memory_bytes(VRF);
     println!("{} IPv4 routes: {bytes} bytes", routes.len());
-    // LIMIT: 8 bytes an interval; the root alone is 256 KiB.
-    assert!(bytes <= 30 * routes.len(), "{bytes} bytes");
+    assert!(bytes <= 8 * routes.len(), "{bytes} bytes");
 }
 
 #[test]

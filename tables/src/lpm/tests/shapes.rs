@@ -51,8 +51,7 @@ fn hosts_in_one_lan_of_every_size() {
         let inner = unsafe {
             let nodes = Nodes(f.table.region.base());
             let root = Entry(f.table.vrfs[0].root.load(Ordering::Relaxed));
-            let (word, _) = nodes.step(Scalar, root, lan, 0).unwrap();
-            Entry((*word).load(Ordering::Relaxed))
+            nodes.step(Scalar, root, lan, 0).unwrap().0
         };
         assert_eq!(
             inner.kind(),
