@@ -13,8 +13,10 @@
 //! |---|---|
 //! | `mod.rs` | `Lease`, `State`, `NextHop`, `Write` |
 //! | `resource.rs`, `holder.rs`, `scope.rs`, `wall.rs` | what is leased, who has it, where it came from, when |
-//! | `book.rs` | all leases in memory: by resource, by holder, by end |
+//! | `book.rs`, `slab.rs`, `index.rs` | all leases in memory: by resource, by holder, by end |
 //! | `pool/` | what may be given out, and how a free one is found without looking through them |
+//! | `disk.rs`, `record.rs` | the durable store, its journal, and the bytes of one lease |
+//! | `siphash.rs` | a keyed hash that is the same in every process |
 //!
 //! Both machines use this room; it knows neither of them, reads no clock, and only `disk.rs` does I/O.
 //!
@@ -32,11 +34,17 @@
 //! time before hextetd starts: at 1970 no lease ends, at a date too late all do.
 
 mod book;
+mod disk;
 mod holder;
+mod index;
 mod pool;
+mod record;
 mod resource;
 mod scope;
+mod siphash;
 mod slab;
+#[cfg(test)]
+mod testing;
 mod wall;
 
 use std::net::Ipv6Addr;
@@ -44,11 +52,14 @@ use std::net::Ipv6Addr;
 use wire::MacAddr;
 
 pub use book::{Book, Counts};
+pub use disk::{Disk, DiskError};
 pub use holder::{ClientId, ClientIdError, Holder, Kind};
 pub use pool::{Allocation, Lengths, Pool, PoolError};
-pub use resource::Resource;
-pub use scope::ScopeId;
-pub use wall::Wall;
+pub use record::RecordError;
+pub use resource::{Resource, ResourceParseError};
+pub use scope::{ScopeId, ScopeParseError};
+use siphash::siphash;
+pub use wall::{Wall, WallParseError};
 
 /// One lease.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::pool::siphash;
+use super::siphash;
 
 /// A subnet or prefix pool: a stable hash of its name, so that nothing has to keep a table of numbers in step with the
 /// configuration. Of 10,000 names two collide with a probability below 3 in 10^12; the configuration refuses two names

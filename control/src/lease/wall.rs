@@ -46,6 +46,14 @@ impl Wall {
         }
         self.0.saturating_sub(now.0)
     }
+
+    pub(super) const fn to_bits(self) -> u32 {
+        self.0
+    }
+
+    pub(super) const fn from_bits(bits: u32) -> Self {
+        Self(bits)
+    }
 }
 
 impl From<SystemTime> for Wall {

@@ -6,14 +6,12 @@
 //! | `slots.rs` | resources of one size: numbered; a bitmap where they are few or crowded, chance where they are many |
 //! | `bitmap.rs` | the bitmap, whose next absent number is found in a handful of steps |
 //! | `buddy.rs` | prefixes of several lengths |
-//! | `siphash.rs` | from a holder to where its search begins |
 //!
 //! A pool belongs to a [`super::Book`], which tells it of every lease. No search looks through the pool: memory and time go
 //! with the leases, not with the addresses.
 
 mod bitmap;
 mod buddy;
-mod siphash;
 mod slots;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -21,9 +19,8 @@ use std::ops::RangeInclusive;
 
 use ipnet::Ipv6Net;
 
-use super::{Holder, Lease, Resource, State};
+use super::{Holder, Lease, Resource, State, siphash};
 use buddy::{Buddy, Reason};
-pub(super) use siphash::siphash;
 use slots::{Slots, Use};
 
 /// Interface identifiers that no interface may have: subnet-router anycast, Ethernet block and reserved anycast of RFC 5453

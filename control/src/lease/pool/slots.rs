@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use hashbrown::HashSet;
 
 use super::bitmap::Bitmap;
-use super::siphash::siphash;
+use super::siphash;
 
 /// A pool with at most so many slots has a bitmap from the start.
 const SMALL: u128 = 1 << 16;

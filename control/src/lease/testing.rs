@@ -1,0 +1,79 @@
+//! Leases for tests.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv6Net;
+use proptest::prelude::*;
+use wire::MacAddr;
+
+use super::{ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+
+pub fn holder(n: u32) -> Holder {
+    let mut duid = vec![0, 3, 0, 1, 2, 0];
+    duid.extend(n.to_be_bytes());
+    Holder {
+        client: ClientId::new(&duid).unwrap(),
+        iaid: n,
+        kind: Kind::Na,
+    }
+}
+
+/// Bound in the scope "lan" from 1000 to the end.
+pub fn lease(resource: &str, n: u32, ends: u64) -> Lease {
+    let ends = Wall::from_secs(ends);
+    let starts = Wall::from_secs(1000);
+    let resource = resource.parse().unwrap();
+    Lease::bound(resource, holder(n), ScopeId::of("lan"), starts, ends, ends)
+}
+
+pub fn any_lease() -> impl Strategy<Value = Lease> {
+    let resource = prop_oneof![
+        any::<u128>().prop_map(|bits| Resource::V6(Ipv6Addr::from_bits(bits))),
+        any::<u32>().prop_map(|bits| Resource::V4(Ipv4Addr::from_bits(bits))),
+        (any::<u128>(), 0u8..=128).prop_map(|(bits, len)| {
+            Resource::Prefix(Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), len).trunc())
+        }),
+    ];
+    let id = prop::collection::vec(any::<u8>(), 1..=255).prop_map(|b| ClientId::new(&b).unwrap());
+    let holder = (id, any::<u32>(), prop::sample::select(&Kind::ALL[..]))
+        .prop_map(|(client, iaid, kind)| Holder { client, iaid, kind });
+    let wall = prop_oneof![
+        4 => any::<u32>().prop_map(|s| Wall::from_secs(u64::from(s))),
+        1 => Just(Wall::NEVER)
+    ];
+    let next_hop = ("[a-z0-9.]{1,15}", any::<u128>()).prop_map(|(iface, bits)| {
+        Box::new(NextHop {
+            iface: iface.into(),
+            address: Ipv6Addr::from_bits(bits),
+        })
+    });
+    (
+        resource,
+        prop::sample::select(&State::ALL[..3]),
+        prop::option::of(any::<[u8; 6]>().prop_map(MacAddr)),
+        holder,
+        any::<u64>().prop_map(ScopeId),
+        [wall.clone(), wall.clone(), wall],
+        prop::option::of("\\PC{0,30}".prop_map(Into::into)),
+        prop::option::of(next_hop),
+        prop::option::of(any::<[u8; 16]>().prop_map(Box::new)),
+    )
+        .prop_map(
+            |(resource, state, mac, holder, scope, times, hostname, next_hop, reconfigure_key)| {
+                let [starts, preferred_until, ends] = times;
+                Lease {
+                    resource,
+                    state,
+                    mac,
+                    holder,
+                    scope,
+                    starts,
+                    preferred_until,
+                    ends,
+                    hostname,
+                    next_hop,
+                    reconfigure_key,
+                }
+            },
+        )
+}
