@@ -11,7 +11,8 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use control::lease::{
-    Allocation, Book, ClientId, Disk, Holder, Kind, Lease, Pool, Resource, ScopeId, Wall, Write,
+    Allocation, Book, ClientId, Disk, Holder, Kind, Lease, Lengths, Pool, Resource, ScopeId, Wall,
+    Write,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -29,6 +30,7 @@ fn main() -> Result<()> {
         .skip(1)
         .find_map(|arg| arg.parse().ok())
         .unwrap_or(1_000_000);
+    allocate(count)?;
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let disk = Disk::open(directory.path())?;
     let mut book = Book::new(Duration::from_secs(3600));
@@ -90,6 +92,42 @@ fn main() -> Result<()> {
     }
 }
 
+/// What it costs to find a free resource and lease it, in each kind of pool.
+fn allocate(count: u32) -> Result<()> {
+    let first = 0x0a00_0000_u32;
+    let full = Pool::v4(&[first.into()..=(first + count - 1).into()], &[])?;
+    let base = ["2001:db8::/32".parse()?];
+    let lengths = Lengths {
+        min: 48,
+        default: 56,
+        max: 64,
+    };
+    for (what, pool) in [
+        ("addresses of a /80", pool()?),
+        ("all addresses of an IPv4 range", full),
+        (
+            "/56 of a /32",
+            Pool::prefixes(&base, &[], Lengths::only(56))?,
+        ),
+        (
+            "/56 of a /32 with /48 to /64",
+            Pool::prefixes(&base, &[], lengths)?,
+        ),
+    ] {
+        let before = rss()?;
+        let mut book = Book::new(Duration::from_secs(3600));
+        book.set_pool(scope(), pool);
+        let started = Instant::now();
+        for n in 0..count {
+            put(&mut book, n, NOW)?;
+        }
+        report(what, count, started.elapsed());
+        let bytes = rss()?.saturating_sub(before);
+        println!("  {} bytes each", bytes / count as usize);
+    }
+    Ok(())
+}
+
 /// Opens a store and fills a book with it, in a process that has done nothing else.
 fn load(directory: &std::path::Path) -> Result<()> {
     let before = rss()?;
@@ -102,6 +140,7 @@ fn load(directory: &std::path::Path) -> Result<()> {
     report("loaded", count as u32, started.elapsed());
     println!("  of which open and verify: {opened:.2?}");
     println!("memory: {} MB more", rss()?.saturating_sub(before) >> 20);
+    println!("  {} MB at the peak", peak()?.saturating_sub(before) >> 20);
     let started = Instant::now();
     let holders: Vec<Holder> = (0..100_000).map(|n| holder(n * 7)).collect::<Result<_>>()?;
     let made = started.elapsed();
@@ -118,6 +157,14 @@ fn rss() -> Result<usize> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
     let pages: usize = statm.split(' ').nth(1).ok_or("statm")?.parse()?;
     Ok(pages * 4096)
+}
+
+/// The most that was ever resident.
+fn peak() -> Result<usize> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next());
+    Ok(kib.ok_or("VmHWM")?.parse::<usize>()? << 10)
 }
 
 fn scope() -> ScopeId {

@@ -16,6 +16,7 @@
 //! | `book.rs`, `slab.rs`, `index.rs` | all leases in memory: by resource, by holder, by end |
 //! | `pool/` | what may be given out, and how a free one is found without looking through them |
 //! | `disk.rs`, `record.rs` | the durable store, its journal, and the bytes of one lease |
+//! | `export.rs` | CSV and JSON for people, and back |
 //! | `siphash.rs` | a keyed hash that is the same in every process |
 //!
 //! Both machines use this room; it knows neither of them, reads no clock, and only `disk.rs` does I/O.
@@ -35,6 +36,7 @@
 
 mod book;
 mod disk;
+pub mod export;
 mod holder;
 mod index;
 mod pool;

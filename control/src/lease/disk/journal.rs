@@ -235,7 +235,10 @@ mod tests {
     use super::*;
 
     fn row(n: u8) -> Row {
-        ([n; 18], (!n.is_multiple_of(3)).then(|| vec![n; usize::from(n)]))
+        (
+            [n; 18],
+            (!n.is_multiple_of(3)).then(|| vec![n; usize::from(n)]),
+        )
     }
 
     /// A directory with frames 1 to 4, two in each of two segments.
