@@ -114,7 +114,6 @@ fn allocate(count: u32) -> Result<()> {
             Pool::prefixes(&base, &[], lengths)?,
         ),
     ] {
-        let before = rss()?;
         let mut book = Book::new(Duration::from_secs(3600));
         book.set_pool(scope(), pool);
         let started = Instant::now();
@@ -122,8 +121,6 @@ fn allocate(count: u32) -> Result<()> {
             put(&mut book, n, NOW)?;
         }
         report(what, count, started.elapsed());
-        let bytes = rss()?.saturating_sub(before);
-        println!("  {} bytes each", bytes / count as usize);
     }
     Ok(())
 }
@@ -194,8 +191,8 @@ fn put(book: &mut Book, n: u32, now: u64) -> Result<Write> {
     let resource: Resource = match book.of_holder(&holder).next() {
         Some(lease) => lease.resource,
         None => book
-            .free(scope(), &holder, None, 0)
-            .ok_or("no address is free")?,
+            .free(scope(), &holder, None, mixed(n))
+            .ok_or("nothing is free")?,
     };
     let now = Wall::from_secs(now);
     // Ends lie as far apart as in a network that has run for a while.
@@ -209,6 +206,11 @@ fn put(book: &mut Book, n: u32, now: u64) -> Result<Write> {
         preferred,
         valid,
     )))
+}
+
+/// Something like a random number for each.
+fn mixed(n: u32) -> u64 {
+    u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn report(what: &str, leases: u32, took: Duration) {

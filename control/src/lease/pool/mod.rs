@@ -374,10 +374,12 @@ impl Pool {
         {
             return Some(hint);
         }
-        let draw = match self.allocation {
-            Allocation::Random => random,
-            Allocation::Deterministic { secret } => siphash(secret, &bytes_of(holder)),
+        // The holder is in both: a poor source of random numbers does not make all of them meet.
+        let key = match self.allocation {
+            Allocation::Random => [random, 0],
+            Allocation::Deterministic { secret } => secret,
         };
+        let draw = siphash(key, &bytes_of(holder));
         let by_number = |slots: &Slots, resource: &dyn Fn(u128) -> Resource| {
             let leased = |number| {
                 let resource = resource(number);

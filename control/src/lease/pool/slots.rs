@@ -167,11 +167,15 @@ impl Slots {
             // more of them than there are leases.
             let find = |bitmap: &Bitmap, worst| {
                 let mut from = start;
-                (0..=leases).find_map(|_| {
+                for _ in 0..=leases {
                     let found = bitmap.next_absent(from)?;
+                    let value = usable(found as u128, worst);
+                    if value.is_some() {
+                        return value;
+                    }
                     from = (found + 1) % self.size as usize;
-                    usable(found as u128, worst)
-                })
+                }
+                None
             };
             return find(&bitmaps.taken, Use::Free).or_else(|| find(&bitmaps.busy, Use::Kept));
         }
