@@ -38,6 +38,7 @@ mod build;
 mod burst;
 mod burst4;
 mod chunk;
+mod footprint;
 mod huge;
 mod naive;
 mod node;

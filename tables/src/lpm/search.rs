@@ -53,7 +53,11 @@ impl Nodes {
         // SAFETY: a direct node has a word for every value of its bits; a leaf's 15 separators are below or not, and it has
         // 16 values; a packed chunk is as `node` describes.
         unsafe {
-            let load = |node, index| Entry((*self.word(node, index)).load(Ordering::Acquire));
+            let load = |node, index| {
+                let word = self.word(node, index);
+                simd.reads(word.cast());
+                Entry((*word).load(Ordering::Acquire))
+            };
             let (window, levels) = match entry.kind() {
                 Kind::Leaf => return None,
                 Kind::Direct8 => {
@@ -68,7 +72,7 @@ impl Nodes {
             let key = key(window, addr);
             let end = window.end(A::BITS);
             if window.is_packed() {
-                return Some((self.packed(entry, key as usize), end));
+                return Some((self.packed(simd, entry, key as usize), end));
             }
             macro_rules! below {
                 ($line:expr) => {
@@ -97,10 +101,11 @@ impl Nodes {
     /// # Safety
     /// As [`Nodes`] says; it names one.
     #[inline(always)]
-    unsafe fn packed(self, entry: Entry, place: usize) -> Entry {
+    unsafe fn packed<S: Simd>(self, simd: S, entry: Entry, place: usize) -> Entry {
         let packing = Packing::of(entry.tag());
         let (line, bit) = packing.spot(place);
         let line = self.line(entry).wrapping_add(line * LINE);
+        simd.reads(line);
         // SAFETY: as `node` describes.
         unsafe {
             let mut index = bit;
@@ -114,6 +119,7 @@ impl Nodes {
             if hop & ASIDE == 0 {
                 Entry::leaf(hop as u32)
             } else {
+                simd.reads(self.line(entry).wrapping_add(packing.lines * LINE));
                 self.aside(entry, hop)
             }
         }

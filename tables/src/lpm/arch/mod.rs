@@ -4,7 +4,9 @@
 //! lookup is one algorithm, generic over them and inlined, so a caller whose own poll loop is compiled for the
 //! instruction set (`#[target_feature]`) gets all of it compiled for that.
 
+mod noting;
 mod scalar;
+pub(super) use noting::Noting;
 pub use scalar::Scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +19,7 @@ pub use {avx2::Avx2, avx512::Avx512};
 mod private {
     pub trait Sealed {}
     impl Sealed for super::Scalar {}
+    impl Sealed for super::Noting<'_> {}
     #[cfg(target_arch = "x86_64")]
     impl Sealed for super::Avx2 {}
     #[cfg(target_arch = "x86_64")]
@@ -46,6 +49,10 @@ pub trait Simd: Copy + private::Sealed {
     /// # Safety
     /// `line` is valid for reading 128 bytes, aligned to 64.
     unsafe fn below_wide(self, line: *const u64, key: u64) -> usize;
+
+    /// Is told of every other line that a lookup of one address reads; only [`Noting`] listens.
+    #[inline(always)]
+    fn reads(self, _line: *const u8) {}
 
     /// Words that come one by one, in a vector: in memory one write, which a read of all need not wait for.
     fn collect(self, words: [u32; 16]) -> Words;
