@@ -64,8 +64,9 @@ pub enum Command {
     Disconnect(PortId),
 }
 
-/// What a worker shares with whoever started it.
+/// What a worker shares with whoever started it. In a line of its own, as it looks here every round.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub struct Shared {
     /// Set once to end the loop.
     pub stop: AtomicBool,

@@ -56,8 +56,9 @@ pub enum GroupError {
     TooManyMembers(usize),
 }
 
-/// The readers' side: shared by all workers.
+/// The readers' side: shared by all workers. In lines of its own: its neighbours on the heap may be written at any time.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct GroupTable {
     buckets: Region,
     capacity: usize,

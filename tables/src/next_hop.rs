@@ -113,8 +113,9 @@ pub enum NextHopError {
     Unknown(NextHopId),
 }
 
-/// The readers' side: shared by all workers.
+/// The readers' side: shared by all workers. In lines of its own: its neighbours on the heap may be written at any time.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct NextHopTable {
     slots: Region,
     records: Region,

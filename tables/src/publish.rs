@@ -263,8 +263,9 @@ impl<T> Retired<T> {
     }
 }
 
-/// An immutable snapshot, replaced as a whole by one atomic store.
+/// An immutable snapshot, replaced as a whole by one atomic store. In lines of its own, as readers look here every burst.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Published<T: Send + Sync> {
     current: AtomicPtr<T>,
     qsbr: Arc<Qsbr>,

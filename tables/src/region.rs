@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes by which a region is opened up: the size of an x86 huge page.
 const STEP: usize = 2 << 20;
 
-/// A reserved range of address space; the first [`Region::open`] bytes of it are readable and writable.
+/// A reserved range of address space; the first [`Region::open`] bytes of it are readable and writable. In
+/// lines of its own: its neighbours on the heap may be written at any time.
 #[derive(Debug)]
+#[repr(align(64))]
 pub(crate) struct Region {
     base: NonNull<u8>,
     reserved: usize,

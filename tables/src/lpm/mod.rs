@@ -84,8 +84,9 @@ impl Vrf {
     }
 }
 
-/// The readers' side: shared by all workers.
+/// The readers' side: shared by all workers. In lines of its own: its neighbours on the heap may be written at any time.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Lpm<A: Address> {
     vrfs: Box<[Vrf]>,
     region: Arc<Region>,
