@@ -298,11 +298,7 @@ impl Appliance for Router {
     }
 
     async fn accounting(&self) -> Result<Vec<Accounting>, Error> {
-        let mut books = Vec::with_capacity(self.counters.len());
-        for (worker, counters) in self.counters.iter().enumerate() {
-            books.push(self.quiet_books(worker, counters).await);
-        }
-        Ok(books)
+        Ok(self.quiet_books().await)
     }
 
     async fn reload(&self, request: ReloadRequest) -> Result<ReloadResponse, Error> {

@@ -179,52 +179,76 @@ impl Router {
         }
     }
 
-    /// A worker's books, read when it stood still: two readings that agree. A busy worker is read as it is after a few
-    /// tries; its books may then be off by the packets in flight.
-    pub(super) async fn quiet_books(&self, worker: usize, counters: &WorkerCounters) -> Accounting {
-        let read = || {
-            let sum = |f: &dyn Fn(&dataplane::counters::PortCounters) -> u64| {
-                counters.ports.iter().map(f).sum()
-            };
-            let books = counters.accounting();
-            let dropped: BTreeMap<String, u64> = DropReason::ALL
-                .iter()
-                .map(|r| (r.label().to_owned(), sum(&|p| p.drops[r.index()].get())))
-                .filter(|(_, n)| *n != 0)
-                .collect();
-            let punted = PuntClass::ALL
-                .iter()
-                .map(|c| (c.label().to_owned(), sum(&|p| p.punts[c.index()].get())))
-                .filter(|(_, n)| *n != 0)
-                .collect();
-            Accounting {
-                worker: worker as u16,
-                rx: books.rx,
-                injected: books.injected,
-                originated: books.originated,
-                taken_over: books.taken_over,
-                tx: books.tx,
-                dropped,
-                punted,
-                consumed: books.consumed,
-                held: books.held,
-                handed_off: books.handed_off,
-                imbalance: 0,
-                balanced: false,
-            }
-            .balance()
-        };
-        let mut last = read();
-        for _ in 0..20 {
-            let again = read();
-            if again == last && again.balanced {
-                return again;
-            }
-            last = again;
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        last
+    /// Every worker's books.
+    pub(super) async fn quiet_books(&self) -> Vec<Accounting> {
+        settled(
+            self.counters.len(),
+            |worker| books(worker, &self.counters[worker]),
+            |books| books.balanced,
+        )
+        .await
     }
+}
+
+/// How often books that do not settle are read again, and after how long.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Reads the books of so many workers, each when it stood still: two readings that agree and are `quiet`. A busy worker is
+/// read as it is after a few tries; its books may then be off by the packets in flight. All are waited for together, so that
+/// many busy workers take no longer than one.
+async fn settled<B: PartialEq>(
+    workers: usize,
+    mut read: impl FnMut(usize) -> B,
+    quiet: impl Fn(&B) -> bool,
+) -> Vec<B> {
+    let mut books: Vec<B> = (0..workers).map(&mut read).collect();
+    let mut moving: Vec<usize> = (0..workers).collect();
+    for _ in 0..TRIES {
+        moving.retain(|&worker| {
+            let last = std::mem::replace(&mut books[worker], read(worker));
+            books[worker] != last || !quiet(&last)
+        });
+        if moving.is_empty() {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    books
+}
+
+/// A worker's books as they are now.
+fn books(worker: usize, counters: &WorkerCounters) -> Accounting {
+    let sum = |f: &dyn Fn(&dataplane::counters::PortCounters) -> u64| {
+        counters.ports.iter().map(f).sum::<u64>()
+    };
+    let books = counters.accounting();
+    let dropped: BTreeMap<String, u64> = DropReason::ALL
+        .iter()
+        .map(|r| (r.label().to_owned(), sum(&|p| p.drops[r.index()].get())))
+        .filter(|(_, n)| *n != 0)
+        .collect();
+    let punted = PuntClass::ALL
+        .iter()
+        .map(|c| (c.label().to_owned(), sum(&|p| p.punts[c.index()].get())))
+        .filter(|(_, n)| *n != 0)
+        .collect();
+    Accounting {
+        worker: worker as u16,
+        rx: books.rx,
+        injected: books.injected,
+        originated: books.originated,
+        taken_over: books.taken_over,
+        tx: books.tx,
+        dropped,
+        punted,
+        consumed: books.consumed,
+        held: books.held,
+        handed_off: books.handed_off,
+        imbalance: 0,
+        balanced: false,
+    }
+    .balance()
 }
 
 /// A room's counters by interface; `of` gives an interface's events and broken rules.
@@ -252,4 +276,40 @@ where
         .collect();
     shown.sort_by(|a, b| a.interface.cmp(&b.interface));
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn busy_workers_are_waited_for_together() {
+        // Worker 1 stands still from its third reading on; worker 2 never does.
+        let (mut order, mut n) = (Vec::new(), 0);
+        let read = |worker| {
+            order.push(worker);
+            n += 1;
+            match worker {
+                0 => 7,
+                1 => order.iter().filter(|w| **w == 1).count().min(3),
+                _ => n,
+            }
+        };
+        let books = settled(3, read, |_| true).await;
+        assert_eq!(order[..11], [0, 1, 2, 0, 1, 2, 1, 2, 1, 2, 2]);
+        assert_eq!(order.len(), 11 - 1 + TRIES - 3);
+        assert_eq!(books, [7, 3, n]);
+    }
+
+    #[tokio::test]
+    async fn books_that_agree_and_do_not_balance_are_read_again() {
+        let mut reads = 0;
+        // 4, 4, 5, 5: the first two agree.
+        let read = |_| {
+            reads += 1;
+            4 + (reads - 1) / 2
+        };
+        assert_eq!(settled(1, read, |books| *books == 5).await, [5]);
+        assert_eq!(reads, 4);
+    }
 }
