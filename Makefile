@@ -1,6 +1,6 @@
 # The commands of this house. Each is a line or two that calls something readable.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench versus conformance docs fmt
+.PHONY: help demo test lint bench versus scaling conformance docs fmt
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -24,6 +24,10 @@ bench: ## criterion micro-benches; instructions per packet beside benches/baseli
 versus: ## cycles per packet beside real routers, in one run (QUICK=1, ONLY=a,b, TABLE=file)
 	@tools/setup.sh bench
 	@tools/versus.sh
+
+scaling: ## what limits many workers: the figures of docs/scaling.md
+	@tools/setup.sh bench
+	cargo run --release -p benches --bin scaling
 
 conformance: ## the 22 rows: which are closed
 	@tools/setup.sh test

@@ -5,7 +5,8 @@
 //! same, to tell what the machine's shared caches and memory cost.
 //!
 //! LIMIT: on a machine with two CPUs the second worker shares its CPU with all main threads and with this program. Its time
-//! on the CPU is counted right, but its caches are not its own; so it is the first worker that is compared.
+//! on the CPU is counted right, but its caches are not its own; so it is the first worker that is compared. On a virtual
+//! machine the two CPUs may be threads of one core, or lie far apart, and change places: how far is printed before and after.
 
 use super::feed::Feed;
 use super::hextet::{self, Layout};
@@ -13,7 +14,8 @@ use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::scenario::Bench;
 use super::table::{Table, Trace};
-use super::{MAIN_CORE, WORKER_CORE, compare, testpmd};
+use super::{MAIN_CORE, WORKER_CORE, compare, meter, testpmd};
+use crate::scaling::lines;
 use anyhow::Result;
 use std::rc::Rc;
 
@@ -28,6 +30,7 @@ const PEERS: [&str; 4] = ["testpmd", "testpmd-2", "1-worker", "hextet-second"];
 pub fn run(bench: &Bench<'_>) -> Result<Outcome> {
     let table = Rc::new(Table::internet6(160_000));
     println!("\n{NAME}: {} routes", table.len());
+    tell_distance();
     let mut feeds = Vec::new();
     for half in 0..2 {
         let part = Rc::new(table.part(half));
@@ -75,5 +78,17 @@ pub fn run(bench: &Bench<'_>) -> Result<Outcome> {
         }
         Err(why) => failed = Some(why),
     }
-    compare::compare(NAME, &contestants, absent, failed, bench.options)
+    let outcome = compare::compare(NAME, &contestants, absent, failed, bench.options);
+    tell_distance();
+    outcome
+}
+
+/// Prints how far the two CPUs are from each other now.
+fn tell_distance() {
+    if let Some(prices) = lines::measure(meter::tsc_ghz()) {
+        println!(
+            "  a line written by the other CPU: {:.0} ns",
+            prices.read_one
+        );
+    }
 }
