@@ -31,6 +31,7 @@
 //! in it is bounded by its configuration.
 
 mod counters;
+pub mod dhcp6;
 pub mod mld;
 pub mod nd;
 pub mod ra;

@@ -4,6 +4,7 @@
 //! line is what the machine did, when. Timers run between events. Randomness has a fixed seed, so that a case is exact;
 //! bounds over many seeds are the unit tests'. `CONFORMANCE_WRITE=1` writes the outputs anew, to be read before they are committed.
 
+mod dhcp6;
 mod nd;
 mod ra;
 mod text;
@@ -126,4 +127,46 @@ fn ra_renumbering() {
 #[test]
 fn ra_inconsistent_router() {
     ra::run("inconsistent_router");
+}
+
+// Input: the four messages, a renewal, silence until the lease has run out.
+// Output: nothing stored for a Solicit; the answers wait for the store; the lease becomes a kept one and is forgotten.
+#[test]
+fn dhcp6_life_of_a_lease() {
+    dhcp6::run("life_of_a_lease");
+}
+
+// Input: a router asks for a prefix of a length and for an address, renews, releases the prefix.
+// Output: both in one answer with the same times; the route comes and goes.
+#[test]
+fn dhcp6_prefix_delegation() {
+    dhcp6::run("prefix_delegation");
+}
+
+// Input: a client of a port, another that asks for the port's address, a Confirm from another link, a wrong renewal.
+// Output: the port's address; one of the pool; not on link; lifetimes of 0.
+#[test]
+fn dhcp6_port() {
+    dhcp6::run("port");
+}
+
+// Input: settings alone, with and without a request for each.
+// Output: what was requested.
+#[test]
+fn dhcp6_stateless() {
+    dhcp6::run("stateless");
+}
+
+// Input: a Request whose lease cannot be stored; the client tries again at once and later.
+// Output: refusal, silence, a trial, service.
+#[test]
+fn dhcp6_store_fails() {
+    dhcp6::run("store_fails");
+}
+
+// Input: a client behind a relay solicits with Rapid Commit for a prefix, and is reconfigured.
+// Output: answers in the relay's envelope; the route leads to the relay; Reconfigure until the client renews.
+#[test]
+fn dhcp6_relayed() {
+    dhcp6::run("relayed");
 }
