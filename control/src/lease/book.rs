@@ -12,7 +12,7 @@ use super::{Holder, Lease, Pool, Resource, ScopeId, State, Wall, Write};
 
 /// All leases of a server.
 ///
-/// About 170 bytes a lease, of which it has 112 itself; names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
+/// About 180 bytes a lease, of which it has 120 itself; names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
 /// one that has run out is kept for the retention time and then forgotten.
 #[derive(Debug)]
 pub struct Book {

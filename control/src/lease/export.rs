@@ -18,7 +18,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use wire::MacAddr;
 
-use super::{ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+use super::{
+    ClientId, Holder, Kind, Lease, NextHop, RelayId, RelayInfo, Resource, ScopeId, State, Wall,
+};
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,11 +121,21 @@ struct Row {
     #[serde(with = "json::maybe_text")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_hop_address: Option<Ipv6Addr>,
+    #[serde(with = "json::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    relay_interface_id: Option<RelayId>,
+    #[serde(with = "json::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    relay_remote_id: Option<RelayId>,
+    #[serde(with = "json::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    relay_subscriber_id: Option<RelayId>,
 }
 
 impl Row {
     fn of<'b>(lease: &Lease, name: impl Fn(ScopeId) -> Option<&'b str>) -> Self {
         let next_hop = lease.next_hop.as_deref();
+        let relay = lease.relay.as_deref().cloned().unwrap_or_default();
         Row {
             resource: lease.resource,
             kind: lease.holder.kind,
@@ -138,6 +150,9 @@ impl Row {
             hostname: lease.hostname.clone(),
             next_hop_interface: next_hop.map(|hop| hop.iface.clone()),
             next_hop_address: next_hop.map(|hop| hop.address),
+            relay_interface_id: relay.interface_id,
+            relay_remote_id: relay.remote_id,
+            relay_subscriber_id: relay.subscriber_id,
         }
     }
 }
@@ -145,6 +160,11 @@ impl Row {
 impl From<Row> for Lease {
     fn from(row: Row) -> Self {
         let next_hop = row.next_hop_interface.zip(row.next_hop_address);
+        let relay = RelayInfo {
+            interface_id: row.relay_interface_id,
+            remote_id: row.relay_remote_id,
+            subscriber_id: row.relay_subscriber_id,
+        };
         Lease {
             resource: row.resource,
             state: row.state,
@@ -164,6 +184,7 @@ impl From<Row> for Lease {
             hostname: row.hostname,
             next_hop: next_hop.map(|(iface, address)| Box::new(NextHop { iface, address })),
             reconfigure_key: None,
+            relay: relay.into_option(),
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | `Lease`, `State`, `NextHop`, `Write` |
-//! | `resource.rs`, `holder.rs`, `scope.rs`, `wall.rs` | what is leased, who has it, where it came from, when |
+//! | `resource.rs`, `holder.rs`, `relay.rs`, `scope.rs`, `wall.rs` | what is leased, who has it and where, where it came from, when |
 //! | `book.rs`, `slab.rs`, `index.rs` | all leases in memory: by resource, by holder, by end |
 //! | `pool/` | what may be given out, and how a free one is found without looking through them |
 //! | `disk.rs`, `record.rs` | the durable store, its journal, and the bytes of one lease |
@@ -41,6 +41,7 @@ mod holder;
 mod index;
 mod pool;
 mod record;
+mod relay;
 mod resource;
 mod scope;
 mod siphash;
@@ -58,6 +59,7 @@ pub use disk::{Disk, DiskError};
 pub use holder::{ClientId, ClientIdError, Holder, Kind};
 pub use pool::{Allocation, Lengths, Pool, PoolError};
 pub use record::RecordError;
+pub use relay::{RelayId, RelayIdError, RelayInfo};
 pub use resource::{Resource, ResourceParseError};
 pub use scope::{ScopeId, ScopeParseError};
 use siphash::siphash;
@@ -88,10 +90,12 @@ pub struct Lease {
     pub next_hop: Option<Box<NextHop>>,
     /// The key for Reconfigure messages to this client (RFC 8415 section 20.4).
     pub reconfigure_key: Option<Box<[u8; 16]>>,
+    /// What the relay told about where the client is.
+    pub relay: Option<Box<RelayInfo>>,
 }
 
 impl Lease {
-    /// A bound lease with neither MAC, name, next hop nor key.
+    /// A bound lease with neither MAC, name, next hop, key nor relay.
     pub fn bound(
         resource: Resource,
         holder: Holder,
@@ -112,6 +116,7 @@ impl Lease {
             hostname: None,
             next_hop: None,
             reconfigure_key: None,
+            relay: None,
         }
     }
 }

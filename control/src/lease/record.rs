@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! key    kind of resource (1: '4', '6', 'P')   address (16, IPv4 padded with zeros)   prefix length (1)
-//! value  version 1 (1)   state (1)   kind of IA (1)   which of the last four follow (1)   scope (8)
+//! value  version 1 (1)   state (1)   kind of IA (1)   which of the last five follow (1)   scope (8)
 //!        starts, preferred until, ends (4 each)   IAID (4)   client: length (1), bytes
 //!        MAC (6)   name: length (4), UTF-8   next hop: interface's length (4), UTF-8, address (16)   reconfigure key (16)
+//!        relay: interface-id, remote-id, subscriber-id, each a length (1; 0: none) and bytes
 //! ```
 //!
 //! Numbers are big-endian; so are keys in the order of addresses. A change of the layout takes a new version, and the
@@ -16,7 +17,8 @@ use ipnet::Ipv6Net;
 use wire::MacAddr;
 
 use super::{
-    ClientId, ClientIdError, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall,
+    ClientId, ClientIdError, Holder, Kind, Lease, NextHop, RelayId, RelayInfo, Resource, ScopeId,
+    State, Wall,
 };
 
 /// A resource as a key.
@@ -28,7 +30,8 @@ const MAC: u8 = 1;
 const HOSTNAME: u8 = 2;
 const NEXT_HOP: u8 = 4;
 const RECONFIGURE_KEY: u8 = 8;
-const ALL: u8 = MAC | HOSTNAME | NEXT_HOP | RECONFIGURE_KEY;
+const RELAY: u8 = 16;
+const ALL: u8 = MAC | HOSTNAME | NEXT_HOP | RECONFIGURE_KEY | RELAY;
 
 /// Why bytes are not a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +103,8 @@ pub fn encode(lease: &Lease, out: &mut Vec<u8>) {
         flag(lease.mac.is_some(), MAC)
             | flag(lease.hostname.is_some(), HOSTNAME)
             | flag(lease.next_hop.is_some(), NEXT_HOP)
-            | flag(lease.reconfigure_key.is_some(), RECONFIGURE_KEY),
+            | flag(lease.reconfigure_key.is_some(), RECONFIGURE_KEY)
+            | flag(lease.relay.is_some(), RELAY),
     ]);
     out.extend(lease.scope.0.to_be_bytes());
     for wall in [lease.starts, lease.preferred_until, lease.ends] {
@@ -127,6 +131,14 @@ pub fn encode(lease: &Lease, out: &mut Vec<u8>) {
     }
     if let Some(key) = &lease.reconfigure_key {
         out.extend(**key);
+    }
+    if let Some(relay) = &lease.relay {
+        for id in [&relay.interface_id, &relay.remote_id, &relay.subscriber_id] {
+            let bytes = id.as_ref().map_or(&[][..], RelayId::as_bytes);
+            // A relay's identifier has at most 255 bytes.
+            out.push(bytes.len() as u8);
+            out.extend(bytes);
+        }
     }
 }
 
@@ -173,6 +185,14 @@ pub fn decode(resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
         true => Some(Box::new(rest.array("the reconfigure key")?)),
         false => None,
     };
+    let relay = match has(RELAY) {
+        true => Some(Box::new(RelayInfo {
+            interface_id: rest.relay_id("the interface-id")?,
+            remote_id: rest.relay_id("the remote-id")?,
+            subscriber_id: rest.relay_id("the subscriber-id")?,
+        })),
+        false => None,
+    };
     if !rest.0.is_empty() {
         return Err(RecordError::Trailing(rest.0.len()));
     }
@@ -188,6 +208,7 @@ pub fn decode(resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
         hostname,
         next_hop,
         reconfigure_key,
+        relay,
     })
 }
 
@@ -228,6 +249,11 @@ impl<'a> Rest<'a> {
         let bytes = self.bytes(len as usize, field)?;
         let text = std::str::from_utf8(bytes).map_err(|_| RecordError::Text(field))?;
         Ok(text.into())
+    }
+
+    fn relay_id(&mut self, field: &'static str) -> Result<Option<RelayId>, RecordError> {
+        let [len] = self.array(field)?;
+        Ok(RelayId::new(self.bytes(len.into(), field)?))
     }
 }
 
@@ -281,7 +307,8 @@ mod tests {
         assert_eq!(fault(0, 2), "record version 2 is not known");
         assert_eq!(fault(1, 4), "the state cannot be 4");
         assert_eq!(fault(2, 9), "the kind of IA cannot be 9");
-        assert_eq!(fault(3, 16), "flags cannot be 16");
+        assert_eq!(fault(3, 32), "flags cannot be 32");
+        assert_eq!(fault(3, 16), "it ends within the interface-id");
         assert_eq!(fault(3, 1), "it ends within the MAC");
         assert_eq!(fault(28, 2), "it ends within the client");
         assert_eq!(

@@ -6,7 +6,9 @@ use ipnet::Ipv6Net;
 use proptest::prelude::*;
 use wire::MacAddr;
 
-use super::{ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+use super::{
+    ClientId, Holder, Kind, Lease, NextHop, RelayId, RelayInfo, Resource, ScopeId, State, Wall,
+};
 
 pub fn holder(n: u32) -> Holder {
     let mut duid = vec![0, 3, 0, 1, 2, 0];
@@ -47,6 +49,17 @@ pub fn any_lease() -> impl Strategy<Value = Lease> {
             address: Ipv6Addr::from_bits(bits),
         })
     });
+    let relay_id = || {
+        prop::option::of(prop::collection::vec(any::<u8>(), 1..=255))
+            .prop_map(|bytes| bytes.and_then(|bytes| RelayId::new(&bytes)))
+    };
+    let relay = (relay_id(), relay_id(), relay_id()).prop_map(
+        |(interface_id, remote_id, subscriber_id)| RelayInfo {
+            interface_id,
+            remote_id,
+            subscriber_id,
+        },
+    );
     (
         resource,
         prop::sample::select(&State::ALL[..3]),
@@ -56,10 +69,14 @@ pub fn any_lease() -> impl Strategy<Value = Lease> {
         [wall.clone(), wall.clone(), wall],
         prop::option::of("\\PC{0,30}".prop_map(Into::into)),
         prop::option::of(next_hop),
-        prop::option::of(any::<[u8; 16]>().prop_map(Box::new)),
+        (
+            prop::option::of(any::<[u8; 16]>().prop_map(Box::new)),
+            relay.prop_map(RelayInfo::into_option),
+        ),
     )
         .prop_map(
-            |(resource, state, mac, holder, scope, times, hostname, next_hop, reconfigure_key)| {
+            |(resource, state, mac, holder, scope, times, hostname, next_hop, others)| {
+                let (reconfigure_key, relay) = others;
                 let [starts, preferred_until, ends] = times;
                 Lease {
                     resource,
@@ -73,6 +90,7 @@ pub fn any_lease() -> impl Strategy<Value = Lease> {
                     hostname,
                     next_hop,
                     reconfigure_key,
+                    relay,
                 }
             },
         )

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use super::{FAULTS, Fault, Row};
 
 /// The columns in the order in which they are written, and whether a file may lack them.
-const COLUMNS: [(&str, bool); 13] = [
+const COLUMNS: [(&str, bool); 16] = [
     ("resource", false),
     ("kind", false),
     ("client", false),
@@ -22,6 +22,9 @@ const COLUMNS: [(&str, bool); 13] = [
     ("hostname", true),
     ("next_hop_interface", true),
     ("next_hop_address", true),
+    ("relay_interface_id", true),
+    ("relay_remote_id", true),
+    ("relay_subscriber_id", true),
 ];
 
 pub fn write(rows: impl Iterator<Item = Row>, out: &mut impl io::Write) -> io::Result<()> {
@@ -44,6 +47,9 @@ pub fn write(rows: impl Iterator<Item = Row>, out: &mut impl io::Write) -> io::R
             row.hostname.map(String::from),
             row.next_hop_interface.map(String::from),
             optional(row.next_hop_address.as_ref().map(|address| address as _)),
+            optional(row.relay_interface_id.as_ref().map(|id| id as _)),
+            optional(row.relay_remote_id.as_ref().map(|id| id as _)),
+            optional(row.relay_subscriber_id.as_ref().map(|id| id as _)),
         ];
         let fields = fields.map(|field| quoted(field.unwrap_or_default()));
         out.write_all(fields.join(",").as_bytes())?;
@@ -138,6 +144,9 @@ impl Record<'_> {
         let hostname = self.maybe::<String>("hostname");
         let next_hop_interface = self.maybe::<String>("next_hop_interface");
         let next_hop_address = self.maybe("next_hop_address");
+        let relay_interface_id = self.maybe("relay_interface_id");
+        let relay_remote_id = self.maybe("relay_remote_id");
+        let relay_subscriber_id = self.maybe("relay_subscriber_id");
         Some(Row {
             resource: resource?,
             kind: kind?,
@@ -152,6 +161,9 @@ impl Record<'_> {
             hostname: hostname?.map(Into::into),
             next_hop_interface: next_hop_interface?.map(Into::into),
             next_hop_address: next_hop_address?,
+            relay_interface_id: relay_interface_id?,
+            relay_remote_id: relay_remote_id?,
+            relay_subscriber_id: relay_subscriber_id?,
         })
     }
 

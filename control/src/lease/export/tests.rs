@@ -25,12 +25,17 @@ fn the_csv_form() {
     let mut named = lease("2001:db8::1", 7, 1_787_392_800);
     named.hostname = Some("a \"b\", c".into());
     named.mac = Some(MacAddr([2, 0, 0, 0, 0, 1]));
+    named.relay = RelayInfo {
+        interface_id: RelayId::new(b"eth7"),
+        ..RelayInfo::default()
+    }
+    .into_option();
     let text = exported(Format::Csv, &[named, lease("192.0.2.1", 8, 2000)]);
     let lines: Vec<&str> = text.split("\r\n").collect();
     let expected = [
         "2001:db8::1,ia_na,00030001020000000007,7,bound,lan,1970-01-01T00:16:40Z",
         "2026-08-22T10:00:00Z,2026-08-22T10:00:00Z,02:00:00:00:00:01",
-        r#""a ""b"", c",,"#,
+        r#""a ""b"", c",,,65746837,,"#,
     ];
     assert_eq!(lines[1], expected.join(","));
     assert_eq!(lines.len(), 4);
@@ -221,7 +226,8 @@ fn each_fault_of_a_json_has_its_line_and_field() {
         "\n\"iaid\":2,\n\"x\":1",
         &[
             "line 5, x: unknown field `x`, expected one of `resource`, `kind`, `client`, `iaid`, `state`, `scope`, `starts`, \
-         `preferred_until`, `ends`, `mac`, `hostname`, `next_hop_interface`, `next_hop_address`",
+         `preferred_until`, `ends`, `mac`, `hostname`, `next_hop_interface`, `next_hop_address`, \
+         `relay_interface_id`, `relay_remote_id`, `relay_subscriber_id`",
         ],
     );
     check(

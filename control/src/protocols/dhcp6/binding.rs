@@ -208,6 +208,7 @@ impl Desk<'_> {
             hostname: self.client.hostname.clone(),
             next_hop: delegated.then(|| Box::new(self.client.next_hop.clone())),
             reconfigure_key: self.key.map(Box::new),
+            relay: self.client.relay.clone(),
             ..Lease::bound(
                 resource,
                 holder.clone(),

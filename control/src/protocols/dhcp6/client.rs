@@ -6,7 +6,7 @@ use wire::MacAddr;
 
 use super::link::Link;
 use super::relay::Layer;
-use crate::lease::{ClientId, NextHop};
+use crate::lease::{ClientId, NextHop, RelayId, RelayInfo};
 
 /// A client as one message shows it.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Client {
     pub next_hop: NextHop,
     /// Its name.
     pub hostname: Option<Box<str>>,
+    /// Where the relay next to it says that it is.
+    pub relay: Option<Box<RelayInfo>>,
 }
 
 /// The MAC of a client: what the relay next to it tells (RFC 6939), the frame when there is no relay, and as a last resort what
@@ -31,6 +33,17 @@ pub(super) fn mac(layers: &[Layer<'_>], frame: MacAddr, duid: &[u8]) -> Option<M
         None => Some(frame).filter(|mac| mac.is_station()),
     };
     told.or_else(|| mac_of_duid(duid))
+}
+
+/// What the relay next to the client tells of where it is.
+pub(super) fn relay(layers: &[Layer<'_>]) -> Option<Box<RelayInfo>> {
+    let layer = layers.last()?;
+    RelayInfo {
+        interface_id: layer.interface_id.and_then(RelayId::new),
+        remote_id: layer.remote_id.and_then(RelayId::new),
+        subscriber_id: layer.subscriber_id.and_then(RelayId::new),
+    }
+    .into_option()
 }
 
 /// The MAC in a DUID-LLT or DUID-LL of Ethernet (RFC 8415 sections 11.2 and 11.4).

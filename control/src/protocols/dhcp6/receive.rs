@@ -291,6 +291,7 @@ fn client(
         hostname: message
             .fqdn
             .and_then(|fqdn| settings::hostname(&fqdn, domain)),
+        relay: client::relay(layers),
     }
 }
 

@@ -328,6 +328,27 @@ fn without_a_told_mac_the_duid_has_to_do() {
 }
 
 #[test]
+fn what_the_relay_tells_is_kept_with_the_lease() {
+    let mut bench = bench();
+    let request = bytes(&to_server(Type::Request, 1, [na(5, &[])]));
+    let options: &[(u16, &[u8])] = &[(18, b"eth7"), (37, b"\0\0\0\x09line 3"), (38, b"flat 3")];
+    let payload = forward(0, "2001:db8::fe", "fe80::1", options, &request);
+    let outer = forward(1, "::", "2001:db8::fe", &[(18, b"up")], &payload);
+    let lease = writes(&from(&mut bench, RELAY, 547, &outer))[0]
+        .after
+        .clone();
+    let relay = lease.and_then(|lease| lease.relay).unwrap();
+    let id = |bytes: &[u8]| crate::lease::RelayId::new(bytes);
+    assert_eq!(
+        relay.interface_id,
+        id(b"eth7"),
+        "of the relay next to the client"
+    );
+    assert_eq!(relay.remote_id, id(b"\0\0\0\x09line 3"));
+    assert_eq!(relay.subscriber_id, id(b"flat 3"));
+}
+
+#[test]
 fn source_port_and_echo() {
     let mut bench = bench();
     let solicit = bytes(&message(Type::Solicit, 1, [na(5, &[])]));
