@@ -5,7 +5,8 @@ set -euo pipefail
 level=${1:-build}
 
 build=(build-essential pkg-config libdpdk-dev clang libclang-dev iproute2 ethtool)
-test=(iputils-ping iperf3 socat ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps)
+test=(iputils-ping iperf3 socat ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps
+  isc-dhcp-client dhcpcd-base)
 bench=(dpdk-dev dpdk dpdk-doc make openvswitch-switch-dpdk libpcap-dev valgrind)
 
 case $level in

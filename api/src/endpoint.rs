@@ -49,6 +49,17 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post("/v1/neighbors/flush", "NeighFlushed", "Forgets learned neighbours: all, or those named.")
         .body("NeighFlush", r#"{"interface": "lan0"}"#),
     get("/v1/ra", "[RaState]", "Router advertisement, interface by interface."),
+    get("/v1/leases", "[Lease]", "Leases of the DHCP servers, up to a `limit` (1000 by default).").query(
+        "[pool] [client] [within] [kind] [limit]",
+        "within=2001:db8:1::/64&kind=address&limit=10",
+    ),
+    post("/v1/leases", "LeaseChanges", "Gives a lease to a client, or changes it.").body(
+        "AddLease",
+        r#"{"resource": "2001:db8:1::1001", "client": "000300010200000000aa", "iaid": 1, "valid_seconds": 3600}"#,
+    ),
+    method("DELETE", "/v1/leases", "LeaseChanges", "Ends a lease, or lifts a quarantine; the client is not told.")
+        .query("resource", "resource=2001:db8:1::1000"),
+    get("/v1/pools", "[LeasePool]", "Subnets and prefix pools, with how much of each is in use."),
     get("/v1/workers", "[Worker]", "Workers: load, cycles for a packet, queues."),
     get("/v1/drops", "[Drop]", "Dropped packets by reason; every reason is listed."),
     get("/v1/counters", "Counters", "Everything else that is counted."),

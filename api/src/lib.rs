@@ -19,6 +19,7 @@ pub mod device;
 pub mod endpoint;
 pub mod error;
 pub mod interface;
+pub mod lease;
 pub mod mac;
 pub mod neighbor;
 pub mod query;
@@ -46,6 +47,9 @@ pub use error::{ErrorBody, ErrorCode};
 pub use interface::{
     Address, AddressState, FamilyCounters, Interface, InterfaceAddress, InterfaceCounters,
     InterfaceState,
+};
+pub use lease::{
+    AddLease, Lease, LeaseChanges, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState,
 };
 pub use mac::Mac;
 pub use neighbor::{NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState};

@@ -19,6 +19,8 @@ words! {
         Static = "static",
         /// This API.
         Api = "api",
+        /// The DHCPv6 server: a delegated prefix.
+        Delegated = "delegated",
     }
 }
 

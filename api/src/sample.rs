@@ -432,6 +432,75 @@ pub fn drops() -> Vec<Drop> {
     ]
 }
 
+/// An address, a delegated prefix, and an address in quarantine.
+pub fn leases() -> Vec<Lease> {
+    let lease = |resource: &str, kind, pool: &str| Lease {
+        resource: resource.into(),
+        kind,
+        state: LeaseState::Bound,
+        pool: Some(pool.into()),
+        client: "000300010200000000aa".into(),
+        iaid: 1,
+        mac: Some(mac(0xaa)),
+        hostname: None,
+        starts: "2026-08-22T10:00:00Z".into(),
+        preferred_until: "2026-08-22T22:00:00Z".into(),
+        ends: "2026-08-23T10:00:00Z".into(),
+        next_hop: None,
+    };
+    let (subnet, pool) = ("main 2001:db8:1::/64", "main pd 2001:db8:8000::/36");
+    vec![
+        Lease {
+            hostname: Some("host.example".into()),
+            ..lease("2001:db8:1::1000", LeaseKind::Address, subnet)
+        },
+        Lease {
+            state: LeaseState::Declined,
+            mac: None,
+            ..lease("2001:db8:1::1010", LeaseKind::Address, subnet)
+        },
+        Lease {
+            next_hop: Some(LeaseNextHop {
+                interface: "lan0".into(),
+                address: ip6("fe80::aa"),
+            }),
+            ..lease("2001:db8:8000:100::/56", LeaseKind::Prefix, pool)
+        },
+    ]
+}
+
+/// The pools of the leases.
+pub fn pools() -> Vec<LeasePool> {
+    let pool = |name: &str, kind, prefix: &str, size: &str| LeasePool {
+        name: name.into(),
+        link: "lan0".into(),
+        kind,
+        prefix: net(prefix),
+        size: size.into(),
+        bound: 1,
+        declined: 0,
+        released: 0,
+        offered: 0,
+    };
+    vec![
+        LeasePool {
+            declined: 1,
+            ..pool(
+                "main 2001:db8:1::/64",
+                LeaseKind::Address,
+                "2001:db8:1::/64",
+                "4096",
+            )
+        },
+        pool(
+            "main pd 2001:db8:8000::/36",
+            LeaseKind::Prefix,
+            "2001:db8:8000::/36",
+            "1048576",
+        ),
+    ]
+}
+
 /// The tallies of the other samples.
 pub fn counters() -> Counters {
     Counters {
@@ -462,6 +531,11 @@ pub fn counters() -> Counters {
             interface: "lan0".into(),
             events: tally(&[("multicast_sent", 12), ("solicitations_received", 5)]),
             invalid: tally(&[("source_not_link_local", 1)]),
+        }],
+        dhcp6: vec![ProtocolCounters {
+            interface: "lan0".into(),
+            events: tally(&[("solicits", 5), ("replies", 4), ("leases_given", 2)]),
+            invalid: tally(&[("option_truncated", 1)]),
         }],
         neighbors: vec![
             NeighborCount {

@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
-use api::{CapturePoint, DEFAULT_SOCKET, PacketFilter, Protocol};
+use api::{CapturePoint, DEFAULT_SOCKET, LeaseKind, Mac, PacketFilter, Protocol};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use ipnet::IpNet;
@@ -65,6 +65,9 @@ pub enum Command {
     /// Forget neighbours
     #[command(subcommand)]
     Neigh(Neigh),
+    /// Give leases, or end them
+    #[command(subcommand)]
+    Lease(Lease),
     /// Follow packets through the router, stage by stage
     #[command(after_help = "\
 Without --count it goes on until you stop it (Ctrl-C).
@@ -158,6 +161,28 @@ pub enum Show {
         /// Only on this interface
         interface: Option<String>,
     },
+    /// Leases of the DHCP servers
+    Leases {
+        /// Only of this pool
+        #[arg(long, value_name = "NAME")]
+        pool: Option<String>,
+        /// Only of this client: its DUID or identifier in hex digits
+        #[arg(long, value_name = "HEX")]
+        client: Option<String>,
+        /// Only of this kind: address, temporary, prefix or address4
+        #[arg(long, value_name = "KIND")]
+        kind: Option<LeaseKind>,
+        /// So many at most [default: 1000]
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// Only this address or those within this prefix
+        #[arg(value_parser = words::prefix)]
+        within: Option<IpNet>,
+    },
+    /// Delegated prefixes, and where they lead
+    Pd,
+    /// Subnets and prefix pools, and how much of each is in use
+    Pools,
     /// Workers: load, cycles for a packet, queues
     Workers,
     /// Dropped packets by reason
@@ -236,6 +261,43 @@ Examples:
         /// Only this address
         #[arg(value_parser = words::address)]
         address: Option<IpAddr>,
+    },
+}
+
+/// What to do with leases.
+#[derive(Debug, Subcommand)]
+pub enum Lease {
+    /// Give a lease to a client, or change it
+    #[command(after_help = "\
+Examples:
+  hextetctl lease add 2001:db8:1::1001 --client 000300010200000000aa --iaid 1
+  hextetctl lease add 2001:db8:8000::/56 --client 000300010200000000aa --iaid 1 --via fe80::aa --dev lan0")]
+    Add {
+        /// Address, or prefix with its length, of a pool
+        resource: String,
+        /// The client's DUID in hex digits
+        #[arg(long, value_name = "HEX")]
+        client: String,
+        /// The client's identity association
+        #[arg(long, value_name = "N")]
+        iaid: u32,
+        /// Seconds that it is valid [default: as its pool says]
+        #[arg(long, value_name = "SECONDS")]
+        valid: Option<u32>,
+        /// The client's MAC address
+        #[arg(long, value_name = "MAC")]
+        mac: Option<Mac>,
+        /// Who routes a prefix on
+        #[arg(long, value_name = "ADDRESS")]
+        via: Option<Ipv6Addr>,
+        /// The interface of a link-local gateway
+        #[arg(long, value_name = "NAME", requires = "via")]
+        dev: Option<String>,
+    },
+    /// End a lease, or lift a quarantine; the client is not told
+    Release {
+        /// Address, or prefix with its length
+        resource: String,
     },
 }
 

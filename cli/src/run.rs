@@ -6,15 +6,15 @@ use std::path::Path;
 
 use api::query::Query;
 use api::{
-    CaptureRequest, ErrorBody, ErrorCode, NeighFlush, NeighFlushed, ReloadRequest, ReloadResponse,
-    RouteChanges, TraceEvent, TraceRequest,
+    AddLease, CaptureRequest, ErrorBody, ErrorCode, LeaseChanges, LeaseKind, NeighFlush,
+    NeighFlushed, ReloadRequest, ReloadResponse, RouteChanges, TraceEvent, TraceRequest,
 };
 use clap::CommandFactory;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use serde::de::DeserializeOwned;
 
-use crate::args::{Cli, Command, Explain, Neigh, Route, Show, ShowRoute};
+use crate::args::{Cli, Command, Explain, Lease, Neigh, Route, Show, ShowRoute};
 use crate::client::{Answer, Client};
 use crate::paint::Paint;
 use crate::{Error, show, words};
@@ -56,6 +56,33 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
             session.print(answer, |done: &NeighFlushed, _| {
                 format!("{} forgotten\n", done.flushed)
             })
+        }
+        Command::Lease(Lease::Add {
+            resource,
+            client,
+            iaid,
+            valid,
+            mac,
+            via,
+            dev,
+        }) => {
+            let lease = AddLease {
+                resource,
+                client,
+                iaid,
+                valid_seconds: valid,
+                mac,
+                gateway: via,
+                interface: dev,
+            };
+            let answer = session.client.post("/v1/leases", &lease).await?;
+            session.print(answer, |changes, _| show::lease::changed(changes))
+        }
+        Command::Lease(Lease::Release { resource }) => {
+            let query = Query::default().with("resource", Some(resource));
+            let answer: Answer<LeaseChanges> =
+                session.client.delete(&query.on("/v1/leases")).await?;
+            session.print(answer, |changes, _| show::lease::changed(changes))
         }
         Command::Trace { filter, count } => {
             let request = TraceRequest {
@@ -120,6 +147,28 @@ impl Session {
                 self.one("/v1/ra", "interface", &name, show::ra::detail)
                     .await
             }
+            Show::Leases {
+                pool,
+                client,
+                kind,
+                limit,
+                within,
+            } => {
+                let query = Query::default()
+                    .with("pool", pool)
+                    .with("client", client)
+                    .with("within", within)
+                    .with("kind", kind)
+                    .with("limit", limit);
+                self.list(&query.on("/v1/leases"), show::lease::leases)
+                    .await
+            }
+            Show::Pd => {
+                let query = Query::default().with("kind", Some(LeaseKind::Prefix));
+                self.list(&query.on("/v1/leases"), show::lease::prefixes)
+                    .await
+            }
+            Show::Pools => self.list("/v1/pools", show::lease::pools).await,
             Show::Workers => self.list("/v1/workers", show::worker::workers).await,
             Show::Drops { all } => {
                 self.list("/v1/drops", |list, paint| {

@@ -124,6 +124,9 @@ fn every_table() {
         "show neighbors",
         "show ra",
         "show ra lan0",
+        "show leases",
+        "show pd",
+        "show pools",
         "show workers",
         "show drops",
         "show counters",
@@ -170,6 +173,17 @@ fn json_is_the_servers_own() {
         ("show neighbors --json", json(sample::neighbors())),
         ("show ra --json", json(sample::ra())),
         ("show ra lan0 --json", json(sample::ra())),
+        ("show leases --json", json(sample::leases())),
+        (
+            "show leases --kind prefix --json",
+            json(&sample::leases()[2..]),
+        ),
+        ("show leases --limit 1 --json", json(&sample::leases()[..1])),
+        (
+            "show leases 2001:db8:1::1010 --json",
+            json(&sample::leases()[1..2]),
+        ),
+        ("show pools --json", json(sample::pools())),
         ("show workers --json", json(sample::workers())),
         ("show drops --json", json(sample::drops())),
         ("show counters --json", json(sample::counters())),
@@ -242,6 +256,17 @@ fn neighbours_are_flushed() {
 }
 
 #[test]
+fn leases_are_given_and_ended() {
+    let server = Server::start();
+    assert_eq!(
+        server.ok("lease add 2001:db8:1::1001 --client 0003 --iaid 1 --valid 60"),
+        "1 added\n"
+    );
+    assert_eq!(server.ok("lease release 2001:db8:1::1000"), "1 released\n");
+    assert!(server.ok("show leases --pool nope").contains("no leases"));
+}
+
+#[test]
 fn what_the_server_refuses_is_told_with_its_field() {
     let server = Server::start();
     for (line, part) in [
@@ -265,6 +290,10 @@ fn what_the_server_refuses_is_told_with_its_field() {
         (
             "neigh flush --interface nope",
             "interface: there is no `nope`",
+        ),
+        (
+            "lease release 2001:db8::9",
+            "resource: there is no lease of 2001:db8::9",
         ),
         ("show devices nope", "there is no device `nope`"),
         ("show ra nope", "there is no interface `nope`"),

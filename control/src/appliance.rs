@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{
-    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, DropAt, ExplainQuery,
-    IdlePolicy, Interface, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState,
-    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
-    Status, TraceEvent, TraceRequest, Worker, WorkerQueue,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, DropAt,
+    ExplainQuery, IdlePolicy, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush,
+    NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState, ReloadRequest, ReloadResponse,
+    Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest,
+    Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -24,6 +25,7 @@ use crate::protocols::nd;
 use crate::rooms::punt;
 
 mod counters;
+mod lease;
 mod ra;
 mod reload;
 
@@ -218,6 +220,22 @@ impl Appliance for Router {
         let known = self.bus.ra_snapshot().await;
         let now = Instant::now();
         self.ask(move |engine| ra::states(engine, known, now)).await
+    }
+
+    async fn leases(&self, query: LeaseQuery) -> Result<Vec<Lease>, Error> {
+        self.lease_list(query).await
+    }
+
+    async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
+        self.pool_list().await
+    }
+
+    async fn add_lease(&self, lease: AddLease) -> Result<LeaseChanges, Error> {
+        self.lease_add(lease).await
+    }
+
+    async fn release_lease(&self, resource: String) -> Result<LeaseChanges, Error> {
+        self.lease_release(resource).await
     }
 
     async fn workers(&self) -> Result<Vec<Worker>, Error> {

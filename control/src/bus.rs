@@ -6,7 +6,8 @@
 //!    │                          ▲  ▲                                 │      ▲
 //!    │            RaMessage     │  └──────────── NdMessage ──────────┤      │ EngineMessage
 //!    ├────────────────────► ra task ◄──────────── RaMessage ─────────┤     API, signals, reload
-//!    ├────────────────────► mld task ◄────────── MldMessage ─────────┘
+//!    ├────────────────────► mld task ◄────────── MldMessage ─────────┤
+//!    ├────────────────────► dhcp6 task ◄──────── Dhcp6Message ───────┘
 //!    └────────────────────► reassembly task ──► injector
 //! ```
 //!
@@ -18,12 +19,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ipnet::Ipv6Net;
 use tables::id::{IfaceId, PortId, VrfId};
 use tokio::sync::{mpsc, oneshot};
 use wire::MacAddr;
 
 use crate::engine::Request;
-use crate::protocols::{mld, nd, ra, reassembly};
+use crate::protocols::{dhcp6, mld, nd, ra, reassembly};
+use crate::rooms::dhcp6::{Order, OrderError, Question, Sources};
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -53,6 +56,19 @@ pub enum RaMessage {
 pub enum MldMessage {
     /// An event without packet bytes.
     Event(mld::Event<'static>),
+}
+
+/// To the DHCPv6 server's room.
+#[derive(Debug)]
+pub enum Dhcp6Message {
+    /// An event without packet bytes.
+    Event(dhcp6::Event<'static>),
+    /// Which addresses it may speak from.
+    Sources(Box<Sources>),
+    /// A question of the API.
+    Ask(Question),
+    /// An order of the API, answered when it is on disk.
+    Order(Box<Order>),
 }
 
 /// A packet for a room, from its layer-3 header on.
@@ -145,6 +161,26 @@ pub enum EngineMessage {
     RaRestarted,
     /// The same of the MLD room.
     MldRestarted,
+    /// The same of the DHCPv6 server's room.
+    Dhcp6Restarted,
+    /// A prefix is delegated: a route leads to it.
+    DelegatedUp {
+        /// Of this router.
+        vrf: VrfId,
+        /// The prefix.
+        prefix: Ipv6Net,
+        /// The interface towards a link-local gateway.
+        interface: String,
+        /// The requesting router, or the relay agent before it.
+        gateway: Ipv6Addr,
+    },
+    /// A prefix is not delegated any more.
+    DelegatedDown {
+        /// Of this router.
+        vrf: VrfId,
+        /// The prefix.
+        prefix: Ipv6Net,
+    },
     /// A link went up or down, or its device is gone.
     LinkState {
         /// The device.
@@ -167,6 +203,8 @@ pub struct Bus {
     ra_packets: mpsc::Sender<Packet>,
     mld: mpsc::UnboundedSender<MldMessage>,
     mld_packets: mpsc::Sender<Packet>,
+    dhcp6: mpsc::UnboundedSender<Dhcp6Message>,
+    dhcp6_packets: mpsc::Sender<Packet>,
     reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
     fragments: mpsc::Sender<Packet>,
     engine: crossbeam_channel::Sender<EngineMessage>,
@@ -182,6 +220,8 @@ pub struct Inboxes {
     pub ra: Inbox<RaMessage>,
     /// The MLD room's.
     pub mld: Inbox<MldMessage>,
+    /// The DHCPv6 server's room's.
+    pub dhcp6: Inbox<Dhcp6Message>,
     /// The reassembly room's.
     pub reassembly: Inbox<ReassemblyMessage>,
     /// The engine's.
@@ -206,6 +246,8 @@ impl Bus {
         let (nd_packets, nd_packets_out) = mpsc::channel(PACKETS);
         let (ra_packets, ra_packets_out) = mpsc::channel(PACKETS);
         let (mld_packets, mld_packets_out) = mpsc::channel(PACKETS);
+        let (dhcp6, dhcp6_messages) = mpsc::unbounded_channel();
+        let (dhcp6_packets, dhcp6_packets_out) = mpsc::channel(PACKETS);
         let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
         let (fragments, fragments_out) = mpsc::channel(PACKETS);
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
@@ -216,6 +258,8 @@ impl Bus {
             ra_packets,
             mld,
             mld_packets,
+            dhcp6,
+            dhcp6_packets,
             reassembly,
             fragments,
             engine,
@@ -233,6 +277,10 @@ impl Bus {
             mld: Inbox {
                 messages: mld_messages,
                 packets: mld_packets_out,
+            },
+            dhcp6: Inbox {
+                messages: dhcp6_messages,
+                packets: dhcp6_packets_out,
             },
             reassembly: Inbox {
                 messages: reassembly_messages,
@@ -258,6 +306,11 @@ impl Bus {
         let _ = self.mld.send(MldMessage::Event(event));
     }
 
+    /// Tells the DHCPv6 server's room.
+    pub fn dhcp6(&self, message: Dhcp6Message) {
+        let _ = self.dhcp6.send(message);
+    }
+
     /// Tells the engine.
     pub fn engine(&self, message: EngineMessage) {
         let _ = self.engine.send(message);
@@ -276,6 +329,11 @@ impl Bus {
     /// Offers a packet to the MLD room.
     pub fn offer_mld(&self, packet: Packet) {
         self.offer(&self.mld_packets, packet);
+    }
+
+    /// Offers a DHCPv6 message to its room.
+    pub fn offer_dhcp6(&self, packet: Packet) {
+        self.offer(&self.dhcp6_packets, packet);
     }
 
     /// Offers a fragment to the reassembly room.
@@ -307,6 +365,26 @@ impl Bus {
         let (reply, answer) = oneshot::channel();
         let _ = self.ra.send(RaMessage::Snapshot(reply));
         let _ = answer.blocking_recv();
+    }
+
+    /// Asks the DHCPv6 server's room; `None` when it does not answer.
+    pub async fn ask_dhcp6<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dhcp6::Machine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (question, answer) = Question::new(question);
+        self.dhcp6(Dhcp6Message::Ask(question));
+        answer.await.ok()
+    }
+
+    /// Gives the DHCPv6 server an order; `None` when it does not answer.
+    pub async fn order_dhcp6(
+        &self,
+        event: dhcp6::Event<'static>,
+    ) -> Option<Result<(), OrderError>> {
+        let (reply, answer) = oneshot::channel();
+        self.dhcp6(Dhcp6Message::Order(Box::new((event, reply))));
+        answer.await.ok()
     }
 
     /// What the reassembly room counted.

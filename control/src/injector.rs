@@ -36,6 +36,10 @@ pub struct Injector {
 
 /// How long a verdict waits for room in a worker's ring, in steps of a millisecond.
 const PATIENCE: u32 = 200;
+/// How often an answer is offered to a worker whose ring is full, and how long it waits in between: a sleeping worker
+/// is awake by then.
+const ANSWER_PATIENCE: u32 = 100;
+const ANSWER_STEP: Duration = Duration::from_micros(50);
 /// Hop limit and TTL of what we send (RFC 1700).
 const HOP_LIMIT: u8 = 64;
 
@@ -76,7 +80,8 @@ impl Injector {
     }
 
     /// Sends a UDP datagram in a frame out of an interface, to a station or to a group's address: for answers that go
-    /// back to who asked, known to a neighbour cache or not.
+    /// back to who asked, known to a neighbour cache or not. Answers come in batches: it waits a moment for a worker that
+    /// does not keep up.
     ///
     /// Errors: why there is no such packet, [`EmitError::NoRoom`] when it is longer than the link's MTU.
     pub fn datagram(
@@ -96,15 +101,20 @@ impl Injector {
             SocketAddr::V6(_) => EtherType::IPV6,
             SocketAddr::V4(_) => EtherType::IPV4,
         };
-        self.frame(iface, to, ether_type.0, &packet(datagram)?);
+        let bytes = link.frame(to, ether_type.0, &packet(datagram)?);
+        self.patiently(Inject::Frame {
+            port: link.port,
+            bytes,
+        });
         Ok(())
     }
 
-    /// Routes a UDP datagram of our own.
+    /// Routes a UDP datagram of our own, as patiently.
     ///
     /// Errors: why there is no such packet.
     pub fn routed_datagram(&self, vrf: VrfId, datagram: &Datagram<'_>) -> Result<(), EmitError> {
-        self.routed(vrf, packet(datagram)?);
+        let bytes = packet(datagram)?;
+        self.patiently(Inject::Routed { vrf, bytes });
         Ok(())
     }
 
@@ -138,6 +148,21 @@ impl Injector {
         if !sent {
             self.full.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn patiently(&self, mut request: Inject) {
+        for _ in 0..ANSWER_PATIENCE {
+            let sent = match lock(&self.rings).first_mut() {
+                Some(ring) if !ring.is_abandoned() => ring.send(request),
+                _ => Err(request),
+            };
+            match sent {
+                Ok(()) => return,
+                Err(back) => request = back,
+            }
+            std::thread::sleep(ANSWER_STEP);
+        }
+        self.full.fetch_add(1, Ordering::Relaxed);
     }
 
     fn every(&self, request: impl Fn() -> Inject) {
@@ -223,6 +248,20 @@ mod tests {
         };
         assert_eq!(vrf, VrfId(7));
         assert_eq!(Datagram::parse(&bytes), Ok(reply(&[4])));
+    }
+
+    #[test]
+    fn an_answer_waits_for_room_and_is_counted_when_there_is_none() {
+        let (injector, mut ring) = injector();
+        for _ in 0..9 {
+            injector.datagram(IfaceId(1), CLIENT, &reply(&[1])).unwrap();
+        }
+        assert_eq!(injector.full(), 1, "the ring has room for eight");
+        std::thread::scope(|scope| {
+            scope.spawn(|| injector.datagram(IfaceId(1), CLIENT, &reply(&[2])));
+            while ring.pop().is_some() {}
+        });
+        assert_eq!(injector.full(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
-//!                                           └► Tokio:   nd, ra, mld, reassembly, API server, metrics server, signals
+//!                                           └► Tokio:   nd, ra, mld, dhcp6, reassembly, API and metrics servers, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
 //! ```
@@ -28,19 +28,24 @@ use crate::bus::{Bus, EngineMessage, Inboxes};
 use crate::compile::devices;
 use crate::engine::{Engine, EngineHandle, Parts};
 use crate::injector::Injector;
+use crate::lease::Disk;
 use crate::model::{Device, Model, Workers};
 use crate::observe::Observers;
+use crate::protocols::dhcp6::{Identity, Secret};
 use crate::publish::{Publisher, Writers};
+use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
 use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::{punt, supervise};
-use crate::store::Store;
+use crate::store::{ServerIdentity, Store};
 use crate::{config, metrics};
 
 /// How long the last advertisements may take to leave.
 const FAREWELL: Duration = Duration::from_millis(100);
+/// How long an ended lease is kept for its last holder.
+const RETENTION: Duration = Duration::from_secs(7 * 86_400);
 /// How often the workers' health is looked at.
 const HEALTH: Duration = Duration::from_millis(500);
 
@@ -137,11 +142,18 @@ impl House {
                 nd,
                 ra,
                 mld,
+                dhcp6,
                 reassembly,
                 engine: engine_inbox,
             },
         ) = Bus::new();
         let injector = Arc::new(Injector::new(side.injects));
+        let means = Means {
+            bus: bus.clone(),
+            injector: injector.clone(),
+            disk: lease_store(&model),
+            identity: identity(&store)?,
+        };
         let stop = CancellationToken::new();
         let stop_punt = Arc::new(AtomicBool::new(false));
         let counters = side.counters.clone();
@@ -176,6 +188,7 @@ impl House {
         let nd_inbox = Arc::new(Mutex::new(nd));
         let ra_inbox = Arc::new(Mutex::new(ra));
         let mld_inbox = Arc::new(Mutex::new(mld));
+        let dhcp6_inbox = Arc::new(Mutex::new(dhcp6));
         let fragments = Arc::new(Mutex::new(reassembly));
         let rooms = tokio::spawn({
             let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
@@ -198,6 +211,12 @@ impl House {
                     || MldTask::run(injector.clone(), mld_inbox.clone()),
                     || bus.engine(EngineMessage::MldRestarted),
                 );
+                let dhcp6 = supervise(
+                    "dhcp6",
+                    stop.clone(),
+                    || Dhcp6Task::run(means.clone(), dhcp6_inbox.clone()),
+                    || bus.engine(EngineMessage::Dhcp6Restarted),
+                );
                 // It has no configuration: nobody needs to know that it started again.
                 let reassembly = supervise(
                     "reassembly",
@@ -205,7 +224,7 @@ impl House {
                     || ReassemblyTask::run(injector.clone(), fragments.clone()),
                     || (),
                 );
-                tokio::join!(nd, ra, mld, reassembly);
+                tokio::join!(nd, ra, mld, dhcp6, reassembly);
             }
         });
 
@@ -279,6 +298,28 @@ impl House {
         }
         ended
     }
+}
+
+/// The leases' store. Without it the router does everything else, and gives no leases rather than forget them.
+fn lease_store(model: &Model) -> Option<Arc<Disk>> {
+    match Disk::open(&model.system.state_dir) {
+        Ok(disk) => Some(Arc::new(disk)),
+        Err(error) => {
+            let error = chain(error);
+            error!(%error, "no DHCP leases are given");
+            None
+        }
+    }
+}
+
+/// Who the DHCPv6 server is.
+fn identity(store: &Store) -> anyhow::Result<Identity> {
+    let ServerIdentity { duid, secret } = store.server_identity().map_err(chain)?;
+    Ok(Identity {
+        duid,
+        secret: Secret(secret),
+        retention: RETENTION,
+    })
 }
 
 /// Returns once the engine has applied the configuration: it answers questions after that.

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 use api::AddRoute;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+mod identity;
+
+pub use identity::ServerIdentity;
+
 /// Routes made by the API; key: router, a NUL, prefix.
 const ROUTES: TableDefinition<'static, &str, &str> = TableDefinition::new("routes");
 
@@ -58,6 +62,9 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
+    /// The kernel gives no random numbers.
+    #[error("cannot read random numbers from /dev/urandom")]
+    Random(#[source] std::io::Error),
     /// A value is not what this version wrote.
     #[error("the state database {path} holds a value that cannot be read: {key}")]
     Value {
@@ -88,10 +95,12 @@ impl Store {
         };
         let db = Database::create(&path).map_err(|e| failed(e.into()))?;
         let write = db.begin_write().map_err(|e| failed(e.into()))?;
-        write
-            .open_table(ROUTES)
-            .map(drop)
-            .map_err(|e| failed(e.into()))?;
+        for table in [ROUTES, identity::IDENTITIES] {
+            write
+                .open_table(table)
+                .map(drop)
+                .map_err(|e| failed(e.into()))?;
+        }
         write.commit().map_err(|e| failed(e.into()))?;
         Ok(Self { db, path })
     }

@@ -38,6 +38,8 @@ fn answers_of_a_newer_server_are_understood() {
     survives(explain());
     survives(neighbors());
     survives(ra());
+    survives(leases());
+    survives(pools());
     survives(workers());
     survives(drops());
     survives(reload());

@@ -109,6 +109,7 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
             protocol("router advertisement", &c.ra),
             "no router advertisement",
         ),
+        (protocol("dhcpv6 server", &c.dhcp6), "no dhcpv6 server"),
         (pools, "no buffer pools"),
         (routes, "no routers"),
         (neighbors, "no neighbours"),

@@ -3,9 +3,10 @@
 use std::future::Future;
 
 use api::{
-    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
-    Interface, NeighFlush, NeighFlushed, Neighbor, RaState, ReloadRequest, ReloadResponse, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
+    Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor,
+    RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain,
+    RouteQuery, Status, TraceEvent, TraceRequest, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -64,6 +65,24 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Router advertisement, interface by interface.
     fn ra(&self) -> impl Future<Output = Result<Vec<RaState>, Error>> + Send;
+
+    /// Leases that the query selects, by resource.
+    fn leases(&self, query: LeaseQuery) -> impl Future<Output = Result<Vec<Lease>, Error>> + Send;
+
+    /// Subnets and prefix pools that are leased out, link by link.
+    fn pools(&self) -> impl Future<Output = Result<Vec<LeasePool>, Error>> + Send;
+
+    /// Gives a lease; it is on disk when this returns.
+    fn add_lease(
+        &self,
+        lease: AddLease,
+    ) -> impl Future<Output = Result<LeaseChanges, Error>> + Send;
+
+    /// Ends the lease of a resource, or lifts its quarantine; on disk when this returns.
+    fn release_lease(
+        &self,
+        resource: String,
+    ) -> impl Future<Output = Result<LeaseChanges, Error>> + Send;
 
     /// Workers.
     fn workers(&self) -> impl Future<Output = Result<Vec<Worker>, Error>> + Send;

@@ -1,15 +1,18 @@
 //! An appliance without a router: it serves the samples, and keeps what it was asked to change.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{
-    Accounting, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
-    Interface, NeighFlush, NeighFlushed, Neighbor, RaState, ReloadRequest, ReloadResponse, Route,
-    RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop, RouteQuery, RouteSource,
-    Status, TraceEvent, TraceRequest, Worker, sample,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
+    Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor,
+    RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges,
+    RouteExplain, RouteNextHop, RouteQuery, RouteSource, Status, TraceEvent, TraceRequest, Worker,
+    sample,
 };
+use ipnet::IpNet;
 use tokio::sync::mpsc;
 
 use super::{Appliance, Error};
@@ -210,6 +213,48 @@ impl Appliance for Fake {
 
     async fn ra(&self) -> Result<Vec<RaState>, Error> {
         Ok(sample::ra())
+    }
+
+    async fn leases(&self, query: LeaseQuery) -> Result<Vec<Lease>, Error> {
+        let mut leases = sample::leases();
+        leases.retain(|lease| {
+            let resource: IpNet = lease
+                .resource
+                .parse()
+                .or_else(|_| lease.resource.parse::<IpAddr>().map(IpNet::from))
+                .expect("a sample resource");
+            (query.pool.is_none() || query.pool == lease.pool)
+                && query.client.as_ref().is_none_or(|id| *id == lease.client)
+                && query.within.is_none_or(|net| net.contains(&resource))
+                && query.kind.is_none_or(|kind| kind == lease.kind)
+        });
+        leases.truncate(query.limit.unwrap_or(1000) as usize);
+        Ok(leases)
+    }
+
+    async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
+        Ok(sample::pools())
+    }
+
+    async fn add_lease(&self, _: AddLease) -> Result<LeaseChanges, Error> {
+        Ok(LeaseChanges {
+            added: 1,
+            ..LeaseChanges::default()
+        })
+    }
+
+    async fn release_lease(&self, resource: String) -> Result<LeaseChanges, Error> {
+        if sample::leases()
+            .iter()
+            .all(|lease| lease.resource != resource)
+        {
+            let message = format!("there is no lease of {resource}");
+            return Err(Error::not_found("resource", message));
+        }
+        Ok(LeaseChanges {
+            released: 1,
+            ..LeaseChanges::default()
+        })
     }
 
     async fn workers(&self) -> Result<Vec<Worker>, Error> {

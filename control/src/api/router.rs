@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use api::{
-    Accounting, AddRoute, Counters, DelRoute, Device, Drop, ExplainQuery, Interface,
-    InterfaceAddress, NeighFlush, NeighFlushed, Neighbor, RaState, ReloadRequest, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, Worker,
+    Accounting, AddLease, AddRoute, Counters, DelRoute, Device, Drop, ExplainQuery, Interface,
+    InterfaceAddress, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, RaState, ReloadRequest, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
+    Status, TraceEvent, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -54,6 +55,13 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/neighbors", get(neighbors::<A>))
         .route("/v1/neighbors/flush", post(flush_neighbors::<A>))
         .route("/v1/ra", get(ra::<A>))
+        .route(
+            "/v1/leases",
+            get(leases::<A>)
+                .post(add_lease::<A>)
+                .delete(release_lease::<A>),
+        )
+        .route("/v1/pools", get(pools::<A>))
         .route("/v1/workers", get(workers::<A>))
         .route("/v1/drops", get(drops::<A>))
         .route("/v1/counters", get(counters::<A>))
@@ -183,6 +191,43 @@ async fn flush_neighbors<A: Appliance>(
 async fn ra<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<RaState>> {
     p.finish()?;
     s.appliance.ra().await.map(Json)
+}
+
+async fn leases<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Lease>> {
+    let query = LeaseQuery {
+        pool: p.name("pool")?,
+        client: p.name("client")?,
+        within: p.prefix("within")?,
+        kind: p.parsed("kind")?,
+        limit: p.parsed("limit")?,
+    };
+    p.finish()?;
+    s.appliance.leases(query).await.map(Json)
+}
+
+async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<LeasePool>> {
+    p.finish()?;
+    s.appliance.pools().await.map(Json)
+}
+
+async fn add_lease<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+    JsonBody(lease): JsonBody<AddLease>,
+) -> Answer<LeaseChanges> {
+    p.finish()?;
+    s.appliance.add_lease(lease).await.map(Json)
+}
+
+async fn release_lease<A: Appliance>(
+    State(s): State<Server<A>>,
+    mut p: Params,
+) -> Answer<LeaseChanges> {
+    let resource = p
+        .name("resource")?
+        .ok_or_else(|| Error::invalid("resource", "missing"))?;
+    p.finish()?;
+    s.appliance.release_lease(resource).await.map(Json)
 }
 
 async fn workers<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Worker>> {

@@ -87,6 +87,7 @@ impl Router {
     pub(super) async fn all_counters(&self) -> Result<Counters, Error> {
         let nd = self.bus.nd_snapshot().await;
         let ra = self.bus.ra_snapshot().await;
+        let dhcp6 = self.dhcp6_counters().await?;
         let (devices, interfaces, routes, mempools, reloads) = self
             .ask(|engine| {
                 (
@@ -132,6 +133,7 @@ impl Router {
             originated: self.originated(),
             nd: protocol(&names, &nd.counters, |c| (c.iter(), &c.invalid)),
             ra: protocol(&names, &ra.counters, |c| (c.iter(), &c.invalid)),
+            dhcp6,
             neighbors: states
                 .into_iter()
                 .map(|((interface, _), (state, count))| NeighborCount {
@@ -144,6 +146,25 @@ impl Router {
             mempools,
             reloads,
         })
+    }
+
+    /// What the DHCPv6 server counted on each link; what came in where there is none stands under `elsewhere`.
+    async fn dhcp6_counters(&self) -> Result<Vec<ProtocolCounters>, Error> {
+        let counted = self.bus.ask_dhcp6(|machine| {
+            let links = machine.counters().map(|(id, c)| (Some(id), c.clone()));
+            let elsewhere = (None, machine.counters_elsewhere().clone());
+            links.chain([elsewhere]).collect::<Vec<_>>()
+        });
+        let counted = counted.await.unwrap_or_default();
+        let links = self.ask(|engine| engine.dhcp6_links()).await?;
+        let shown = counted.iter().filter_map(|(id, counters)| {
+            let name = match id {
+                Some(id) => links.get(id)?.clone(),
+                None => ELSEWHERE.to_owned(),
+            };
+            Some(counters_of(name, counters.iter(), &counters.invalid))
+        });
+        Ok(shown.collect())
     }
 
     fn dropped(&self, reason: DropReason) -> u64 {
@@ -187,6 +208,25 @@ impl Router {
             |books| books.balanced,
         )
         .await
+    }
+}
+
+/// Where datagrams came in that no link is served on.
+const ELSEWHERE: &str = "elsewhere";
+
+/// A room's counters of one interface.
+fn counters_of(
+    interface: String,
+    events: impl Iterator<Item = (&'static str, &'static str, u64)>,
+    invalid: &BTreeMap<&'static str, u64>,
+) -> ProtocolCounters {
+    ProtocolCounters {
+        interface,
+        events: events.map(|(name, _, n)| (name.to_owned(), n)).collect(),
+        invalid: invalid
+            .iter()
+            .map(|(rule, n)| ((*rule).to_owned(), *n))
+            .collect(),
     }
 }
 
@@ -264,14 +304,7 @@ where
         .iter()
         .filter_map(|(iface, counters)| {
             let (events, invalid) = of(counters);
-            Some(ProtocolCounters {
-                interface: names.get(iface)?.clone(),
-                events: events.map(|(name, _, n)| (name.to_owned(), n)).collect(),
-                invalid: invalid
-                    .iter()
-                    .map(|(rule, n)| ((*rule).to_owned(), *n))
-                    .collect(),
-            })
+            Some(counters_of(names.get(iface)?.clone(), events, invalid))
         })
         .collect();
     shown.sort_by(|a, b| a.interface.cmp(&b.interface));

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dataplane::forwarding::{self, Forwarding, IcmpLimits, Tags};
+use dataplane::forwarding::{self, Dhcp, Forwarding, IcmpLimits, Tags};
+use dataplane::punt::PuntClass;
 use ipnet::IpNet;
 use tables::hash::FlowHasher;
 use tables::id::{IfaceId, PortId};
+use wire::addr::v6;
 use wire::ether::MacAddr;
 
 use crate::model::{self, Interface, Model, Router, Tag, Urpf, broadcast, solicited_node};
@@ -40,6 +42,9 @@ pub fn forwarding(model: &Model, learned: &impl Learned) -> Forwarding {
         per_interface: rate(model.forwarding.icmp_per_interface),
         per_destination: rate(model.forwarding.icmp_per_destination),
     };
+    for class in [PuntClass::Dhcp6, PuntClass::Dhcp4] {
+        snapshot.punt_rates[class.index()] = rate(model.forwarding.dhcp_per_device);
+    }
     for (router, interface) in model.interfaces() {
         if let Some(view) = view(router, interface, learned) {
             snapshot.insert(view);
@@ -83,6 +88,10 @@ pub fn view(
         urpf6: urpf(interface.urpf_v6),
         urpf4: urpf(interface.urpf_v4),
         redirects: interface.redirects,
+        dhcp: Dhcp {
+            server6: interface.serves_dhcp6(),
+            ..Dhcp::default()
+        },
         ..forwarding::Interface::new(
             interface.id,
             interface.device,
@@ -121,7 +130,8 @@ fn icmp_sources(
 }
 
 /// IPv6 groups to join: all nodes, all routers, and the solicited-node group of each unicast and anycast address
-/// (RFC 4291 section 2.8). Tentative addresses count: duplicate detection listens there.
+/// (RFC 4291 section 2.8); with a DHCPv6 server also those that clients and relay agents ask (RFC 8415 section 7.1).
+/// Tentative addresses count: duplicate detection listens there.
 pub fn groups6(interface: &Interface, mac: MacAddr) -> BTreeSet<Ipv6Addr> {
     if interface.mtu < MIN_IPV6_MTU {
         return BTreeSet::new();
@@ -137,12 +147,16 @@ pub fn groups6(interface: &Interface, mac: MacAddr) -> BTreeSet<Ipv6Addr> {
         .proxy_nd
         .iter()
         .filter(|net| net.prefix_len() == 128);
+    let dhcp = interface
+        .serves_dhcp6()
+        .then_some([v6::ALL_DHCP_RELAY_AGENTS_AND_SERVERS, v6::ALL_DHCP_SERVERS]);
     own.chain([interface.link_local_for(mac)])
         .chain(interface.subnet_router_anycast())
         .chain(interface.anycast.iter().copied())
         .chain(proxied.map(|net| net.addr()))
         .map(solicited_node)
         .chain([ALL_NODES, ALL_ROUTERS])
+        .chain(dhcp.into_iter().flatten().map(Ipv6Addr::from_bits))
         .collect()
 }
 
@@ -314,6 +328,53 @@ device = "closed"
             snapshot.port(PortId(0)).unwrap().tags.qinq(7, 100),
             IfaceId(2)
         );
+    }
+
+    #[test]
+    fn a_dhcp_server_is_heard_and_in_its_groups() {
+        let servers = |text: &str| {
+            let loaded = crate::config::parse(Path::new("t.toml"), text).unwrap();
+            let snapshot = forwarding(&loaded.model, &AllValid);
+            let filters = mac_filters(&loaded.model, &AllValid);
+            let lan = snapshot.interface(IfaceId(1)).unwrap();
+            let joined = lan.groups6.iter().map(ToString::to_string);
+            let joined: Vec<_> = joined
+                .filter(|g| g.ends_with(":1:2") || g.ends_with(":1:3"))
+                .collect();
+            let filter = filters[&PortId(0)]
+                .multicast
+                .contains(&MacAddr([0x33, 0x33, 0, 1, 0, 2]));
+            (lan.dhcp, joined, filter)
+        };
+        assert_eq!(servers(TEXT), (Dhcp::default(), vec![], false));
+        let text = TEXT.replace(
+            "urpf_v6 = \"strict\"",
+            "[[router.interface.subnet]]\nprefix = \"2001:db8:1::/64\"\naddress_mode = \"dhcpv6-stateful\"",
+        );
+        let (dhcp, joined, filter) = servers(&text);
+        assert_eq!(
+            dhcp,
+            Dhcp {
+                server6: true,
+                ..Dhcp::default()
+            }
+        );
+        assert_eq!(joined, ["ff02::1:2", "ff05::1:3"]);
+        let loaded = crate::config::parse(
+            Path::new("t.toml"),
+            &format!("[forwarding]\ndhcp_per_device = 7\n{TEXT}"),
+        );
+        let snapshot = forwarding(&loaded.unwrap().model, &AllValid);
+        let of = |class: PuntClass| snapshot.punt_rates[class.index()].per_second;
+        assert_eq!(
+            (
+                of(PuntClass::Dhcp6),
+                of(PuntClass::Dhcp4),
+                of(PuntClass::Nd)
+            ),
+            (7, 7, 1000)
+        );
+        assert!(filter);
     }
 
     #[test]

@@ -7,5 +7,6 @@
 //! ```
 
 pub mod devices;
+pub mod dhcp6;
 pub mod interfaces;
 pub mod routes;

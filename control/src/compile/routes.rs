@@ -42,7 +42,12 @@ pub enum Source {
     Static,
     /// The API, while the router runs.
     Api,
+    /// A DHCPv6 server: a prefix that it has delegated (RFC 8415 section 6.3).
+    Delegated,
 }
+
+/// Distance of routes to delegated prefixes: those that people make win.
+pub const DELEGATED_DISTANCE: u8 = 2;
 
 /// Where a candidate leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +91,16 @@ impl RibRoute {
             source: Source::Api,
             distance: 1,
             target: Target::Route(target),
+        }
+    }
+
+    /// The route to a delegated prefix.
+    pub fn delegated(prefix: ipnet::Ipv6Net, hop: Hop) -> Self {
+        RibRoute {
+            prefix: IpNet::V6(prefix.trunc()),
+            source: Source::Delegated,
+            distance: DELEGATED_DISTANCE,
+            target: Target::Route(RouteTarget::Via(vec![hop])),
         }
     }
 

@@ -8,7 +8,7 @@ use super::schema::SECTIONS;
 const HEAD: &str = "\
 # Configuration
 
-<!-- Generated from control/src/config/schema.rs: HEXTET_BLESS=1 cargo test -p control config::doc -->
+<!-- Generated from control/src/config/schema/: HEXTET_BLESS=1 cargo test -p control config::doc -->
 
 One TOML file holds everything. `hextetd check FILE` names all its faults at once, each with file, line, column and
 field; warnings name what is legal and doubtful. `hextetctl reload` applies the difference to the running router; a

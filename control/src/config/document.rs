@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use ipnet::IpNet;
 use tables::id::{IfaceId, PortId, VrfId};
 
+use super::dhcp6::Leased;
 use super::reader::{Place, Table};
-use super::schema::{INTERFACE, ROOT, ROUTE, ROUTER};
-use super::{device, forwarding, interface, route, system};
+use super::schema::{INTERFACE, REMOTE_LINK, ROOT, ROUTE, ROUTER};
+use super::{device, dhcp6, forwarding, interface, route, system};
 use crate::model::{Interface, Model, Router, Tag};
 
 /// Most devices and interfaces that ids leave room for; a file never comes near.
@@ -74,12 +75,19 @@ fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
         seen.interface_count = (seen.interface_count + 1).min(MAX_ITEMS);
         interfaces.extend(interface::read(&table, id, seen, &mut subnets));
     }
+    let mut remote_links = Vec::new();
+    for table in table.tables("remote_link", &REMOTE_LINK) {
+        let id = seen.remote_link_count as u16;
+        seen.remote_link_count = (seen.remote_link_count + 1).min(MAX_ITEMS);
+        remote_links.extend(dhcp6::remote_link(&table, id, seen));
+    }
     let routes = route::read(&table.tables("route", &ROUTE), &interfaces, seen);
     Router {
         id,
         name: name.unwrap_or_default(),
         interfaces,
         routes,
+        remote_links,
     }
 }
 
@@ -93,7 +101,10 @@ pub(super) struct Seen {
     pub(super) device_mtu: HashMap<String, (PortId, u16)>,
     /// Which interface has a tag of a device.
     pub(super) tags: HashMap<(PortId, Tag), String>,
+    /// Prefixes of which leases are given, each with whose they are.
+    pub(super) leased: Vec<Leased>,
     interface_count: usize,
+    remote_link_count: usize,
 }
 
 /// Names of one kind of thing, each with where it was given.

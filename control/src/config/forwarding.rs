@@ -33,5 +33,10 @@ pub(super) fn read(table: Option<Table<'_>>) -> Forwarding {
             "icmp_per_destination",
             "icmp_per_destination_burst",
         ),
+        dhcp_per_device: rate(
+            default.dhcp_per_device,
+            "dhcp_per_device",
+            "dhcp_per_device_burst",
+        ),
     }
 }

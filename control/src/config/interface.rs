@@ -9,8 +9,8 @@ use tables::id::{IfaceId, PortId};
 use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
-use super::schema::{ND, NEIGHBOR, RA};
-use super::{nd, net, ra};
+use super::schema::{DHCP6, ND, NEIGHBOR, RA};
+use super::{dhcp6, nd, net, port, ra, subnet};
 use crate::model::{Interface, StaticNeighbor, Tag, Urpf};
 use crate::protocols;
 
@@ -47,15 +47,24 @@ pub(super) fn read(
         .iter()
         .map(|net| (IpAddr::V6(net.network()), net.prefix_len()))
         .collect();
-    let ra = table
-        .table("ra", &RA)
-        .map(|table| ra::read(&table, &addresses, mtu));
+    let ra_table = table.table("ra", &RA);
+    let listed = ra_table
+        .as_ref()
+        .is_some_and(|ra| ra.get("prefix").is_some());
+    let ra = ra_table.map(|table| ra::read(&table, &addresses, mtu));
+    let subnets = subnet::read(table, Some(&addresses));
+    let ports = port::read(table, &addresses);
+    let dhcp6 = table
+        .table("dhcp6", &DHCP6)
+        .map(|table| dhcp6::read(&table));
+    dhcp6::claim(table, seen, &subnets, dhcp6.as_ref());
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
     }
     let speaks_ipv6 = ra.is_some()
         || link_local.is_some()
+        || dhcp6.is_some()
         || !anycast.is_empty()
         || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
     if mtu < MIN_IPV6_MTU && speaks_ipv6 {
@@ -65,6 +74,9 @@ pub(super) fn read(
     let urpf_v4 = self::urpf(table, "urpf_v4").unwrap_or(urpf);
     let urpf_v6 = self::urpf(table, "urpf_v6").unwrap_or(urpf);
     let redirects = table.boolean("redirects").unwrap_or(true);
+    let given = ra.is_some();
+    let mut ra = ra.unwrap_or_default();
+    subnet::advertise(table, &mut ra, &subnets, given, listed);
     // All keys are read by now: what follows may leave without hiding a fault.
     Some(Interface {
         id,
@@ -82,7 +94,10 @@ pub(super) fn read(
         proxy_nd,
         neighbors,
         nd,
-        ra: ra.unwrap_or_default(),
+        ra,
+        subnets,
+        ports,
+        dhcp6,
     })
 }
 

@@ -18,6 +18,7 @@ use toml::de::DeTable;
 use crate::model::Model;
 
 mod device;
+mod dhcp6;
 #[cfg(test)]
 mod doc;
 mod document;
@@ -26,10 +27,12 @@ mod forwarding;
 mod interface;
 mod nd;
 mod net;
+mod port;
 mod ra;
 mod reader;
 mod route;
 pub mod schema;
+mod subnet;
 mod system;
 mod time;
 

@@ -164,3 +164,21 @@ pub(super) fn prefix_v6(value: &Value<'_>) -> Option<Ipv6Net> {
     }
     Some(net)
 }
+
+/// A domain name.
+pub(super) fn domain(value: &Value<'_>) -> Option<String> {
+    let text = value.string()?;
+    let good = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_domain = name.len() <= 253
+        && name
+            .split('.')
+            .all(|label| (1..=63).contains(&label.len()) && label.bytes().all(good));
+    if !is_domain {
+        value.fault(format_args!(
+            "\"{text}\" is not a domain name (RFC 1035 section 2.3.1)"
+        ));
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -194,7 +194,7 @@ fn subnets(addresses: &[IpNet]) -> Vec<Prefix> {
 }
 
 /// Whether `a` surely ends after `b`; a date and a span cannot be compared without a clock.
-fn exceeds(a: Lifetime, b: Lifetime) -> bool {
+pub(super) fn exceeds(a: Lifetime, b: Lifetime) -> bool {
     match (a, b) {
         (Lifetime::Fixed(a), Lifetime::Fixed(b)) => a > b,
         (Lifetime::Until(a), Lifetime::Until(b)) => a > b,
@@ -232,17 +232,7 @@ fn dnssl(table: &Table<'_>, default: Lifetime) -> Vec<Dnssl> {
         if entry.require("domains").is_none() {
             continue;
         }
-        let domain = |value: &super::reader::Value<'_>| {
-            let name = value.string()?;
-            if !is_domain(name) {
-                value.fault(format_args!(
-                    "\"{name}\" is not a domain name (RFC 1035 section 2.3.1)"
-                ));
-                return None;
-            }
-            Some(name.to_owned())
-        };
-        let Some(domains) = entry.list("domains", domain) else {
+        let Some(domains) = entry.list("domains", net::domain) else {
             continue;
         };
         let given = entry
@@ -255,15 +245,6 @@ fn dnssl(table: &Table<'_>, default: Lifetime) -> Vec<Dnssl> {
         list.push(Dnssl { domains, lifetime });
     }
     list
-}
-
-fn is_domain(name: &str) -> bool {
-    let good = |c: u8| c.is_ascii_alphanumeric() || b"-_".contains(&c);
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.len() <= 253
-        && name
-            .split('.')
-            .all(|label| (1..=63).contains(&label.len()) && label.bytes().all(good))
 }
 
 fn routes(table: &Table<'_>, default: Lifetime) -> Vec<Route> {

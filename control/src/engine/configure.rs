@@ -147,6 +147,7 @@ impl Engine {
                 self.change_interface(interface, was);
             }
         }
+        self.change_dhcp6(old);
         let vrfs: Vec<VrfId> = self.ribs.keys().copied().collect();
         for vrf in vrfs {
             let removed = changes.routes.removed.iter().filter(|(of, _)| *of == vrf);

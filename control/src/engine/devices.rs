@@ -148,6 +148,7 @@ impl Engine {
         let ports: Vec<PortId> = self.dataplane.ports().map(|(port, _)| port).collect();
         snapshot.watch(self.observer.trace, self.observer.capture);
         let filters = interfaces::mac_filters(&self.model, &learned);
+        self.tell_sources(&snapshot);
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
         for port in ports {

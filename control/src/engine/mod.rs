@@ -3,7 +3,7 @@
 //! ```text
 //!   config, API ──► Engine ──► compile (pure) ──► publish ──► tables ──► workers
 //!   nd, links ────►   │
-//!                     └──► nd, ra, mld (configuration)
+//!                     └──► nd, ra, mld, dhcp6 (configuration)
 //! ```
 //!
 //! One thread, one inbox: changes happen one after the other, so that a question of the API sees the router whole.
@@ -15,6 +15,7 @@
 mod addresses;
 mod configure;
 mod devices;
+mod dhcp6;
 mod routes;
 mod views;
 
@@ -40,6 +41,7 @@ use crate::model::Model;
 use crate::protocols::nd::AddressState;
 use crate::protocols::{mld, nd, ra};
 use crate::publish::Publisher;
+use crate::rooms::dhcp6::Sources;
 use crate::store::Store;
 
 pub use configure::ReloadOutcome;
@@ -102,6 +104,8 @@ pub struct Engine {
     links: HashMap<PortId, bool>,
     reloads: Reloads,
     observer: devices::Observer,
+    /// What the DHCPv6 server was last told.
+    sources: Sources,
 }
 
 /// Reloads since the start.
@@ -169,6 +173,7 @@ impl Engine {
             links: HashMap::new(),
             reloads: Reloads::default(),
             observer: devices::Observer::default(),
+            sources: Sources::default(),
         }
     }
 
@@ -222,6 +227,14 @@ impl Engine {
             EngineMessage::NdRestarted => self.configure_nd(),
             EngineMessage::RaRestarted => self.configure_ra(),
             EngineMessage::MldRestarted => self.configure_mld(),
+            EngineMessage::Dhcp6Restarted => self.configure_dhcp6(),
+            EngineMessage::DelegatedUp {
+                vrf,
+                prefix,
+                interface,
+                gateway,
+            } => self.delegated_up(vrf, prefix, &interface, gateway),
+            EngineMessage::DelegatedDown { vrf, prefix } => self.delegated_down(vrf, prefix),
             EngineMessage::Request(Request(question)) => question(self),
             EngineMessage::Shutdown => unreachable!("handled by the loop"),
         }

@@ -378,6 +378,7 @@ fn source(source: Source) -> RouteSource {
         Source::Connected => RouteSource::Connected,
         Source::Static => RouteSource::Static,
         Source::Api => RouteSource::Api,
+        Source::Delegated => RouteSource::Delegated,
     }
 }
 

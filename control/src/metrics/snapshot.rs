@@ -1,6 +1,6 @@
 //! Everything that a scrape exposes, asked of the appliance once.
 
-use api::{Accounting, Counters, Device, Drop, Interface, RaState, Status, Worker};
+use api::{Accounting, Counters, Device, Drop, Interface, LeasePool, RaState, Status, Worker};
 
 use crate::api::{Appliance, Error};
 
@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub drops: Vec<Drop>,
     /// See [`Appliance::ra`].
     pub ra: Vec<RaState>,
+    /// See [`Appliance::pools`].
+    pub pools: Vec<LeasePool>,
     /// See [`Appliance::counters`].
     pub counters: Counters,
     /// See [`Appliance::accounting`].
@@ -36,6 +38,7 @@ impl Snapshot {
             workers: appliance.workers().await?,
             drops: appliance.drops().await?,
             ra: appliance.ra().await?,
+            pools: appliance.pools().await?,
             counters: appliance.counters().await?,
             accounting: appliance.accounting().await?,
         })

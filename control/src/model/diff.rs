@@ -72,6 +72,8 @@ pub struct InterfaceChange {
     pub nd: bool,
     /// Whether the router advertisements changed.
     pub ra: bool,
+    /// Whether subnets, ports or the DHCPv6 server changed.
+    pub dhcp: bool,
 }
 
 impl InterfaceChange {
@@ -88,6 +90,7 @@ impl InterfaceChange {
                 || old.redirects != new.redirects,
             nd: old.nd != new.nd,
             ra: old.ra != new.ra,
+            dhcp: old.subnets != new.subnets || old.ports != new.ports || old.dhcp6 != new.dhcp6,
         };
         let nothing = change.addresses.is_empty()
             && change.anycast.is_empty()
@@ -95,7 +98,8 @@ impl InterfaceChange {
             && !change.link_local
             && !change.forwarding
             && !change.nd
-            && !change.ra;
+            && !change.ra
+            && !change.dhcp;
         (!nothing).then_some(change)
     }
 }
@@ -117,6 +121,8 @@ pub struct Changes {
     pub interfaces: Delta<(VrfId, IfaceId)>,
     /// Interfaces that stay and change.
     pub changed: Vec<InterfaceChange>,
+    /// Links behind relay agents that are new or changed, and that are gone or changed, by id.
+    pub remote_links: Delta<u16>,
     /// Static routes of routers that both models have; a new router's routes are in `added` and a removed one's in
     /// `removed` too.
     pub routes: Delta<(VrfId, Route)>,
@@ -167,6 +173,7 @@ pub fn diff(old: &Model, new: &Model) -> Changes {
     devices(&old.devices, &new.devices, &mut changes);
     routers(&old.routers, &new.routers, &mut changes);
     interfaces(old, new, &mut changes);
+    remote_links(old, new, &mut changes);
     changes
 }
 
@@ -214,6 +221,26 @@ fn routers(old: &[Router], new: &[Router], changes: &mut Changes) {
         routers.iter().flat_map(of).collect()
     };
     changes.routes = Delta::of(&routes(old), &routes(new));
+}
+
+fn remote_links(old: &Model, new: &Model, changes: &mut Changes) {
+    let by_id = |model: &Model| -> HashMap<u16, (VrfId, super::RemoteLink)> {
+        let links = model.remote_links();
+        links
+            .map(|(router, link)| (link.id, (router.id, link.clone())))
+            .collect()
+    };
+    let (before, after) = (by_id(old), by_id(new));
+    let differs = |id: &&u16| before.get(id) != after.get(id);
+    let sorted = |links: &HashMap<u16, _>| {
+        let mut ids: Vec<u16> = links.keys().filter(differs).copied().collect();
+        ids.sort_unstable();
+        ids
+    };
+    changes.remote_links = Delta {
+        added: sorted(&after),
+        removed: sorted(&before),
+    };
 }
 
 fn interfaces(old: &Model, new: &Model, changes: &mut Changes) {

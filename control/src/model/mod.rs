@@ -16,17 +16,20 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use dataplane::forwarding::DHCP_RATE;
 use ipnet::{IpNet, Ipv6Net};
 use tables::id::{IfaceId, PortId, VrfId};
 use wire::ether::MacAddr;
 
-use crate::protocols::{nd, ra};
+use crate::protocols::{dhcp6, nd, ra};
 
 mod device;
 pub mod diff;
+mod subnet;
 
 pub use device::Device;
 pub use diff::{Changes, diff};
+pub use subnet::{Allocation, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet};
 
 /// The whole intent.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +95,8 @@ pub struct Forwarding {
     pub icmp_per_interface: Rate,
     /// ICMP errors to one destination, per worker.
     pub icmp_per_destination: Rate,
+    /// DHCP messages of one device and IP version, per worker.
+    pub dhcp_per_device: Rate,
 }
 
 impl Default for Forwarding {
@@ -105,6 +110,10 @@ impl Default for Forwarding {
             icmp_per_destination: Rate {
                 per_second: 50,
                 burst: 20,
+            },
+            dhcp_per_device: Rate {
+                per_second: DHCP_RATE.per_second,
+                burst: DHCP_RATE.burst,
             },
         }
     }
@@ -169,6 +178,8 @@ pub struct Router {
     pub interfaces: Vec<Interface>,
     /// Its static routes.
     pub routes: Vec<Route>,
+    /// Links behind relay agents that its DHCPv6 server serves.
+    pub remote_links: Vec<RemoteLink>,
 }
 
 /// A layer-3 interface on a device.
@@ -204,8 +215,14 @@ pub struct Interface {
     pub neighbors: Vec<StaticNeighbor>,
     /// Neighbour discovery and ARP; `proxy_nd` is its `proxy`.
     pub nd: nd::Config,
-    /// Router advertisements; by default none are sent.
+    /// Router advertisements, with what follows from `subnets`; by default none are sent.
     pub ra: ra::Config,
+    /// How hosts get addresses of its IPv6 prefixes.
+    pub subnets: Vec<Subnet>,
+    /// Stations that get addresses or DHCP options of their own.
+    pub ports: Vec<Port>,
+    /// The DHCPv6 server's table, without what `subnets` and `ports` say. There is a server also when only they want one.
+    pub dhcp6: Option<dhcp6::Config>,
 }
 
 impl Interface {
@@ -308,6 +325,14 @@ impl Model {
         })
     }
 
+    /// All links behind relay agents, each with its router.
+    pub fn remote_links(&self) -> impl Iterator<Item = (&Router, &RemoteLink)> {
+        let of = |router| move |remote| (router, remote);
+        self.routers
+            .iter()
+            .flat_map(move |router| router.remote_links.iter().map(of(router)))
+    }
+
     /// The device with this id.
     pub fn device(&self, id: PortId) -> Option<&Device> {
         self.devices.iter().find(|device| device.id == id)
@@ -353,6 +378,13 @@ impl Model {
                 .map(|(_, interface)| (interface.name.as_str(), interface.id.0)),
             1,
         );
+        let remotes = renumber(
+            old.remote_links()
+                .map(|(_, remote)| (remote.name.as_str(), remote.id)),
+            self.remote_links()
+                .map(|(_, remote)| (remote.name.as_str(), remote.id)),
+            0,
+        );
         for device in &mut self.devices {
             device.id = PortId(ports[&device.id.0]);
         }
@@ -361,6 +393,9 @@ impl Model {
             for interface in &mut router.interfaces {
                 interface.id = IfaceId(ifaces[&interface.id.0]);
                 interface.device = PortId(ports[&interface.device.0]);
+            }
+            for remote in &mut router.remote_links {
+                remote.id = remotes[&remote.id];
             }
             for route in &mut router.routes {
                 if let RouteTarget::Via(hops) = &mut route.target {

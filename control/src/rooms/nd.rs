@@ -25,7 +25,7 @@ const NOTES_PER_SECOND: u32 = 20;
 
 /// Keeps a flood on a link from becoming a flood in the log.
 #[derive(Debug, Default)]
-struct NoteBudget {
+pub(super) struct NoteBudget {
     second: Option<Instant>,
     written: u32,
     left_out: u64,
@@ -33,7 +33,7 @@ struct NoteBudget {
 
 impl NoteBudget {
     /// Whether one more line may be written now, and how many were left out before it.
-    fn take(&mut self, now: Instant) -> Option<u64> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<u64> {
         let fresh = |since| now.saturating_duration_since(since) >= Duration::from_secs(1);
         if self.second.is_none_or(fresh) {
             (self.second, self.written) = (Some(now), 0);

@@ -57,6 +57,7 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
         PuntClass::Arp => bus.offer_nd(packet(true)),
         PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
         PuntClass::Mld => bus.offer_mld(packet(false)),
+        PuntClass::Dhcp6 => bus.offer_dhcp6(packet(false)),
         PuntClass::Fragment => bus.offer_fragment(packet(false)),
         PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
             iface: meta.iface,

@@ -141,11 +141,10 @@ fn ip6(
     match meta.protocol {
         icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
         NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
-        UDP if let Some(verdict) = dhcp::v6(mbuf, meta, heard) => verdict,
-        protocol => {
+        protocol => dhcp::v6(mbuf, meta, heard).unwrap_or_else(|| {
             let joined = group && is_for_others_to_sort(destination);
             other(protocol, joined, group, next_header_at)
-        }
+        }),
     }
 }
 
@@ -288,9 +287,16 @@ fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, heard: Dhcp) -> 
     match meta.protocol {
         icmp::PROTOCOL_ICMP => icmp4(mbuf, meta, destination),
         IGMP => Verdict::Punt(PuntClass::Igmp),
-        UDP if !group && let Some(verdict) = dhcp::v4(mbuf, meta, heard) => verdict,
-        // 9: the offset of the protocol field.
-        protocol => other(protocol, group && destination != v4::ALL_SYSTEMS, group, 9),
+        protocol => {
+            let dhcp = if group {
+                None
+            } else {
+                dhcp::v4(mbuf, meta, heard)
+            };
+            let joined = group && destination != v4::ALL_SYSTEMS;
+            // 9: the offset of the protocol field.
+            dhcp.unwrap_or_else(|| other(protocol, joined, group, 9))
+        }
     }
 }
 

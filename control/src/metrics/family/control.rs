@@ -104,6 +104,57 @@ pub(super) const FAMILIES: &[Family] = &[
         &["interface"],
         |s, out| out.ra(s, |c| c.rs_invalid),
     ),
+    counter(
+        "hextet_dhcp_events_total",
+        "What a DHCP server counted on a link; the event's name says what.",
+        &["server", "link", "event"],
+        |s, out| {
+            for on in &s.counters.dhcp6 {
+                for (event, count) in &on.events {
+                    out.add([&"dhcp6", &on.interface, event], number(*count));
+                }
+            }
+        },
+    ),
+    counter(
+        "hextet_dhcp_invalid_total",
+        "DHCP messages ignored because they broke a rule (RFC 8415, section 16); only those that occurred.",
+        &["server", "link", "rule"],
+        |s, out| {
+            for on in &s.counters.dhcp6 {
+                for (rule, count) in &on.invalid {
+                    out.add([&"dhcp6", &on.interface, rule], number(*count));
+                }
+            }
+        },
+    ),
+    gauge(
+        "hextet_dhcp_leases",
+        "Leases by pool and state.",
+        &["pool", "link", "state"],
+        |s, out| {
+            for pool in &s.pools {
+                for (state, count) in [
+                    ("bound", pool.bound),
+                    ("declined", pool.declined),
+                    ("released", pool.released),
+                    ("offered", pool.offered),
+                ] {
+                    out.add([&pool.name, &pool.link, &state], number(count));
+                }
+            }
+        },
+    ),
+    gauge(
+        "hextet_dhcp_pool_size",
+        "Addresses, or prefixes of the usual length, that a pool has to give.",
+        &["pool", "link"],
+        |s, out| {
+            for pool in &s.pools {
+                out.add([&pool.name, &pool.link], pool.size.parse().unwrap_or(0.0));
+            }
+        },
+    ),
     gauge(
         "hextet_mbufs_available",
         "Packet buffers that are free.",

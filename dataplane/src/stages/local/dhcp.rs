@@ -34,7 +34,7 @@ pub(super) fn heard(cx: &Context<'_>, meta: &Meta, interface: Option<&Interface>
     of(interface).or(of(owner))
 }
 
-/// The verdict on a UDP datagram over IPv6 if it is DHCP that is heard.
+/// The verdict on a packet over IPv6 if it is DHCP that is heard.
 pub(super) fn v6(mbuf: &Mbuf, meta: &Meta, heard: Dhcp) -> Option<Verdict> {
     let is_ours = match port(mbuf, meta)? {
         SERVER6 => heard.server6,
@@ -49,7 +49,7 @@ pub(super) fn v6(mbuf: &Mbuf, meta: &Meta, heard: Dhcp) -> Option<Verdict> {
     })
 }
 
-/// The verdict on a UDP datagram over IPv4 if it is DHCP that is heard.
+/// The verdict on a packet over IPv4 if it is DHCP that is heard.
 pub(super) fn v4(mbuf: &Mbuf, meta: &Meta, heard: Dhcp) -> Option<Verdict> {
     let is_ours = port(mbuf, meta)? == SERVER4 && heard.server4;
     is_ours.then(|| {
@@ -60,8 +60,11 @@ pub(super) fn v4(mbuf: &Mbuf, meta: &Meta, heard: Dhcp) -> Option<Verdict> {
     })
 }
 
-/// The destination port, if the packet reaches that far.
+/// The destination port of a UDP datagram, if the packet reaches that far.
 fn port(mbuf: &Mbuf, meta: &Meta) -> Option<u16> {
+    if meta.protocol != UDP {
+        return None;
+    }
     let &[_, _, p0, p1] = upper(mbuf, meta)?;
     Some(u16::from_be_bytes([p0, p1]))
 }

@@ -1,0 +1,151 @@
+//! Leases of the DHCP servers, and the pools that they come from.
+
+use std::net::Ipv6Addr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::Mac;
+use crate::word::words;
+
+words! {
+    /// What is leased.
+    LeaseKind {
+        /// An IPv6 address (IA_NA).
+        Address = "address",
+        /// A temporary IPv6 address (IA_TA).
+        Temporary = "temporary",
+        /// A delegated prefix (IA_PD).
+        Prefix = "prefix",
+        /// An IPv4 address.
+        Address4 = "address4",
+    }
+}
+
+words! {
+    /// What a lease is to its client.
+    LeaseState {
+        /// The client uses it.
+        Bound = "bound",
+        /// The client found it used by another station: nobody gets it for a while.
+        Declined = "declined",
+        /// Given back or run out: kept for its client until it is needed.
+        Released = "released",
+        /// Offered, and not requested yet.
+        Offered = "offered",
+    }
+}
+
+/// A lease. Times are in UTC (RFC 3339), or `never`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The address, or the prefix with its length.
+    pub resource: String,
+    /// What it is.
+    pub kind: LeaseKind,
+    /// What it is to its client.
+    pub state: LeaseState,
+    /// The subnet or prefix pool it came from; absent when that is no longer configured.
+    #[serde(default)]
+    pub pool: Option<String>,
+    /// The client's DUID or identifier, in hex digits.
+    pub client: String,
+    /// The client's identity association (RFC 8415 section 4.2).
+    pub iaid: u32,
+    /// The client's MAC address, when known.
+    #[serde(default)]
+    pub mac: Option<Mac>,
+    /// The client's name, when it told one.
+    #[serde(default)]
+    pub hostname: Option<String>,
+    /// When this state began.
+    pub starts: String,
+    /// Until when it is preferred.
+    pub preferred_until: String,
+    /// When it ends: as a lease, as a quarantine, or as what is kept for its client.
+    pub ends: String,
+    /// Where the route to a delegated prefix leads.
+    #[serde(default)]
+    pub next_hop: Option<LeaseNextHop>,
+}
+
+/// Where a delegated prefix is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseNextHop {
+    /// The interface; empty for a gateway that is looked up in the routing table.
+    #[serde(default)]
+    pub interface: String,
+    /// The client, or the relay agent before it.
+    pub address: Ipv6Addr,
+}
+
+/// Which leases: all conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeaseQuery {
+    /// Of this pool.
+    pub pool: Option<String>,
+    /// Of this client, its identifier in hex digits.
+    pub client: Option<String>,
+    /// Only these within this prefix.
+    pub within: Option<IpNet>,
+    /// Of this kind.
+    pub kind: Option<LeaseKind>,
+    /// So many at most.
+    pub limit: Option<u64>,
+}
+
+/// A lease that an administrator gives, or changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddLease {
+    /// The address, or the prefix with its length; of a pool that is configured.
+    pub resource: String,
+    /// The client's DUID, in hex digits.
+    pub client: String,
+    /// The client's identity association.
+    pub iaid: u32,
+    /// How long it is valid, from now on; absent: as its pool says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_seconds: Option<u32>,
+    /// The client's MAC address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// A prefix: who routes it on, the client or the relay agent before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<Ipv6Addr>,
+    /// The interface of a link-local gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+}
+
+/// What was done to leases; on disk when it is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseChanges {
+    /// Leases given.
+    pub added: u64,
+    /// Leases ended, or quarantines lifted.
+    pub released: u64,
+}
+
+/// A subnet of which addresses are leased, or a prefix pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeasePool {
+    /// Its name: leases are stored under it.
+    pub name: String,
+    /// The interface or remote link that it serves.
+    pub link: String,
+    /// What is leased.
+    pub kind: LeaseKind,
+    /// The prefix it comes from.
+    pub prefix: IpNet,
+    /// How much there is to give, as a decimal number, addresses or prefixes of the usual length.
+    pub size: String,
+    /// Leases in use.
+    pub bound: u64,
+    /// Addresses in quarantine.
+    pub declined: u64,
+    /// Leases kept for their last clients.
+    pub released: u64,
+    /// Leases offered.
+    pub offered: u64,
+}

@@ -1,0 +1,89 @@
+//! Every key of the file in one table: what the parser accepts and what `docs/configuration.md` says are the same.
+
+mod device;
+mod dhcp;
+mod process;
+mod ra;
+mod router;
+
+pub(super) use device::{
+    AF_PACKET, AF_XDP, DEVICE, MEMIF, NULL, PCAP, PCI, RING, TAP, VHOST_USER, VIRTIO_USER,
+};
+pub(super) use dhcp::{DHCP6, OPTION, PORT, PREFIX_POOL, RANGE, REMOTE_LINK, SUBNET, VENDOR};
+pub(super) use process::{FORWARDING, ROOT, SYSTEM};
+pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
+pub(super) use router::{INTERFACE, ND, NEIGHBOR, NEXT_HOP, ROUTE, ROUTER};
+
+/// A key of a table.
+pub struct Key {
+    /// Its name in the file.
+    pub name: &'static str,
+    /// What it takes, in words.
+    pub kind: &'static str,
+    /// What holds when it is absent; empty when it is required.
+    pub default: &'static str,
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// A table of the file.
+pub struct Section {
+    /// Its header in the file.
+    pub header: &'static str,
+    /// What it describes.
+    pub help: &'static str,
+    /// Its keys, in the order in which a person would write them.
+    pub keys: &'static [Key],
+}
+
+const fn key(
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        help,
+    }
+}
+
+/// All tables, in the order of the documentation.
+pub static SECTIONS: &[&Section] = &[
+    &ROOT,
+    &SYSTEM,
+    &FORWARDING,
+    &DEVICE,
+    &PCI,
+    &AF_PACKET,
+    &TAP,
+    &AF_XDP,
+    &MEMIF,
+    &VHOST_USER,
+    &VIRTIO_USER,
+    &PCAP,
+    &RING,
+    &NULL,
+    &ROUTER,
+    &INTERFACE,
+    &NEIGHBOR,
+    &ND,
+    &RA,
+    &RA_PREFIX,
+    &RA_RDNSS,
+    &RA_DNSSL,
+    &RA_ROUTE,
+    &RA_PREF64,
+    &SUBNET,
+    &RANGE,
+    &PORT,
+    &OPTION,
+    &DHCP6,
+    &VENDOR,
+    &PREFIX_POOL,
+    &REMOTE_LINK,
+    &ROUTE,
+    &NEXT_HOP,
+];

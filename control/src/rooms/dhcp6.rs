@@ -1,0 +1,407 @@
+//! The task of the DHCPv6 server: datagrams in, leases to disk, answers out.
+//!
+//! ```text
+//!   packets that wait (up to BATCH) ─► machine ─► writes ─► one transaction ─► answers, routes
+//!                                        ▲                       │
+//!                                        └── Stored, StoreFailed ┘
+//! ```
+//!
+//! The more packets come while a transaction is under way, the more share the next one. What waits for a transaction is
+//! carried out only when it is on disk; when it fails, the machine takes its writes back and the clients hear nothing.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tables::id::{IfaceId, VrfId};
+use tokio::sync::{Mutex, oneshot};
+use tracing::{error, info, warn};
+use wire::MacAddr;
+use wire::udp;
+
+use super::nd::{NoteBudget, now, seed, until};
+use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Packet};
+use crate::injector::Injector;
+use crate::lease::{Disk, DiskError, Kind, Lease, Write};
+use crate::protocols::dhcp6::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
+
+/// Packets that share one transaction at most.
+const BATCH: usize = 1024;
+/// The server's UDP port (RFC 8415 section 7.2).
+const SERVER_PORT: u16 = 547;
+
+/// What the machine may ask to be told of the router.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Link-local address of each interface that has one in use.
+    pub link_local: HashMap<IfaceId, Ipv6Addr>,
+    /// An address of each router for answers that are routed.
+    pub global: HashMap<VrfId, Ipv6Addr>,
+}
+
+/// Why an order was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// It contradicts what there is.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be stored.
+    #[error("it could not be stored: {0}")]
+    NotStored(String),
+}
+
+/// An order with where its answer goes.
+pub type Order = (Event<'static>, oneshot::Sender<Result<(), OrderError>>);
+
+/// A question about the machine, answered by what it captured.
+pub struct Question(Box<dyn FnOnce(&Machine) + Send>);
+
+impl Question {
+    /// Asks `question`; the answer comes by the receiver, or not at all when the room has ended.
+    pub fn new<T: Send + 'static>(
+        question: impl FnOnce(&Machine) -> T + Send + 'static,
+    ) -> (Self, oneshot::Receiver<T>) {
+        let (reply, answer) = oneshot::channel();
+        let ask = move |machine: &Machine| {
+            let _ = reply.send(question(machine));
+        };
+        (Self(Box::new(ask)), answer)
+    }
+}
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Question")
+    }
+}
+
+/// What the task has that outlives a panic of the machine.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The way to the engine.
+    pub bus: Bus,
+    /// The way to the workers.
+    pub injector: Arc<Injector>,
+    /// The leases' store; `None` when it cannot be used, and no lease is given.
+    pub disk: Option<Arc<Disk>>,
+    /// Who the server is.
+    pub identity: Identity,
+}
+
+/// Owner of the machine.
+#[derive(Debug)]
+pub struct Dhcp6Task {
+    machine: Machine,
+    means: Means,
+    sources: Sources,
+    actions: Vec<Action>,
+    notes: NoteBudget,
+}
+
+impl Dhcp6Task {
+    /// Runs until the inbox is closed. The inbox outlives a panic, so that a room that starts again hears all.
+    pub async fn run(means: Means, inbox: Arc<Mutex<Inbox<Dhcp6Message>>>) {
+        let mut inbox = inbox.lock().await;
+        let Inbox { messages, packets } = &mut *inbox;
+        let machine = Machine::new(means.identity.clone(), seed(), now(), SystemTime::now());
+        let mut task = Self {
+            machine,
+            means,
+            sources: Sources::default(),
+            actions: Vec::new(),
+            notes: NoteBudget::default(),
+        };
+        // Beside it the room hears its configuration, and answers those who only want settings.
+        let mut loading = pin!(load(task.means.disk.clone()));
+        let mut is_loading = task.means.disk.is_some();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let deadline = task.machine.next_deadline();
+            tokio::select! {
+                biased;
+                message = messages.recv() => match message {
+                    Some(message) => task.message(message).await,
+                    None => return,
+                },
+                leases = &mut loading, if is_loading => {
+                    is_loading = false;
+                    task.loaded(leases);
+                }
+                () = until(deadline) => task.event(Event::Timer),
+                n = packets.recv_many(&mut batch, BATCH) => {
+                    if n == 0 {
+                        return;
+                    }
+                    for packet in batch.drain(..) {
+                        task.packet(&packet);
+                    }
+                }
+            }
+            // A failure is told to the machine and to the log; nobody else waits for it.
+            let _ = task.settle().await;
+        }
+    }
+
+    /// What was in the store when it was asked. Without it the machine gives no leases.
+    fn loaded(&mut self, leases: Result<Vec<Lease>, DiskError>) {
+        match leases {
+            Ok(leases) => {
+                info!(leases = leases.len(), "DHCPv6 leases loaded");
+                self.event(Event::Loaded { leases });
+            }
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                error!(%error, "DHCPv6 gives no leases: those there are cannot be read");
+            }
+        }
+    }
+
+    async fn message(&mut self, message: Dhcp6Message) {
+        match message {
+            Dhcp6Message::Event(event) => self.event(event),
+            Dhcp6Message::Sources(sources) => self.sources = *sources,
+            Dhcp6Message::Ask(Question(question)) => question(&self.machine),
+            Dhcp6Message::Order(order) => {
+                let (event, reply) = *order;
+                let done = self.order(event).await;
+                let _ = reply.send(done);
+            }
+        }
+    }
+
+    /// Carries out an order by itself, so that its answer speaks of nothing else.
+    async fn order(&mut self, event: Event<'static>) -> Result<(), OrderError> {
+        let _ = self.settle().await;
+        self.event(event);
+        let refused = self.actions.iter().find_map(|action| match action {
+            Action::Notice(Notice::NotAdded { why, .. }) => Some((*why).to_owned()),
+            _ => None,
+        });
+        if let Some(why) = refused {
+            self.actions.clear();
+            return Err(OrderError::Refused(why));
+        }
+        self.settle().await.map_err(OrderError::NotStored)
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        // The worker has checked length and checksum, and that it is UDP for a port of DHCPv6.
+        let Ok(datagram) = udp::Datagram::parse(&packet.bytes) else {
+            return;
+        };
+        let (SocketAddr::V6(src), SocketAddr::V6(dst)) = (datagram.source, datagram.destination)
+        else {
+            return;
+        };
+        if dst.port() == SERVER_PORT {
+            self.event(Event::Packet(Datagram {
+                iface: packet.iface,
+                src_mac: packet.src_mac,
+                src: *src.ip(),
+                src_port: src.port(),
+                dst: *dst.ip(),
+                payload: datagram.payload,
+            }));
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        self.machine
+            .on_event(now(), SystemTime::now(), event, &mut self.actions);
+    }
+
+    /// Stores what is to be stored, and carries out what is to be done.
+    async fn settle(&mut self) -> Result<(), String> {
+        let actions = std::mem::take(&mut self.actions);
+        let write = |action: &Action| match action {
+            Action::Write(write) if write.is_durable() => Some(write.clone()),
+            _ => None,
+        };
+        let writes: Vec<Write> = actions.iter().filter_map(write).collect();
+        let stored = self.store(writes).await;
+        for action in actions {
+            let waits = match &action {
+                Action::Send { after_commit, .. } => *after_commit,
+                Action::RouteUp { .. } | Action::RouteDown { .. } => true,
+                Action::Write(_) | Action::Notice(_) => false,
+            };
+            if stored.is_ok() || !waits {
+                self.carry_out(action);
+            }
+        }
+        // What the machine says to a success or failure waits for nothing.
+        for action in std::mem::take(&mut self.actions) {
+            self.carry_out(action);
+        }
+        stored
+    }
+
+    /// Makes the writes durable, and tells the machine. A failure says why.
+    async fn store(&mut self, writes: Vec<Write>) -> Result<(), String> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let (writes, done) = match self.means.disk.clone() {
+            Some(disk) => {
+                let (writes, done) = blocking(move || {
+                    let done = disk.commit(&writes);
+                    (writes, done)
+                })
+                .await;
+                (
+                    writes,
+                    done.map_err(|e| format!("{:#}", anyhow::Error::from(e))),
+                )
+            }
+            None => (writes, Err("the leases' store cannot be used".into())),
+        };
+        match done {
+            Ok(()) => {
+                self.event(Event::Stored);
+                Ok(())
+            }
+            Err(why) => {
+                error!(error = %why, writes = writes.len(), "DHCPv6 leases could not be stored");
+                self.event(Event::StoreFailed { writes });
+                Err(why)
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Send {
+                via,
+                src,
+                dst,
+                dst_port,
+                payload,
+                ..
+            } => self.send(via, src, SocketAddr::new(dst.into(), dst_port), &payload),
+            Action::RouteUp {
+                prefix,
+                vrf,
+                next_hop,
+                ..
+            } => self.means.bus.engine(EngineMessage::DelegatedUp {
+                vrf,
+                prefix,
+                interface: next_hop.iface.into(),
+                gateway: next_hop.address,
+            }),
+            Action::RouteDown { prefix, vrf } => {
+                self.means
+                    .bus
+                    .engine(EngineMessage::DelegatedDown { vrf, prefix });
+            }
+            Action::Notice(notice) => self.notice(&notice),
+            // On disk by now.
+            Action::Write(_) => {}
+        }
+    }
+
+    fn send(&self, via: Via, src: Option<Ipv6Addr>, destination: SocketAddr, payload: &[u8]) {
+        let source = src.or_else(|| match via {
+            Via::Link { iface, .. } => self.sources.link_local.get(&iface).copied(),
+            Via::Routed { vrf } => self.sources.global.get(&vrf).copied(),
+        });
+        // Without an address in use there is nobody to speak as; the client asks again.
+        let Some(source) = source else { return };
+        let datagram = udp::Datagram {
+            source: SocketAddr::new(source.into(), SERVER_PORT),
+            destination,
+            payload,
+        };
+        let injector = &self.means.injector;
+        let sent = match via {
+            Via::Link { iface, mac } => {
+                let to = mac.or_else(|| group_mac(destination.ip()));
+                let Some(to) = to else { return };
+                injector.datagram(iface, to, &datagram)
+            }
+            Via::Routed { vrf } => injector.routed_datagram(vrf, &datagram),
+        };
+        if let Err(error) = sent {
+            warn!(%destination, %error, "a DHCPv6 answer cannot be sent");
+        }
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let Some(left_out) = self.notes.take(now()) else {
+            return;
+        };
+        if left_out > 0 {
+            warn!(left_out, "too many DHCPv6 events to write them all down");
+        }
+        match notice {
+            Notice::PoolUsedUp { name } => warn!(pool = %name, "nothing is left for new clients"),
+            Notice::Declined { address, client } => {
+                warn!(%address, %client, "a client found its address in use by another station");
+            }
+            Notice::RefusingService => {
+                error!("DHCPv6 refuses service: leases cannot be stored");
+            }
+            Notice::ServiceResumed => info!("DHCPv6 serves again: leases can be stored"),
+            Notice::ConfigRefused { link, faults } => {
+                let link = self.link_name(*link);
+                for fault in faults {
+                    error!(%link, %fault, "DHCPv6 configuration refused");
+                }
+            }
+            Notice::NotAdded { resource, why } => warn!(%resource, why, "lease not added"),
+            Notice::ReconfigureFailed { client } => {
+                info!(%client, "client did not follow its Reconfigure messages");
+            }
+        }
+    }
+
+    fn link_name(&self, link: LinkId) -> String {
+        match link {
+            LinkId::Iface(iface) => self.means.injector.name(iface),
+            LinkId::Remote(number) => format!("remote link {number}"),
+        }
+    }
+}
+
+/// The MAC of a multicast destination.
+fn group_mac(destination: IpAddr) -> Option<MacAddr> {
+    match destination {
+        IpAddr::V6(group) if group.is_multicast() => Some(MacAddr::for_ipv6_multicast(&group)),
+        _ => None,
+    }
+}
+
+/// Reads all IPv6 leases of the store.
+async fn load(disk: Option<Arc<Disk>>) -> Result<Vec<Lease>, DiskError> {
+    let Some(disk) = disk else {
+        return Ok(Vec::new());
+    };
+    let read = move || {
+        let mut leases = Vec::new();
+        let ours = |lease: Lease| {
+            if lease.holder.kind != Kind::V4 {
+                leases.push(lease);
+            }
+        };
+        disk.load(ours)?;
+        Ok(leases)
+    };
+    blocking(read).await
+}
+
+/// Runs what blocks where it may. A panic in it goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failure) => match failure.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process is stopping.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! DHCPv6 with the client of ISC: addresses, settings and prefixes, and what of them outlives the router's death.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use lab::topology::TwoNetworks;
+use lab::{Daemon, Host, Lab, Result, wait_for};
+
+const SECONDS: Duration = Duration::from_secs(30);
+
+/// [`lab::topology::TWO_NETWORKS`] with a DHCPv6 server on the first one.
+fn config(lan: &str) -> String {
+    let dhcp = format!("addresses = [\"2001:db8:1::1/64\", \"192.0.2.1/24\"]\n{lan}\n");
+    let advertised = "addresses = [\"2001:db8:1::1/64\", \"192.0.2.1/24\"]\n[router.interface.ra]\nenabled = true\n\
+        [[router.interface.ra.prefix]]\nprefix = \"2001:db8:1::/64\"\n";
+    let text = lab::topology::TWO_NETWORKS.replace(advertised, &dhcp);
+    assert!(text.contains(lan), "the topology's text has changed");
+    text
+}
+
+const STATEFUL: &str = r#"
+[[router.interface.subnet]]
+prefix = "2001:db8:1::/64"
+ra_mode = "dhcpv6-stateful"
+address_mode = "dhcpv6-stateful"
+dns_servers = ["2001:db8::53"]
+domain_search = ["lab.example"]
+pools = [{ start = "2001:db8:1::1000", end = "2001:db8:1::ffff" }]
+allocation = "random"
+"#;
+
+/// A running dhclient; its script writes what it is told to a file, and gives the interface its address.
+struct Dhclient {
+    daemon: Daemon,
+    told: PathBuf,
+}
+
+impl Dhclient {
+    /// Starts one with an empty memory; its DUID is that of its MAC.
+    fn start(lab: &Lab, host: &Host, name: &str, options: &str) -> Result<Self> {
+        host.link_local("eth0")?;
+        let file = |kind: &str| lab.dir().join(format!("{name}.{kind}"));
+        let (script, told) = (file("sh"), file("told"));
+        let text = format!(
+            "#!/bin/sh\nenv >> {told}\ncase $reason in\n\
+             BOUND6|RENEW6|REBIND6) [ -z \"$new_ip6_address\" ] || \
+             ip -6 addr replace $new_ip6_address/$new_ip6_prefixlen dev $interface nodad ;;\nesac\nexit 0\n",
+            told = told.display()
+        );
+        std::fs::write(&script, text)?;
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+        std::fs::write(file("leases"), "")?;
+        std::fs::write(&told, "")?;
+        let daemon = host.spawn(&format!(
+            "dhclient -6 {options} -D LL -d -sf {} -lf {} -pf {} -cf /dev/null eth0",
+            script.display(),
+            file("leases").display(),
+            file("pid").display(),
+        ))?;
+        Ok(Self { daemon, told })
+    }
+
+    /// What it was told under this name, once it was.
+    fn told(&self, name: &str) -> Result<String> {
+        let key = format!("{name}=");
+        let found = wait_for(SECONDS, &format!("the client to be told {name}"), || {
+            let text = std::fs::read_to_string(&self.told).ok()?;
+            let mut lines = text.lines().rev();
+            lines.find_map(|line| line.strip_prefix(&key).map(str::to_owned))
+        });
+        found.with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
+    }
+}
+
+/// The leases in use, as the router shows them.
+fn leases(net: &TwoNetworks) -> Result<Vec<serde_json::Value>> {
+    let leases = net.r.ctl("show leases")?;
+    let all = leases.as_array().cloned().unwrap_or_default();
+    Ok(all.into_iter().filter(|l| l["state"] == "bound").collect())
+}
+
+#[test]
+fn a_client_gets_an_address_and_keeps_it_over_the_routers_death() -> Result<()> {
+    let lab = Lab::new("dhcp6na")?;
+    let net = TwoNetworks::wire(&lab)?;
+    net.r.start(&config(STATEFUL))?;
+    let client = Dhclient::start(&lab, &net.a, "first", "-1")?;
+    let address = client.told("new_ip6_address")?;
+    assert!(address.starts_with("2001:db8:1::"), "{address}");
+    assert_eq!(client.told("new_dhcp6_name_servers")?, "2001:db8::53");
+    assert_eq!(client.told("new_dhcp6_domain_search")?, "lab.example.");
+    let flags = net.a.ok("rdisc6 -1 -r 3 -w 2000 eth0")?;
+    assert!(
+        flags.contains("Stateful address conf.    :          Yes"),
+        "{flags}"
+    );
+    assert_eq!(net.a.ping(&format!("-I {address} 2001:db8:1::1"), 3)?, 3);
+    assert!(!net.a.global_ipv6("eth0")?.is_empty());
+
+    let before = leases(&net)?;
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert_eq!(before[0]["resource"], address.as_str());
+    net.r.crash()?;
+    net.r.restart()?;
+    let after = leases(&net)?;
+    assert_eq!(after, before, "what was told before the crash");
+
+    // The same machine without a memory gets the same address, out of 61440 that are chosen from by chance.
+    drop(client);
+    net.a.ok("ip -6 addr flush dev eth0 scope global")?;
+    let again = Dhclient::start(&lab, &net.a, "second", "-1")?;
+    assert_eq!(again.told("new_ip6_address")?, address);
+    assert_eq!(leases(&net)?.len(), 1);
+    let pools = net.r.ctl("show pools")?;
+    assert_eq!(
+        (pools[0]["bound"].as_u64(), pools[0]["size"].as_str()),
+        (Some(1), Some("61440"))
+    );
+    net.r.assert_balanced()
+}
+
+#[test]
+fn a_stateless_client_gets_settings_and_no_lease() -> Result<()> {
+    let lab = Lab::new("dhcp6sl")?;
+    let net = TwoNetworks::wire(&lab)?;
+    net.r.start(&config(&STATEFUL.replace("dhcpv6-stateful", "dhcpv6-stateless").replace(
+        "pools = [{ start = \"2001:db8:1::1000\", end = \"2001:db8:1::ffff\" }]\nallocation = \"random\"\n",
+        "",
+    )))?;
+    net.a.wait_slaac("eth0", "2001:db8:1:")?;
+    let client = Dhclient::start(&lab, &net.a, "stateless", "-S -1")?;
+    assert_eq!(client.told("new_dhcp6_name_servers")?, "2001:db8::53");
+    assert_eq!(client.told("new_dhcp6_domain_search")?, "lab.example.");
+    assert_eq!(leases(&net)?, [serde_json::Value::Null; 0]);
+    net.r.assert_balanced()
+}
+
+#[test]
+fn a_port_gets_its_own_address_and_nobody_elses() -> Result<()> {
+    let lab = Lab::new("dhcp6port")?;
+    let net = TwoNetworks::wire(&lab)?;
+    let mac = net.a.ok("cat /sys/class/net/eth0/address")?;
+    // Outside of the pool.
+    let port = format!(
+        "[[router.interface.port]]\nname = \"a\"\nmac = \"{}\"\naddresses = [\"2001:db8:1::abc:42\"]\n",
+        mac.trim()
+    );
+    net.r.start(&config(&format!("{STATEFUL}{port}")))?;
+    let client = Dhclient::start(&lab, &net.a, "port", "-1")?;
+    assert_eq!(client.told("new_ip6_address")?, "2001:db8:1::abc:42");
+    net.r.assert_balanced()
+}
+
+#[test]
+fn a_delegated_prefix_is_routed_to_its_client_also_after_the_routers_death() -> Result<()> {
+    let lab = Lab::new("dhcp6pd")?;
+    let net = TwoNetworks::wire(&lab)?;
+    let pool =
+        "[[router.interface.dhcp6.prefix_pool]]\nprefix = \"2001:db8:8000::/40\"\nlength = 56\n";
+    net.r.start(&config(&format!("{STATEFUL}{pool}")))?;
+    net.b.wait_slaac("eth0", "2001:db8:2:")?;
+    let client = Dhclient::start(&lab, &net.a, "pd", "-N -P -1")?;
+    let prefix = client.told("new_ip6_prefix")?;
+    assert!(
+        prefix.starts_with("2001:db8:80") && prefix.ends_with("/56"),
+        "{prefix}"
+    );
+    let inside = prefix.replace("::/56", "::1");
+    net.a.ok(&format!("ip -6 addr add {inside}/128 dev lo"))?;
+    let reached = |when: &str| -> Result<()> {
+        let routes = net.r.ctl(&format!("show routes {prefix}"))?;
+        assert_eq!(routes[0]["source"], "delegated", "{when}: {routes}");
+        assert_eq!(
+            routes[0]["next_hops"][0]["interface"], "lan0",
+            "{when}: {routes}"
+        );
+        assert_eq!(net.b.ping(&inside, 3)?, 3, "{when}");
+        Ok(())
+    };
+    reached("delegated")?;
+    let pd = net.r.hextetctl("show pd")?;
+    assert!(pd.contains(&prefix) && pd.contains("lan0"), "{pd}");
+    net.r.crash()?;
+    net.r.restart()?;
+    net.b.wait_slaac("eth0", "2001:db8:2:")?;
+    reached("after the crash")?;
+
+    // Ended by hand: the route goes with it.
+    net.r.hextetctl(&format!("lease release {prefix}"))?;
+    wait_for(SECONDS, "the route to go", || {
+        let routes = net.r.ctl(&format!("show routes {prefix}")).ok()?;
+        routes.as_array()?.is_empty().then_some(())
+    })?;
+    net.r.assert_balanced()
+}
