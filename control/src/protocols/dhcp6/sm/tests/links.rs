@@ -171,11 +171,10 @@ fn routes_go_with_their_pool_and_move_with_their_router() {
     let mut bench = Bench::new(config());
     let prefix = bench.delegate(1, 5, &[]);
     let up = |actions: &[Action]| {
-        let vrf = actions.iter().find_map(|action| match action {
+        actions.iter().find_map(|action| match action {
             Action::RouteUp { prefix: p, vrf, .. } if *p == prefix => Some(*vrf),
             _ => None,
-        });
-        vrf
+        })
     };
     let down = |vrf| Action::RouteDown { prefix, vrf };
     let same = bench.configure(LINK, config());
