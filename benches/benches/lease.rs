@@ -10,7 +10,7 @@
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use control::lease::{
+use lease::{
     Allocation, Book, ClientId, Disk, Holder, Kind, Lease, Lengths, Pool, Resource, ScopeId, Wall,
     Write,
 };

@@ -7,8 +7,8 @@
     reason = "criterion's macros make undocumented functions"
 )]
 
-use control::protocols::nd::{Action, Config, Event, Machine, State};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use protocols::nd::{Action, Config, Event, Machine, State};
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};

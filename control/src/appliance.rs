@@ -21,8 +21,8 @@ use crate::engine::{Engine, EngineHandle, ReloadOutcome, api_mac};
 use crate::injector::Injector;
 use crate::model::Idle;
 use crate::observe::Observers;
-use crate::protocols::nd;
 use crate::rooms::punt;
+use protocols::nd;
 
 mod counters;
 mod lease;

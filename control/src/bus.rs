@@ -25,8 +25,8 @@ use tokio::sync::{mpsc, oneshot};
 use wire::MacAddr;
 
 use crate::engine::Request;
-use crate::protocols::{dhcp6, mld, nd, ra, reassembly};
 use crate::rooms::dhcp6::{Order, OrderError, Question, Sources};
+use protocols::{dhcp6, mld, nd, ra, reassembly};
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;

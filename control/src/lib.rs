@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Read `runtime` first: it starts everything and draws the threads and tasks; then `engine`, the owner of the state, and
-//! `bus`, the messages between the rooms. Machines of protocols are pure and stand in `protocols`; their tasks in `rooms`.
+//! `bus`, the messages between the rooms. Machines of protocols are pure and stand in the crate `protocols`, leases in `lease`; their tasks in `rooms`.
 
 #![forbid(unsafe_code)]
 
@@ -21,12 +21,10 @@ pub mod compile;
 pub mod config;
 pub mod engine;
 pub mod injector;
-pub mod lease;
 pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod observe;
-pub mod protocols;
 pub mod publish;
 pub mod rooms;
 pub mod runtime;

@@ -28,10 +28,8 @@ use crate::bus::{Bus, EngineMessage, Inboxes};
 use crate::compile::devices;
 use crate::engine::{Engine, EngineHandle, Parts};
 use crate::injector::Injector;
-use crate::lease::Disk;
 use crate::model::{Device, Model, Workers};
 use crate::observe::Observers;
-use crate::protocols::dhcp6::{Identity, Secret};
 use crate::publish::{Publisher, Writers};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::mld::MldTask;
@@ -41,6 +39,8 @@ use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::{punt, supervise};
 use crate::store::{ServerIdentity, Store};
 use crate::{config, metrics};
+use lease::Disk;
+use protocols::dhcp6::{Identity, Secret};
 
 /// How long the last advertisements may take to leave.
 const FAREWELL: Duration = Duration::from_millis(100);

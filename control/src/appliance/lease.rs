@@ -10,10 +10,10 @@ use ipnet::{IpNet, Ipv6Net};
 use super::Router;
 use crate::api::Error;
 use crate::engine::api_mac;
-use crate::lease::{ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
-use crate::protocols::dhcp6::config::{Config, Lifetimes, Range};
-use crate::protocols::dhcp6::{Event, Machine};
 use crate::rooms::dhcp6::OrderError;
+use lease::{ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+use protocols::dhcp6::config::{Config, Lifetimes, Range};
+use protocols::dhcp6::{Event, Machine};
 
 /// Leases in one answer when no limit is given.
 const LIMIT: u64 = 1000;

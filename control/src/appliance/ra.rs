@@ -11,7 +11,7 @@ use ipnet::Ipv6Net;
 use super::millis;
 use crate::bus::RaSnapshot;
 use crate::engine::{Engine, api_mac};
-use crate::protocols::ra::{Config, Counters, Lifetime, Preference, Snapshot};
+use protocols::ra::{Config, Counters, Lifetime, Preference, Snapshot};
 
 /// What the RA room knows, interface by interface.
 pub(super) fn states(engine: &Engine, known: RaSnapshot, now: Instant) -> Vec<RaState> {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use ipnet::Ipv6Net;
 
 use crate::model::{self, Interface, Mode, Port, RemoteLink, Router};
-use crate::protocols::dhcp6::config::{
+use protocols::dhcp6::config::{
     Allocation, Config, PrefixPool, Range, RawOption, Reservation, Subnet,
 };
 

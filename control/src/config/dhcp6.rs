@@ -13,7 +13,7 @@ use super::subnet::{allocation, lease_times};
 use super::time::{Unit, duration};
 use super::{net, port, subnet};
 use crate::model::{Mode, RemoteLink, Subnet};
-use crate::protocols::dhcp6::config::{
+use protocols::dhcp6::config::{
     Config, ExcludedPrefix, INFINITE, NtpServer, PrefixPool, RawOption, Relays, Settings,
     VendorOptions,
 };

@@ -12,7 +12,6 @@ use super::reader::Table;
 use super::schema::{DHCP6, ND, NEIGHBOR, RA};
 use super::{dhcp6, nd, net, port, ra, subnet};
 use crate::model::{Interface, StaticNeighbor, Tag, Urpf};
-use crate::protocols;
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
 const MIN_IPV6_MTU: u16 = 1280;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::reader::Table;
 use super::time::{Unit, duration};
-use crate::protocols::nd::Config;
+use protocols::nd::Config;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

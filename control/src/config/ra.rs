@@ -10,8 +10,8 @@ use super::net;
 use super::reader::Table;
 use super::schema::{RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
 use super::time::{Unit, any_lifetime, duration, lifetime};
-use crate::protocols::ra::Config;
-use crate::protocols::ra::config::{Dnssl, Lifetime, Pref64, Preference, Prefix, Rdnss, Route};
+use protocols::ra::Config;
+use protocols::ra::config::{Dnssl, Lifetime, Pref64, Preference, Prefix, Rdnss, Route};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -12,8 +12,8 @@ use super::reader::Table;
 use super::schema::{RANGE, SUBNET};
 use super::time::{Unit, any_lifetime, duration};
 use crate::model::{Allocation, LeaseTimes, Mode, Subnet};
-use crate::protocols::ra;
-use crate::protocols::ra::config::{Dnssl, Lifetime, Prefix, Rdnss};
+use protocols::ra;
+use protocols::ra::config::{Dnssl, Lifetime, Prefix, Rdnss};
 
 const MODES: [(&str, Mode); 3] = [
     ("slaac", Mode::Slaac),

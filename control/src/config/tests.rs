@@ -178,7 +178,7 @@ fn devices_are_read_with_the_options_of_their_kind() {
 
 #[test]
 fn router_advertisements_are_read_whole() {
-    use crate::protocols::ra::*;
+    use protocols::ra::*;
     use std::time::{Duration, UNIX_EPOCH};
     let text = format!(
         "{BASE}[router.interface.ra]\nmax_interval = \"10s\"\nmin_interval = 3\nmtu = 1400\nreachable_time = 1500\n\

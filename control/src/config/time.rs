@@ -6,7 +6,7 @@ use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
 use super::reader::{Table, Value};
-use crate::protocols::ra::config::Lifetime;
+use protocols::ra::config::Lifetime;
 
 /// What a bare number means.
 #[derive(Clone, Copy)]

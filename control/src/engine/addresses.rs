@@ -7,7 +7,7 @@ use tables::id::IfaceId;
 use wire::MacAddr;
 
 use crate::model::Interface;
-use crate::protocols::nd;
+use protocols::nd;
 
 /// An own address as the ND room wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

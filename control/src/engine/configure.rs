@@ -16,9 +16,9 @@ use crate::config::{self, LoadError};
 use crate::injector::NamedLink;
 use crate::log;
 use crate::model::{Changes, Interface, Model, Tag, diff};
-use crate::protocols::nd::AddressState;
-use crate::protocols::{mld, nd, ra};
 use crate::publish;
+use protocols::nd::AddressState;
+use protocols::{mld, nd, ra};
 
 /// How long a last advertisement may take from the worker's ring to the wire.
 const GOODBYE: Duration = Duration::from_millis(5);

@@ -14,7 +14,7 @@ use wire::MacAddr;
 use super::Engine;
 use crate::compile::interfaces::{self, MacFilter};
 use crate::model::{Changes, Device, Model};
-use crate::protocols::nd::AddressState;
+use protocols::nd::AddressState;
 
 /// What trace and capture want of the snapshot.
 #[derive(Debug, Default)]

@@ -13,9 +13,9 @@ use crate::bus::{Bus, Dhcp6Message};
 use crate::compile::dhcp6::{interface, remote_link};
 use crate::compile::routes::{DELEGATED_DISTANCE, Edit, RibRoute, Source};
 use crate::model::{Hop, Model};
-use crate::protocols::dhcp6::config::Config;
-use crate::protocols::dhcp6::{Event, LinkId};
 use crate::rooms::dhcp6::Sources;
+use protocols::dhcp6::config::Config;
+use protocols::dhcp6::{Event, LinkId};
 
 /// A link as the server is told of it.
 type Served = (VrfId, Box<str>, Config);

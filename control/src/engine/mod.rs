@@ -38,11 +38,11 @@ use crate::bus::{Bus, EngineMessage};
 use crate::compile::routes::{Change, Rib};
 use crate::injector::Injector;
 use crate::model::Model;
-use crate::protocols::nd::AddressState;
-use crate::protocols::{mld, nd, ra};
 use crate::publish::Publisher;
 use crate::rooms::dhcp6::Sources;
 use crate::store::Store;
+use protocols::nd::AddressState;
+use protocols::{mld, nd, ra};
 
 pub use configure::ReloadOutcome;
 pub use views::{InterfaceView, api_mac};

@@ -17,7 +17,7 @@ use crate::api::Error;
 use crate::bus::unmapped;
 use crate::compile::routes::{Explanation, Resolution, RibRoute, Source, Target};
 use crate::model::{Interface, RouteTarget, Router};
-use crate::protocols::nd;
+use protocols::nd;
 
 /// An interface as far as the engine knows it; counters come from the workers.
 #[derive(Clone, Debug)]

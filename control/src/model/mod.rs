@@ -21,7 +21,7 @@ use ipnet::{IpNet, Ipv6Net};
 use tables::id::{IfaceId, PortId, VrfId};
 use wire::ether::MacAddr;
 
-use crate::protocols::{dhcp6, nd, ra};
+use protocols::{dhcp6, nd, ra};
 
 mod device;
 pub mod diff;

@@ -8,9 +8,9 @@ use ipnet::Ipv6Net;
 use wire::ether::MacAddr;
 
 use super::Interface;
-use crate::protocols::dhcp6;
-use crate::protocols::dhcp6::config::{Expiry, INFINITE, Lifetimes};
-use crate::protocols::ra::config::Lifetime;
+use protocols::dhcp6;
+use protocols::dhcp6::config::{Expiry, INFINITE, Lifetimes};
+use protocols::ra::config::Lifetime;
 
 /// What an RA mode or an address mode of Neutron says; for an unset one there is no `Mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

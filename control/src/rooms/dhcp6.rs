@@ -24,8 +24,8 @@ use wire::udp;
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Packet};
 use crate::injector::Injector;
-use crate::lease::{Disk, DiskError, Kind, Lease, Write};
-use crate::protocols::dhcp6::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
+use lease::{Disk, DiskError, Kind, Lease, Write};
+use protocols::dhcp6::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
 
 /// Packets that share one transaction at most.
 const BATCH: usize = 1024;

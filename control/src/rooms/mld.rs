@@ -9,7 +9,7 @@ use wire::EtherType;
 use super::nd::{now, seed, until};
 use crate::bus::{Inbox, MldMessage, Packet};
 use crate::injector::Injector;
-use crate::protocols::mld::{Action, Event, Machine};
+use protocols::mld::{Action, Event, Machine};
 
 /// Owner of the machine.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::bus::{Bus, EngineMessage, Inbox, NdMessage, NdSnapshot, Packet};
 use crate::injector::Injector;
-use crate::protocols::nd::{Action, Event, Machine, Note};
+use protocols::nd::{Action, Event, Machine, Note};
 
 /// Owner of the machine.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use dataplane::punt::{Punt, PuntClass, PuntConsumer};
 use wire::MacAddr;
 
 use crate::bus::{Bus, Packet, unmapped};
-use crate::protocols::nd;
+use protocols::nd;
 
 const BUSY: Duration = Duration::from_micros(200);
 const IDLE: Duration = Duration::from_millis(1);

@@ -10,8 +10,8 @@ use wire::EtherType;
 use super::nd::{now, seed, until};
 use crate::bus::{Bus, Inbox, Packet, RaMessage};
 use crate::injector::Injector;
-use crate::protocols::nd;
-use crate::protocols::ra::{Action, Event, Machine};
+use protocols::nd;
+use protocols::ra::{Action, Event, Machine};
 
 /// How often the machine is told the wall clock, for lifetimes that end at a date.
 const CLOCK: Duration = Duration::from_secs(10);

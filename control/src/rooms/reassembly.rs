@@ -12,7 +12,7 @@ use wire::ipv6::Ipv6Header;
 use super::nd::{now, until};
 use crate::bus::{Inbox, Packet, ReassemblyMessage};
 use crate::injector::Injector;
-use crate::protocols::reassembly::{Action, Arrival, Event, Machine};
+use protocols::reassembly::{Action, Arrival, Event, Machine};
 
 /// Owner of the machine.
 #[derive(Debug)]

@@ -96,7 +96,7 @@ pub(in crate::config) static SYSTEM: Section = Section {
             "log",
             "string",
             "\"info\"",
-            "Log level or filter, such as \"info,control::protocols=debug\".",
+            "Log level or filter, such as \"info,control::rooms=debug\".",
         ),
     ],
 };

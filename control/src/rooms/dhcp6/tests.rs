@@ -9,9 +9,9 @@ use super::*;
 use crate::bus::Inboxes;
 use crate::injector::NamedLink;
 use crate::model::Tag;
-use crate::protocols::dhcp6::Secret;
-use crate::protocols::dhcp6::config::{Config, Range, Subnet};
 use crate::publish::Link;
+use protocols::dhcp6::Secret;
+use protocols::dhcp6::config::{Config, Range, Subnet};
 
 const LAN: IfaceId = IfaceId(1);
 const CLIENT: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x10]);
@@ -242,7 +242,7 @@ async fn orders_are_answered_when_they_are_on_disk_or_refused() {
         lease: Box::new(lease),
     };
     let elsewhere = Lease {
-        scope: crate::lease::ScopeId::of("nowhere"),
+        scope: lease::ScopeId::of("nowhere"),
         resource: "2001:db8:9::1".parse().unwrap(),
         ..lease.clone()
     };
@@ -258,7 +258,7 @@ async fn orders_are_answered_when_they_are_on_disk_or_refused() {
         .ask_dhcp6(move |machine| machine.book().get(resource).map(|lease| lease.state))
         .await
         .flatten();
-    assert_ne!(state, Some(crate::lease::State::Bound));
+    assert_ne!(state, Some(lease::State::Bound));
     assert_eq!(room.bus.order_dhcp6(add(lease)).await, Some(Ok(())));
     assert_eq!(room.on_disk(), 1);
 }

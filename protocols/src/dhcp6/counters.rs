@@ -1,0 +1,73 @@
+//! What the room counts, per link.
+
+use crate::counters::counters;
+
+counters! {
+    /// Counters of one link.
+    pub struct Counters {
+        /// Solicit messages received.
+        solicits,
+        /// Request messages received.
+        requests,
+        /// Confirm messages received.
+        confirms,
+        /// Renew messages received.
+        renews,
+        /// Rebind messages received.
+        rebinds,
+        /// Release messages received.
+        releases,
+        /// Decline messages received.
+        declines,
+        /// Information-request messages received.
+        information_requests,
+        /// Of the messages received, those that came through a relay.
+        relayed,
+        /// Advertise messages sent.
+        advertises,
+        /// Reply messages sent.
+        replies,
+        /// Reconfigure messages sent.
+        reconfigures,
+        /// Replies that ask the client to use multicast (RFC 8415 section 18.4).
+        use_multicast,
+        /// Identity associations answered with NoAddrsAvail.
+        no_addrs_avail,
+        /// Identity associations answered with NoPrefixAvail.
+        no_prefix_avail,
+        /// Identity associations answered with NoBinding.
+        no_binding,
+        /// Messages or identity associations answered with NotOnLink.
+        not_on_link,
+        /// Messages for another server.
+        other_server,
+        /// Messages of clients on a link that no configuration knows.
+        unknown_link,
+        /// Solicits left to another server, because the client has not tried for long enough.
+        left_to_others,
+        /// Confirm and Rebind messages to which there is nothing to say (RFC 8415 sections 18.3.3 and 18.3.5).
+        unanswered,
+        /// Messages not served because the leases were not loaded yet.
+        not_loaded,
+        /// Messages not served because leases could not be stored a moment ago.
+        not_stored,
+        /// Answers that did not fit a datagram.
+        reply_too_big,
+        /// Leases given to a holder that did not have them.
+        leases_given,
+        /// Leases renewed.
+        leases_renewed,
+        /// Leases given back.
+        leases_released,
+        /// Addresses that clients found in use by others.
+        leases_declined,
+        /// Leases that ran out.
+        leases_expired,
+        /// Leases whose holder came with another MAC than before: two machines may have the same DUID.
+        mac_changed,
+        /// Reconfigure messages that clients followed.
+        reconfigures_followed,
+        /// Clients that did not follow their Reconfigure messages.
+        reconfigures_given_up,
+    }
+}

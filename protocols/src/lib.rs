@@ -1,0 +1,44 @@
+//! Protocol rooms: each speaks one protocol, knows no other room, and does no I/O.
+//!
+//! # The plan of every room
+//!
+//! ```text
+//!  packets punted, configuration, link state, timer        what the router shall do
+//!            │ Event                                           ▲ Action
+//!            ▼                                                 │
+//!   ┌─────────────────────────── Machine (sm.rs) ──────────────────────────┐
+//!   │ on_event(now, event, &mut actions)      next_deadline() -> Instant?   │
+//!   └───────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod.rs` | the question the room answers, RFCs with what is not done, invariants, what its task must do |
+//! | `sm.rs` | `Machine`, `Event`, `Action`: pure; `now` is passed in, randomness comes from a seed |
+//! | `config.rs` | plain structs whose `Default` is what the RFC says, and their validation |
+//! | `packet.rs` | bytes to messages and back, each invalid class named |
+//! | `counters.rs` | plain counters, one list that feeds CLI and metrics |
+//! | `error.rs` | typed faults |
+//! | `sm/tests.rs` | simulated time; whole conversations stand as data in `tests/conformance/` |
+//!
+//! # What the task of a room does
+//!
+//! One Tokio task owns the machine: it waits for the next event or for `next_deadline()`, whichever is first, calls
+//! `on_event` (with `Event::Timer` for the deadline) and carries out the actions *in order* before it takes the
+//! next event. It holds no other state, so that dropping it at any await point loses nothing but the event at hand.
+//!
+//! **Invariants**: rooms never import each other; a machine never reads a clock, never blocks, and every map
+//! in it is bounded by its configuration.
+
+#![forbid(unsafe_code)]
+
+mod counters;
+pub mod dhcp6;
+pub mod mld;
+pub mod nd;
+pub mod ra;
+pub mod random;
+pub mod reassembly;
+pub mod timers;
+
+pub use random::Random;
