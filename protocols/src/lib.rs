@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+pub mod delegation;
 pub mod dhcp6;
 pub mod mld;
 pub mod nd;

@@ -132,16 +132,17 @@ fn config(config: &Config, mac: Option<api::Mac>) -> RaConfig {
 
 /// A lifetime as it would be sent now.
 fn seconds(lifetime: Lifetime) -> u32 {
-    match lifetime {
-        Lifetime::Fixed(duration) => u32::try_from(duration.as_secs()).unwrap_or(u32::MAX),
-        Lifetime::Until(end) => {
-            let left = end
-                .duration_since(SystemTime::now())
-                .unwrap_or(Duration::ZERO);
-            u32::try_from(left.as_secs()).unwrap_or(u32::MAX)
-        }
-        Lifetime::Infinite => u32::MAX,
-    }
+    let left = |end: SystemTime| {
+        let left = end.duration_since(SystemTime::now());
+        left.unwrap_or(Duration::ZERO)
+    };
+    let span = match lifetime {
+        Lifetime::Fixed(duration) => duration,
+        Lifetime::Until(end) => left(end),
+        Lifetime::Capped { at_most, until } => left(until).min(at_most),
+        Lifetime::Infinite => return u32::MAX,
+    };
+    u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn preference(preference: Preference) -> RouterPreference {

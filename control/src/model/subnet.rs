@@ -62,12 +62,12 @@ impl LeaseTimes {
     pub fn leased(&self) -> Lifetimes {
         let default = Lifetimes::default();
         let span = |lifetime: Option<Lifetime>, default: Duration| match lifetime {
-            Some(Lifetime::Fixed(span)) => span,
+            Some(Lifetime::Fixed(span) | Lifetime::Capped { at_most: span, .. }) => span,
             Some(Lifetime::Infinite) => INFINITE,
             Some(Lifetime::Until(_)) | None => default,
         };
         let date = |lifetime: Option<Lifetime>| match lifetime {
-            Some(Lifetime::Until(date)) => Some(date),
+            Some(Lifetime::Until(date) | Lifetime::Capped { until: date, .. }) => Some(date),
             _ => None,
         };
         let valid = span(self.valid, default.valid).max(match self.preferred {

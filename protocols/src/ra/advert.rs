@@ -313,10 +313,12 @@ fn millis(d: Duration) -> u32 {
 
 /// Seconds that a lifetime has left at `wall`; a date that has passed leaves 0.
 pub(super) fn seconds_left(lifetime: Lifetime, wall: SystemTime) -> u32 {
+    let left = |date: SystemTime| date.duration_since(wall).unwrap_or(Duration::ZERO);
     let left = match lifetime {
         Lifetime::Infinite => return INFINITE_LIFETIME,
         Lifetime::Fixed(d) => d,
-        Lifetime::Until(date) => date.duration_since(wall).unwrap_or(Duration::ZERO),
+        Lifetime::Until(date) => left(date),
+        Lifetime::Capped { at_most, until } => left(until).min(at_most),
     };
     u32::try_from(left.as_secs())
         .unwrap_or(INFINITE_LIFETIME)

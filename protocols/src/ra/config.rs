@@ -13,6 +13,13 @@ pub enum Lifetime {
     Fixed(Duration),
     /// Counts down in real time to a date, then stays 0 (RFC 4861 section 6.2.1, AdvValidLifetime).
     Until(SystemTime),
+    /// Counts down to a date, but is never longer than a span (RFC 9096 section 3.2: what an upstream may change).
+    Capped {
+        /// The longest that is advertised.
+        at_most: Duration,
+        /// When it ends.
+        until: SystemTime,
+    },
     /// Never ends: all ones on the wire.
     Infinite,
 }
@@ -305,6 +312,17 @@ fn exceeds(a: Lifetime, b: Lifetime) -> bool {
     match (a, b) {
         (Lifetime::Fixed(a), Lifetime::Fixed(b)) => a > b,
         (Lifetime::Until(a), Lifetime::Until(b)) => a > b,
+        // Never above `b` when neither its span nor its end is.
+        (
+            Lifetime::Capped {
+                at_most: a,
+                until: x,
+            },
+            Lifetime::Capped {
+                at_most: b,
+                until: y,
+            },
+        ) => a > b && x > y,
         (Lifetime::Infinite, b) => b != Lifetime::Infinite,
         _ => false,
     }

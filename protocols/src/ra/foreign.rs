@@ -235,7 +235,7 @@ pub(super) fn inconsistencies(
 
 /// Both lifetimes in seconds when they contradict each other.
 fn unlike(ours: Lifetime, theirs: u32, wall: SystemTime) -> Option<(u32, u32)> {
-    let tolerance = if matches!(ours, Lifetime::Until(_)) {
+    let tolerance = if matches!(ours, Lifetime::Until(_) | Lifetime::Capped { .. }) {
         COUNTDOWN_TOLERANCE
     } else {
         0

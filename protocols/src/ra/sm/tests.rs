@@ -439,6 +439,36 @@ fn lifetimes_count_down_to_a_date_and_follow_the_clock() {
 }
 
 #[test]
+fn capped_lifetimes_are_whole_until_their_end_comes_near() {
+    let capped = |at_most, until| Lifetime::Capped {
+        at_most: secs(at_most),
+        until: date() + secs(until),
+    };
+    let mut config = with_prefix("2001:db8:1::");
+    config.prefixes[0].valid_lifetime = capped(300, 1000);
+    config.prefixes[0].preferred_lifetime = capped(200, 150);
+    assert_eq!(config.validate(), []);
+    // 100 s have passed.
+    let mut bench = Bench::settled(1, config.clone());
+    let lifetimes = |bench: &mut Bench| {
+        bench.solicit("fe80::10");
+        let out = bench.run(millis(500));
+        let unicast = out.iter().find(|(_, a)| !ra(a).0.is_multicast()).unwrap();
+        let prefix = prefixes(&unicast.1)[0];
+        (prefix.valid_lifetime, prefix.preferred_lifetime)
+    };
+    let (valid, preferred) = lifetimes(&mut bench);
+    assert_eq!(valid, 300);
+    assert!((48..=50).contains(&preferred), "{preferred}");
+    bench.run(secs(800));
+    let (valid, preferred) = lifetimes(&mut bench);
+    assert!((97..=100).contains(&valid), "{valid}");
+    assert_eq!(preferred, 0);
+    config.prefixes[0].preferred_lifetime = capped(301, 1001);
+    assert_eq!(config.validate().len(), 1, "surely beyond the valid one");
+}
+
+#[test]
 fn a_router_that_ceases_says_so_three_times() {
     let shutdown: fn(&mut Bench) -> Vec<Action> = |bench| bench.event(Event::Shutdown);
     let switched_off: fn(&mut Bench) -> Vec<Action> = |bench| bench.configure(Config::default());
