@@ -35,6 +35,7 @@
 mod counters;
 pub mod delegation;
 pub mod dhcp6;
+pub mod dhcp6_client;
 pub mod mld;
 pub mod nd;
 pub mod ra;
