@@ -109,9 +109,6 @@ pub enum Invalid {
     /// No Server Identifier (RFC 8415 sections 16.3, 16.10, 16.11).
     #[error("no server identifier")]
     NoServerId,
-    /// A domain name that is none (RFC 1035 section 3.1).
-    #[error("a domain name that is none")]
-    DomainName,
     /// Not sent from a unicast address.
     #[error("source address is not unicast")]
     Source,
@@ -146,7 +143,7 @@ pub enum Invalid {
 
 impl Invalid {
     /// Every class, for counters that start at zero and for the tests.
-    pub const ALL: [Invalid; 25] = [
+    pub const ALL: [Invalid; 24] = [
         Invalid::ShortMessage,
         Invalid::UnknownType,
         Invalid::WrongDirection,
@@ -161,7 +158,6 @@ impl Invalid {
         Invalid::LongDuid,
         Invalid::NoClientId,
         Invalid::NoServerId,
-        Invalid::DomainName,
         Invalid::Source,
         Invalid::ForeignClient,
         Invalid::ForeignTransaction,
@@ -191,7 +187,6 @@ impl Invalid {
             Invalid::LongDuid => "long_duid",
             Invalid::NoClientId => "no_client_id",
             Invalid::NoServerId => "no_server_id",
-            Invalid::DomainName => "domain_name",
             Invalid::Source => "source",
             Invalid::ForeignClient => "foreign_client",
             Invalid::ForeignTransaction => "foreign_transaction",
@@ -227,11 +222,13 @@ pub enum LeftOut {
     TooManyLeases,
     /// A maximum retransmission time out of 60 to 86,400 seconds (RFC 8415 sections 21.24 and 21.25).
     MaxRt,
+    /// A domain name that is none, or that no host could have (RFC 1035 section 3.1, RFC 8415 section 10).
+    DomainName,
 }
 
 impl LeftOut {
     /// All.
-    pub const ALL: [LeftOut; 9] = [
+    pub const ALL: [LeftOut; 10] = [
         LeftOut::T1BeyondT2,
         LeftOut::PreferredBeyondValid,
         LeftOut::PrefixLength,
@@ -241,6 +238,7 @@ impl LeftOut {
         LeftOut::Exclude,
         LeftOut::TooManyLeases,
         LeftOut::MaxRt,
+        LeftOut::DomainName,
     ];
 
     /// The rule's name in counters.
@@ -255,6 +253,7 @@ impl LeftOut {
             LeftOut::Exclude => "exclude",
             LeftOut::TooManyLeases => "too_many_leases_of_one_ia",
             LeftOut::MaxRt => "max_rt",
+            LeftOut::DomainName => "domain_name",
         }
     }
 }
