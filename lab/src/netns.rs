@@ -16,6 +16,19 @@ pub fn add(netns: &str) -> Result<()> {
     Ok(())
 }
 
+/// Does something in a namespace, in a thread of its own: sockets made there stay there.
+pub fn within<T: Send>(netns: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let file = std::fs::File::open(format!("/run/netns/{netns}"))?;
+    std::thread::scope(|scope| {
+        let enter = || {
+            nix::sched::setns(&file, nix::sched::CloneFlags::CLONE_NEWNET)?;
+            work()
+        };
+        let done = scope.spawn(enter).join();
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Removes a namespace and the veths in it; one that is gone already is no fault.
 pub fn delete(netns: &str) {
     let _ = process::run(&format!("ip netns del {netns}"));

@@ -21,7 +21,10 @@ const MAY: &[(&str, &[&str])] = &[
     ),
     ("cli", &["api"]),
     ("lab", &[]),
-    ("benches", &["dataplane", "dpdk", "tables", "wire"]),
+    (
+        "benches",
+        &["dataplane", "dpdk", "lab", "lease", "tables", "wire"],
+    ),
 ];
 
 /// What the crates below the packet path must not know.

@@ -39,7 +39,11 @@ fn run() -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(MAIN_CORE)?;
     sched_setaffinity(Pid::from_raw(0), &cpus).context("two CPUs are needed")?;
-    let _pages = HugePages::reserve(HUGE_PAGES)?;
+    let scenarios = scenario::all(&options);
+    let needs_pages = scenarios.iter().any(scenario::Scenario::needs_pages) || scenarios.is_empty();
+    let _pages = needs_pages
+        .then(|| HugePages::reserve(HUGE_PAGES))
+        .transpose()?;
     let (rounds, length) = options.rounds();
     println!(
         "{}, TSC {:.3} GHz, {rounds} rounds of {} ms windows, load average {}",
@@ -62,7 +66,7 @@ fn run() -> Result<()> {
         dir: dir.path(),
         l3fwd,
     };
-    for scenario in scenario::all(&options) {
+    for scenario in scenarios {
         match scenario.run(&bench) {
             Ok(outcome) => report.scenarios.push(outcome),
             Err(error) => report.errors.push(format!("{}: {error:#}", scenario.name)),

@@ -66,6 +66,12 @@ pub const GOALS: &[Goal] = &[
     goal("transit4/900k/uniform", "l3fwd-fib", 1.0),
     // At most a tenth slower.
     goal("transit6/160k/uniform+churn", "at-rest", 0.9),
+    goal("dhcp6/exchange", "kea", 5.0),
+    goal("dhcp6/exchange/p99", "kea", 1.0),
+    goal("dhcp6/prefix", "kea", 5.0),
+    goal("dhcp6/prefix/p99", "kea", 1.0),
+    goal("dhcp6/renew", "kea", 5.0),
+    goal("dhcp6/renew/p99", "kea", 1.0),
 ];
 
 /// What became of a goal.

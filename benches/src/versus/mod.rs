@@ -9,6 +9,7 @@
 //! it received is void: a fast drop looks like a fast router.
 
 pub mod churn;
+pub mod dhcp6;
 pub mod options;
 pub mod scenario;
 pub mod two_workers;

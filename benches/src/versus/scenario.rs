@@ -5,7 +5,7 @@ use super::options::Options;
 use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::table::{Table, Trace};
-use super::{churn, compare, hextet, l3fwd, ovs, testpmd, two_workers};
+use super::{churn, compare, dhcp6, hextet, l3fwd, ovs, testpmd, two_workers};
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -29,6 +29,7 @@ enum Kind {
     },
     Churn,
     TwoWorkers,
+    Dhcp6(dhcp6::Exchange),
 }
 
 /// All scenarios of this run: those that were asked for.
@@ -59,6 +60,8 @@ pub fn all(options: &Options) -> Vec<Scenario> {
         (churn::NAME, Kind::Churn),
         (two_workers::NAME, Kind::TwoWorkers),
     ];
+    let dhcp6 = dhcp6::SCENARIOS.map(|(name, exchange)| (name, Kind::Dhcp6(exchange)));
+    let special = special.into_iter().chain(dhcp6);
     let special = special.map(|(name, kind)| Scenario {
         name: name.to_owned(),
         kind,
@@ -84,6 +87,11 @@ pub struct Bench<'a> {
 }
 
 impl Scenario {
+    /// Whether contestants take hugepages.
+    pub fn needs_pages(&self) -> bool {
+        !matches!(self.kind, Kind::Dhcp6(_))
+    }
+
     /// Runs it.
     ///
     /// # Errors
@@ -93,6 +101,7 @@ impl Scenario {
         match self.kind {
             Kind::Churn => churn::run(bench),
             Kind::TwoWorkers => two_workers::run(bench),
+            Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),
             Kind::Transit { size, trace, ipv6 } => {
                 let table = Rc::new(table(ipv6, size, bench.options));
                 let feed = Feed::write(table, trace, &bench.dir.join("feed.pcap"))?;
@@ -204,6 +213,9 @@ mod tests {
                 "transit4/900k/zipf",
                 "transit6/160k/uniform+churn",
                 "transit6/160k/uniform/2-workers",
+                "dhcp6/exchange",
+                "dhcp6/prefix",
+                "dhcp6/renew",
             ]
         );
         options.table = RouteFile::parse("2a00:1::/32").ok();
