@@ -34,6 +34,7 @@
 
 mod counters;
 pub mod delegation;
+pub mod dhcp4;
 pub mod dhcp6;
 pub mod dhcp6_client;
 pub mod mld;

@@ -4,6 +4,7 @@
 //! line is what the machine did, when. Timers run between events. Randomness has a fixed seed, so that a case is exact;
 //! bounds over many seeds are the unit tests'. `CONFORMANCE_WRITE=1` writes the outputs anew, to be read before they are committed.
 
+mod dhcp4;
 mod dhcp6;
 mod nd;
 mod ra;
@@ -169,4 +170,46 @@ fn dhcp6_store_fails() {
 #[test]
 fn dhcp6_relayed() {
     dhcp6::run("relayed");
+}
+
+// Input: a client discovers, requests what it was not offered, then what it asks for; renews, releases, comes back.
+// Output: offers, a refusal, the lease stored before its answer; later the same address again, and in the end nothing is kept.
+#[test]
+fn dhcp4_life_of_a_lease() {
+    dhcp4::run("life_of_a_lease");
+}
+
+// Input: a client of a port, another that claims the port's address, the first one on a wrong network and for another server.
+// Output: the port's address; refusals; silence.
+#[test]
+fn dhcp4_port() {
+    dhcp4::run("port");
+}
+
+// Input: somebody answers for the address that was to be offered.
+// Output: quarantine, another address asked for, and offered when nobody answers, to the latest of the client's messages.
+#[test]
+fn dhcp4_conflict() {
+    dhcp4::run("conflict");
+}
+
+// Input: a client behind a relay, and another that claims its address.
+// Output: answers to the relay, with its information; a refusal.
+#[test]
+fn dhcp4_relayed() {
+    dhcp4::run("relayed");
+}
+
+// Input: a Request whose lease cannot be stored; the client tries again at once and later.
+// Output: refusal, silence, a trial, service.
+#[test]
+fn dhcp4_store_fails() {
+    dhcp4::run("store_fails");
+}
+
+// Input: settings alone, from the link and from elsewhere; a Decline of what was never given.
+// Output: settings; silence.
+#[test]
+fn dhcp4_inform() {
+    dhcp4::run("inform");
 }

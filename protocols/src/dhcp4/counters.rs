@@ -1,0 +1,61 @@
+//! What the room counts, per link.
+
+use crate::counters::counters;
+
+counters! {
+    /// Counters of one link.
+    pub struct Counters {
+        /// DHCPDISCOVER messages received.
+        discovers,
+        /// DHCPREQUEST messages received.
+        requests,
+        /// DHCPDECLINE messages received.
+        declines,
+        /// DHCPRELEASE messages received.
+        releases,
+        /// DHCPINFORM messages received.
+        informs,
+        /// Of the messages received, those that came through a relay.
+        relayed,
+        /// DHCPOFFER messages sent.
+        offers,
+        /// DHCPACK messages sent.
+        acks,
+        /// DHCPNAK messages sent.
+        naks,
+        /// DHCPDISCOVER messages for which no address was left.
+        no_address,
+        /// Messages for another server.
+        other_server,
+        /// Messages of clients on a link that no configuration knows.
+        unknown_link,
+        /// Messages to which there is nothing to say (RFC 2131 section 4.3.2).
+        unanswered,
+        /// Messages that name an address which their sender does not have.
+        no_binding,
+        /// Messages not served because the leases were not loaded yet.
+        not_loaded,
+        /// Messages not served because leases could not be stored a moment ago.
+        not_stored,
+        /// Options left out because the client takes no message of such a length.
+        options_left_out,
+        /// Leases given to a client that did not have them.
+        leases_given,
+        /// Leases renewed.
+        leases_renewed,
+        /// Leases given back.
+        leases_released,
+        /// Addresses that clients found in use by others.
+        leases_declined,
+        /// Leases that ran out.
+        leases_expired,
+        /// Addresses asked for before they were offered.
+        probes,
+        /// Addresses that somebody answered for, so that they were not offered.
+        conflicts,
+        /// Addresses offered without having been asked for, because too many were being asked for.
+        probes_skipped,
+        /// Leases whose client came with another MAC than before: two machines may have the same client identifier.
+        mac_changed,
+    }
+}

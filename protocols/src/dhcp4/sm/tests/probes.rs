@@ -1,0 +1,102 @@
+//! Addresses are asked for before they are offered (RFC 2131 section 2.2).
+
+use super::*;
+
+fn probing() -> Bench {
+    Bench::new(Config {
+        probe: Some(Duration::from_millis(500)),
+        ..config(3)
+    })
+}
+
+/// The address that is asked for, and nothing sent.
+fn probed(actions: &[Action]) -> Ipv4Addr {
+    assert!(answer(actions).is_none(), "{actions:?}");
+    let mut asked = actions.iter().filter_map(|action| match action {
+        Action::Probe { iface, address } if *iface == IFACE => Some(*address),
+        _ => None,
+    });
+    asked.next().unwrap_or_else(|| panic!("{actions:?}"))
+}
+
+#[test]
+fn the_offer_waits_for_silence() {
+    let mut bench = probing();
+    let actions = bench.broadcast(1, &message(Type::Discover, 1, []));
+    let address = probed(&actions);
+    // The client tries again meanwhile: that is what is answered, once.
+    let mut again = message(Type::Discover, 1, []);
+    again.set_xid(77);
+    assert_eq!(bench.broadcast(1, &again), []);
+    assert_eq!(bench.machine.probes(), 1);
+    let actions = bench.pass(Duration::from_millis(499));
+    assert_eq!(actions, []);
+    let actions = bench.pass(Duration::from_millis(1));
+    let offer = answer(&actions).unwrap();
+    assert_eq!(
+        (kind(&offer), offer.xid(), offer.yiaddr()),
+        (Type::Offer, 77, address)
+    );
+    assert_eq!(bench.machine.probes(), 0);
+    assert_eq!(kind(&bench.ask(1, &selecting(1, address))), Type::Ack);
+    // What the client has had is not asked for again.
+    let offer = bench.ask(1, &message(Type::Discover, 1, []));
+    assert_eq!(offer.yiaddr(), address);
+    let counters = bench.counters();
+    assert_eq!(
+        (counters.probes, counters.discovers, counters.offers),
+        (1, 3, 2)
+    );
+}
+
+#[test]
+fn an_address_that_somebody_answers_for_is_kept_away_and_the_next_one_tried() {
+    let mut bench = probing();
+    let first = probed(&bench.broadcast(1, &message(Type::Discover, 1, [])));
+    let result = |address, by| Event::ProbeResult {
+        iface: IFACE,
+        address,
+        by,
+    };
+    assert_eq!(bench.event(result(first, mac(1))), [], "the client itself");
+    let actions = bench.event(result(first, mac(66)));
+    let second = probed(&actions);
+    assert_ne!(first, second);
+    assert_eq!(bench.state(first), Some(State::Declined));
+    assert_eq!(writes(&actions).len(), 1);
+    let by = mac(66);
+    assert!(actions.contains(&Action::Notice(Notice::Conflict { address: first, by })));
+    let third = probed(&bench.event(result(second, by)));
+    let actions = bench.event(result(third, by));
+    assert!(answer(&actions).is_none(), "three are enough");
+    assert_eq!(bench.counters().conflicts, 3);
+    assert_eq!(bench.machine.probes(), 0);
+    let actions = bench.event(result(third, by));
+    assert_eq!(actions, [], "nobody asks for it any longer");
+    assert_eq!(bench.seconds(1), []);
+}
+
+#[test]
+fn a_rapid_commit_waits_as_well() {
+    let mut bench = Bench::new(Config {
+        rapid_commit: true,
+        probe: Some(Duration::from_millis(500)),
+        ..config(3)
+    });
+    let mut discover = message(Type::Discover, 1, []);
+    discover.opts_mut().insert(DhcpOption::RapidCommit);
+    let address = probed(&bench.broadcast(1, &discover));
+    assert_eq!(bench.broadcast(1, &discover), []);
+    let actions = bench.seconds(1);
+    assert_eq!(kind(&answer(&actions).unwrap()), Type::Ack);
+    assert_eq!(bench.state(address), Some(State::Bound));
+}
+
+#[test]
+fn a_link_that_goes_takes_its_questions_along() {
+    let mut bench = probing();
+    probed(&bench.broadcast(1, &message(Type::Discover, 1, [])));
+    bench.event(Event::RemoveLink { link: LINK });
+    assert_eq!(bench.seconds(1), []);
+    assert_eq!(bench.machine.probes(), 0);
+}
