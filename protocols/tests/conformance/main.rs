@@ -172,8 +172,8 @@ fn dhcp6_relayed() {
     dhcp6::run("relayed");
 }
 
-// Input: a client discovers, requests what it was not offered, then what it asks for; renews, releases, comes back.
-// Output: offers, a refusal, the lease stored before its answer; later the same address again, and in the end nothing is kept.
+// Input: a client discovers, requests another address than it was offered, asks again; renews, releases, comes back.
+// Output: offers, the lease stored before its answer; later the same address again, and in the end nothing is kept.
 #[test]
 fn dhcp4_life_of_a_lease() {
     dhcp4::run("life_of_a_lease");
