@@ -42,6 +42,8 @@ pub mod nd;
 pub mod ra;
 pub mod random;
 pub mod reassembly;
+pub mod relay4;
+pub mod relay6;
 pub mod timers;
 
 pub use random::Random;
