@@ -89,8 +89,8 @@ impl Ldra {
             return Verdict::Pass;
         };
         let verdict = match port.role {
-            Role::Network => self.from_network(datagram),
-            Role::Trusted | Role::Untrusted => self.from_client(port, datagram),
+            Role::Network => self.at_network(datagram),
+            Role::Trusted | Role::Untrusted => self.at_client(port, datagram),
         };
         verdict.unwrap_or_else(|invalid| {
             if let Some((_, counters)) = self.ports.get_mut(&datagram.iface) {
@@ -101,7 +101,7 @@ impl Ldra {
     }
 
     /// RFC 6221 section 5.1 and 6.1.
-    fn from_client(&self, port: &Port, datagram: &Datagram<'_>) -> Result<Verdict, Invalid> {
+    fn at_client(&self, port: &Port, datagram: &Datagram<'_>) -> Result<Verdict, Invalid> {
         let hop_count = match Message::read(datagram.payload)? {
             Message::Client { .. } => 0,
             Message::Reply(_) => return Err(Invalid::NotClientMessage),
@@ -145,7 +145,7 @@ impl Ldra {
     }
 
     /// RFC 6221 section 5.2 and 6.2: a Relay-reply is ours when it names one of our ports and no link.
-    fn from_network(&self, datagram: &Datagram<'_>) -> Result<Verdict, Invalid> {
+    fn at_network(&self, datagram: &Datagram<'_>) -> Result<Verdict, Invalid> {
         if datagram.payload.first() != Some(&kind::RELAY_REPLY) {
             return Ok(Verdict::Pass);
         }

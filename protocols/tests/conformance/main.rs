@@ -8,6 +8,7 @@ mod dhcp4;
 mod dhcp6;
 mod nd;
 mod ra;
+mod relay6;
 mod text;
 
 use std::fs;
@@ -212,4 +213,26 @@ fn dhcp4_store_fails() {
 #[test]
 fn dhcp4_inform() {
     dhcp4::run("inform");
+}
+
+// Input: a client is delegated a prefix, renews it while the store fails and again, releases it; another runs out.
+// Output: envelopes; the Reply and the route wait for the store; both go with the server's word, or with the end.
+#[test]
+fn relay6_life_of_a_prefix() {
+    relay6::run("life_of_a_prefix");
+}
+
+// Input: relays behind us, up to the limit and past it, and one that nobody trusts.
+// Output: one envelope more for each server, one less for the relay behind; drops by name.
+#[test]
+fn relay6_chain() {
+    relay6::run("chain");
+}
+
+// Input: answers of who is no server, from a wrong port, for a link that is not there, of a wrong kind, with a wrong prefix;
+// a client that speaks as a server, as a relay, and as nobody.
+// Output: nothing but the names of the drops.
+#[test]
+fn relay6_wrong_servers() {
+    relay6::run("wrong_servers");
 }

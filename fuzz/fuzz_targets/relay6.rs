@@ -1,0 +1,4 @@
+//! Fuzzes what a DHCP relay reads: `protocols::relay6::read`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(protocols::relay6::read(data)));
