@@ -60,6 +60,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     method("DELETE", "/v1/leases", "LeaseChanges", "Ends a lease, or lifts a quarantine; the client is not told.")
         .query("resource", "resource=2001:db8:1::1000"),
     get("/v1/pools", "[LeasePool]", "Subnets and prefix pools, with how much of each is in use."),
+    get("/v1/delegations", "[Delegation]", "Prefixes that are delegated to us, with the subnets assigned of them."),
     get("/v1/workers", "[Worker]", "Workers: load, cycles for a packet, queues."),
     get("/v1/drops", "[Drop]", "Dropped packets by reason; every reason is listed."),
     get("/v1/counters", "Counters", "Everything else that is counted."),

@@ -15,6 +15,7 @@
 pub mod accounting;
 pub mod config;
 pub mod counters;
+pub mod delegation;
 pub mod device;
 pub mod endpoint;
 pub mod error;
@@ -38,6 +39,7 @@ pub use counters::{
     Counters, Mempool, NeighborCount, OriginatedCounters, ProtocolCounters, ReloadCounters,
     RouteCount,
 };
+pub use delegation::{DelegatedSubnet, Delegation, DelegationState};
 pub use device::{
     Device, DeviceCounters, DeviceKind, DeviceState, Link, MulticastFilter, MulticastMode, Offload,
     OffloadPlace,

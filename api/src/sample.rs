@@ -469,6 +469,47 @@ pub fn leases() -> Vec<Lease> {
     ]
 }
 
+/// A prefix that is delegated to the uplink, and what is left of the one before.
+pub fn delegations() -> Vec<Delegation> {
+    let subnet = |prefix: &str, deprecated: bool, preferred: &str, valid: &str| DelegatedSubnet {
+        interface: "lan0".into(),
+        prefix: net6(prefix),
+        address: Ipv6Addr::from_bits(net6(prefix).network().to_bits() | 1),
+        deprecated,
+        preferred_until: preferred.into(),
+        valid_until: valid.into(),
+    };
+    let (now, soon, later) = (
+        "2026-08-22T10:00:00Z",
+        "2026-08-22T12:00:00Z",
+        "2026-08-23T10:00:00Z",
+    );
+    vec![
+        Delegation {
+            router: "main".into(),
+            uplink: "wan".into(),
+            prefix: net6("2001:db8:a00::/56"),
+            exclude: None,
+            state: DelegationState::Vanished,
+            preferred_until: now.into(),
+            valid_until: soon.into(),
+            subnets: vec![subnet("2001:db8:a00::/64", true, now, soon)],
+            problems: vec![],
+        },
+        Delegation {
+            router: "main".into(),
+            uplink: "wan".into(),
+            prefix: net6("2001:db8:b00::/56"),
+            exclude: Some(net6("2001:db8:b00:ff::/64")),
+            state: DelegationState::Held,
+            preferred_until: soon.into(),
+            valid_until: later.into(),
+            subnets: vec![subnet("2001:db8:b00::/64", false, soon, later)],
+            problems: vec!["2001:db8:b00::/56 has no subnet 256 for lan1".into()],
+        },
+    ]
+}
+
 /// The pools of the leases.
 pub fn pools() -> Vec<LeasePool> {
     let pool = |name: &str, kind, prefix: &str, size: &str| LeasePool {

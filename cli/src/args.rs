@@ -181,6 +181,8 @@ pub enum Show {
     },
     /// Delegated prefixes, and where they lead
     Pd,
+    /// Prefixes that are delegated to us, and the subnets assigned of them
+    Delegations,
     /// Subnets and prefix pools, and how much of each is in use
     Pools,
     /// Workers: load, cycles for a packet, queues

@@ -168,6 +168,10 @@ impl Session {
                 self.list(&query.on("/v1/leases"), show::lease::prefixes)
                     .await
             }
+            Show::Delegations => {
+                self.list("/v1/delegations", show::delegation::delegations)
+                    .await
+            }
             Show::Pools => self.list("/v1/pools", show::lease::pools).await,
             Show::Workers => self.list("/v1/workers", show::worker::workers).await,
             Show::Drops { all } => {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, DropAt,
-    ExplainQuery, IdlePolicy, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush,
-    NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState, ReloadRequest, ReloadResponse,
-    Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest,
-    Worker, WorkerQueue,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
+    DropAt, ExplainQuery, IdlePolicy, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery,
+    NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
+    TraceRequest, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -25,6 +25,7 @@ use crate::rooms::punt;
 use protocols::nd;
 
 mod counters;
+mod delegation;
 mod lease;
 mod ra;
 mod reload;
@@ -224,6 +225,10 @@ impl Appliance for Router {
 
     async fn leases(&self, query: LeaseQuery) -> Result<Vec<Lease>, Error> {
         self.lease_list(query).await
+    }
+
+    async fn delegations(&self) -> Result<Vec<Delegation>, Error> {
+        self.ask(|engine| delegation::list(engine)).await
     }
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {

@@ -26,7 +26,7 @@ use wire::MacAddr;
 
 use crate::engine::Request;
 use crate::rooms::dhcp6::{Order, OrderError, Question, Sources};
-use protocols::{dhcp6, mld, nd, ra, reassembly};
+use protocols::{dhcp6, dhcp6_client, mld, nd, ra, reassembly};
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -181,6 +181,8 @@ pub enum EngineMessage {
         /// The prefix.
         prefix: Ipv6Net,
     },
+    /// All that an uplink has been given by DHCPv6.
+    Held(Box<dhcp6_client::Held>),
     /// A link went up or down, or its device is gone.
     LinkState {
         /// The device.

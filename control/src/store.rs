@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use api::AddRoute;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+mod delegation;
 mod identity;
 
 pub use identity::ServerIdentity;
@@ -95,7 +96,7 @@ impl Store {
         };
         let db = Database::create(&path).map_err(|e| failed(e.into()))?;
         let write = db.begin_write().map_err(|e| failed(e.into()))?;
-        for table in [ROUTES, identity::IDENTITIES] {
+        for table in [ROUTES, identity::IDENTITIES, delegation::DELEGATIONS] {
             write
                 .open_table(table)
                 .map(drop)

@@ -8,6 +8,7 @@ use crate::paint::Paint;
 use crate::units::span;
 
 pub(crate) mod counters;
+pub(crate) mod delegation;
 pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod neighbor;

@@ -3,10 +3,10 @@
 use std::future::Future;
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
-    Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor,
-    RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain,
-    RouteQuery, Status, TraceEvent, TraceRequest, Worker,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
+    ExplainQuery, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
+    RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -71,6 +71,9 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Subnets and prefix pools that are leased out, link by link.
     fn pools(&self) -> impl Future<Output = Result<Vec<LeasePool>, Error>> + Send;
+
+    /// Prefixes that are delegated to us, by router, uplink and prefix.
+    fn delegations(&self) -> impl Future<Output = Result<Vec<Delegation>, Error>> + Send;
 
     /// Gives a lease; it is on disk when this returns.
     fn add_lease(

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Device, Drop, ExplainQuery,
-    Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor,
-    RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
+    ExplainQuery, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges,
     RouteExplain, RouteNextHop, RouteQuery, RouteSource, Status, TraceEvent, TraceRequest, Worker,
     sample,
 };
@@ -230,6 +230,10 @@ impl Appliance for Fake {
         });
         leases.truncate(query.limit.unwrap_or(1000) as usize);
         Ok(leases)
+    }
+
+    async fn delegations(&self) -> Result<Vec<Delegation>, Error> {
+        Ok(sample::delegations())
     }
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {

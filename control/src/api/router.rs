@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use api::{
-    Accounting, AddLease, AddRoute, Counters, DelRoute, Device, Drop, ExplainQuery, Interface,
-    InterfaceAddress, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, RaState, ReloadRequest, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
-    Status, TraceEvent, Worker,
+    Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, Drop, ExplainQuery,
+    Interface, InterfaceAddress, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush,
+    NeighFlushed, Neighbor, RaState, ReloadRequest, Route, RouteBatch, RouteChanges, RouteExplain,
+    RouteQuery, Status, TraceEvent, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -62,6 +62,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
                 .delete(release_lease::<A>),
         )
         .route("/v1/pools", get(pools::<A>))
+        .route("/v1/delegations", get(delegations::<A>))
         .route("/v1/workers", get(workers::<A>))
         .route("/v1/drops", get(drops::<A>))
         .route("/v1/counters", get(counters::<A>))
@@ -203,6 +204,14 @@ async fn leases<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answ
     };
     p.finish()?;
     s.appliance.leases(query).await.map(Json)
+}
+
+async fn delegations<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+) -> Answer<Vec<Delegation>> {
+    p.finish()?;
+    s.appliance.delegations().await.map(Json)
 }
 
 async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<LeasePool>> {

@@ -6,6 +6,7 @@
 //!   link state, valid addresses, API routes ──▲
 //! ```
 
+pub mod delegation;
 pub mod devices;
 pub mod dhcp6;
 pub mod interfaces;

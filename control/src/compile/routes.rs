@@ -42,12 +42,15 @@ pub enum Source {
     Static,
     /// The API, while the router runs.
     Api,
-    /// A DHCPv6 server: a prefix that it has delegated (RFC 8415 section 6.3).
+    /// DHCPv6: a prefix that our server has delegated (RFC 8415 section 6.3), or one that is delegated to us.
     Delegated,
 }
 
 /// Distance of routes to delegated prefixes: those that people make win.
 pub const DELEGATED_DISTANCE: u8 = 2;
+
+/// Distance of the routes for what is delegated to us and not assigned: every other wins.
+pub const UNASSIGNED_DISTANCE: u8 = 255;
 
 /// Where a candidate leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,6 +104,16 @@ impl RibRoute {
             source: Source::Delegated,
             distance: DELEGATED_DISTANCE,
             target: Target::Route(RouteTarget::Via(vec![hop])),
+        }
+    }
+
+    /// The route for what is delegated to us and not assigned (RFC 7084 WPD-5).
+    pub fn unassigned(prefix: ipnet::Ipv6Net) -> Self {
+        RibRoute {
+            prefix: IpNet::V6(prefix.trunc()),
+            source: Source::Delegated,
+            distance: UNASSIGNED_DISTANCE,
+            target: Target::Route(RouteTarget::Unreachable),
         }
     }
 

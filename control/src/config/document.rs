@@ -8,7 +8,7 @@ use tables::id::{IfaceId, PortId, VrfId};
 use super::dhcp6::Leased;
 use super::reader::{Place, Table};
 use super::schema::{INTERFACE, REMOTE_LINK, ROOT, ROUTE, ROUTER};
-use super::{device, dhcp6, forwarding, interface, route, system};
+use super::{delegated, device, dhcp6, forwarding, interface, route, system};
 use crate::model::{Interface, Model, Router, Tag};
 
 /// Most devices and interfaces that ids leave room for; a file never comes near.
@@ -75,6 +75,7 @@ fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
         seen.interface_count = (seen.interface_count + 1).min(MAX_ITEMS);
         interfaces.extend(interface::read(&table, id, seen, &mut subnets));
     }
+    delegated::check(table, &std::mem::take(&mut seen.delegated), &interfaces);
     let mut remote_links = Vec::new();
     for table in table.tables("remote_link", &REMOTE_LINK) {
         let id = seen.remote_link_count as u16;
@@ -103,6 +104,8 @@ pub(super) struct Seen {
     pub(super) tags: HashMap<(PortId, Tag), String>,
     /// Prefixes of which leases are given, each with whose they are.
     pub(super) leased: Vec<Leased>,
+    /// What the interfaces of the router at hand want of delegated prefixes.
+    pub(super) delegated: Vec<delegated::Claim>,
     interface_count: usize,
     remote_link_count: usize,
 }

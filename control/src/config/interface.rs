@@ -10,7 +10,7 @@ use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
 use super::schema::{DHCP6, ND, NEIGHBOR, RA};
-use super::{dhcp6, nd, net, port, ra, subnet};
+use super::{delegated, dhcp6, nd, net, port, ra, subnet};
 use crate::model::{Interface, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -53,6 +53,7 @@ pub(super) fn read(
     let ra = ra_table.map(|table| ra::read(&table, &addresses, mtu));
     let subnets = subnet::read(table, Some(&addresses));
     let ports = port::read(table, &addresses);
+    let delegated = delegated::read(table, name.as_deref(), &mut seen.delegated);
     let dhcp6 = table
         .table("dhcp6", &DHCP6)
         .map(|table| dhcp6::read(&table));
@@ -64,6 +65,7 @@ pub(super) fn read(
     let speaks_ipv6 = ra.is_some()
         || link_local.is_some()
         || dhcp6.is_some()
+        || !delegated.is_empty()
         || !anycast.is_empty()
         || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
     if mtu < MIN_IPV6_MTU && speaks_ipv6 {
@@ -95,6 +97,7 @@ pub(super) fn read(
         nd,
         ra,
         subnets,
+        delegated,
         ports,
         dhcp6,
     })

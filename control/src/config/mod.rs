@@ -17,6 +17,7 @@ use toml::de::DeTable;
 
 use crate::model::Model;
 
+mod delegated;
 mod device;
 mod dhcp6;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::schema::{RANGE, SUBNET};
 use super::time::{Unit, any_lifetime, duration};
 use crate::model::{Allocation, LeaseTimes, Mode, Subnet};
 use protocols::ra;
-use protocols::ra::config::{Dnssl, Lifetime, Prefix, Rdnss};
+use protocols::ra::config::{Lifetime, Prefix};
 
 const MODES: [(&str, Mode); 3] = [
     ("slaac", Mode::Slaac),
@@ -80,7 +80,7 @@ fn subnet(table: &Table<'_>) -> Option<Subnet> {
 }
 
 /// The legal pairs of modes, and what refuses the others.
-fn modes(table: &Table<'_>, prefix: Option<&Ipv6Net>) -> (Option<Mode>, Option<Mode>) {
+pub(super) fn modes(table: &Table<'_>, prefix: Option<&Ipv6Net>) -> (Option<Mode>, Option<Mode>) {
     let ra_mode = table.choice("ra_mode", &MODES);
     let address_mode = table.choice("address_mode", &MODES);
     let enabled = table.boolean("enable_dhcp").unwrap_or(true);
@@ -232,69 +232,18 @@ pub(super) fn advertise(
     }
     // Whose mode is unset is another router's to advertise, if it is not listed here by hand.
     if !listed {
-        let own = |prefix: &Prefix| subnets.iter().any(|subnet| is_of(prefix, subnet));
+        let own = |prefix: &Prefix| subnets.iter().any(|subnet| subnet.is_of(prefix));
         ra.prefixes.retain(|prefix| !own(prefix));
     }
-    let names = Lifetime::Fixed(3 * ra.max_interval);
     for subnet in subnets.iter().filter(advertised) {
-        ra.send_advertisements = true;
-        ra.managed |= subnet.ra_mode == Some(Mode::Stateful);
-        ra.other_config |= subnet.ra_mode == Some(Mode::Stateless);
-        if listed && ra.prefixes.iter().any(|prefix| is_of(prefix, subnet)) {
+        if listed && ra.prefixes.iter().any(|prefix| subnet.is_of(prefix)) {
             let why = format!(
                 "{} stands in ra.prefix too: what the subnet says holds",
                 subnet.prefix
             );
             table.warn("subnet", why);
         }
-        ra.prefixes.retain(|prefix| !is_of(prefix, subnet));
-        if subnet.advertise {
-            ra.prefixes.push(prefix(subnet));
-        }
-        let told = |server: &Ipv6Addr| ra.rdnss.iter().any(|set| set.servers.contains(server));
-        let servers: Vec<Ipv6Addr> = subnet
-            .dns_servers
-            .iter()
-            .copied()
-            .filter(|server| !told(server))
-            .collect();
-        if !servers.is_empty() {
-            let lifetime = names;
-            ra.rdnss.push(Rdnss { servers, lifetime });
-        }
-        let told = |domain: &String| ra.dnssl.iter().any(|set| set.domains.contains(domain));
-        let domains: Vec<String> = subnet
-            .domain_search
-            .iter()
-            .filter(|domain| !told(domain))
-            .cloned()
-            .collect();
-        if !domains.is_empty() {
-            let lifetime = names;
-            ra.dnssl.push(Dnssl { domains, lifetime });
-        }
-    }
-}
-
-fn is_of(prefix: &Prefix, subnet: &Subnet) -> bool {
-    prefix.prefix == subnet.prefix.network() && prefix.prefix_len == subnet.prefix.prefix_len()
-}
-
-fn prefix(subnet: &Subnet) -> Prefix {
-    let default = Prefix::new(subnet.prefix.network(), subnet.prefix.prefix_len());
-    let valid_lifetime = subnet.times.valid.unwrap_or(default.valid_lifetime);
-    let shorter = match (default.preferred_lifetime, valid_lifetime) {
-        (Lifetime::Fixed(preferred), Lifetime::Fixed(valid)) => {
-            Lifetime::Fixed(preferred.min(valid))
-        }
-        (preferred, _) => preferred,
-    };
-    Prefix {
-        on_link: subnet.on_link,
-        autonomous: subnet.autonomous,
-        valid_lifetime,
-        preferred_lifetime: subnet.times.preferred.unwrap_or(shorter),
-        ..default
+        subnet.advertise_in(ra);
     }
 }
 

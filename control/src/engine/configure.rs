@@ -42,9 +42,14 @@ pub enum ReloadOutcome {
 impl Engine {
     /// Brings up the whole model, once, at the start.
     pub fn start(&mut self, model: Model) {
+        self.intent = model;
+        self.restore_delegations();
+        self.plan_delegations();
+        let model = self.effective(&self.intent);
         let old = std::mem::replace(&mut self.model, model);
         let changes = diff(&old, &self.model);
         self.apply(&old, &changes);
+        self.route_unassigned();
     }
 
     /// Reads the file again and applies the difference; a dry run applies nothing.
@@ -69,11 +74,13 @@ impl Engine {
             Ok(loaded) => loaded,
             Err(error) => return ReloadOutcome::Refused(faults(&self.config, &error)),
         };
-        let mut model = loaded.model;
-        model.keep_ids(&self.model);
+        let mut intent = loaded.model;
+        intent.keep_ids(&self.intent);
+        let model = self.effective(&intent);
         let mut changes = diff(&self.model, &model);
-        for port in self.lost_devices() {
-            changes.reopen(port, &self.model, &model);
+        let reopened = self.lost_devices();
+        for port in &reopened {
+            changes.reopen(*port, &self.model, &model);
         }
         if !changes.needs_restart.is_empty() {
             let told = |key: &String| api::Fault {
@@ -97,9 +104,18 @@ impl Engine {
                     message: error,
                 }]);
             }
+            self.intent = intent;
+            // What is assigned may change with the plan.
+            self.plan_delegations();
+            let model = self.effective(&self.intent);
+            let mut changes = diff(&self.model, &model);
+            for port in reopened {
+                changes.reopen(port, &self.model, &model);
+            }
             let old = std::mem::replace(&mut self.model, model);
             self.warnings.clone_from(&warnings);
             self.apply(&old, &changes);
+            self.route_unassigned();
             return ReloadOutcome::Applied {
                 changes: Box::new(changes),
                 old: Box::new(old),
@@ -114,7 +130,7 @@ impl Engine {
     }
 
     /// Turns what runs for `old` into what the current model says.
-    fn apply(&mut self, old: &Model, changes: &Changes) {
+    pub(super) fn apply(&mut self, old: &Model, changes: &Changes) {
         if changes.log
             && let Err(error) = log::set(&self.model.system.log)
         {

@@ -7,13 +7,15 @@
 //! ```
 //!
 //! One thread, one inbox: changes happen one after the other, so that a question of the API sees the router whole.
-//! It blocks where it must (the store's disk, a device that opens); packets do not wait for it.
+//! What is configured and what uplinks are delegated make the model together (`delegation`): it is applied by difference,
+//! whichever of them has changed. It blocks where it must (the store's disk, a device that opens); packets do not wait for it.
 //!
 //! Invariants: nothing is acknowledged before it is stored; a change that is refused has changed nothing; an own address
 //! is used only while duplicate detection says `Valid`.
 
 mod addresses;
 mod configure;
+mod delegation;
 mod devices;
 mod dhcp6;
 mod routes;
@@ -97,7 +99,11 @@ pub struct Engine {
     publisher: Publisher,
     store: Store,
     config: PathBuf,
+    /// What is configured.
+    intent: Model,
+    /// What is configured, with what is delegated to the router.
     model: Model,
+    delegation: delegation::Delegation,
     warnings: Vec<String>,
     ribs: HashMap<VrfId, Rib>,
     addresses: HashMap<(IfaceId, IpAddr), AddressState>,
@@ -166,7 +172,9 @@ impl Engine {
             publisher,
             store,
             config,
+            intent: empty.clone(),
             model: empty,
+            delegation: delegation::Delegation::default(),
             warnings,
             ribs: HashMap::new(),
             addresses: HashMap::new(),
@@ -201,6 +209,7 @@ impl Engine {
             }
             if SAMPLE <= now - sampled {
                 self.sample_use();
+                self.delegations_due();
                 sampled = now;
             }
         }
@@ -235,6 +244,7 @@ impl Engine {
                 gateway,
             } => self.delegated_up(vrf, prefix, &interface, gateway),
             EngineMessage::DelegatedDown { vrf, prefix } => self.delegated_down(vrf, prefix),
+            EngineMessage::Held(held) => self.held(&held),
             EngineMessage::Request(Request(question)) => question(self),
             EngineMessage::Shutdown => unreachable!("handled by the loop"),
         }

@@ -1,6 +1,8 @@
 //! Everything that a scrape exposes, asked of the appliance once.
 
-use api::{Accounting, Counters, Device, Drop, Interface, LeasePool, RaState, Status, Worker};
+use api::{
+    Accounting, Counters, Delegation, Device, Drop, Interface, LeasePool, RaState, Status, Worker,
+};
 
 use crate::api::{Appliance, Error};
 
@@ -21,6 +23,8 @@ pub struct Snapshot {
     pub ra: Vec<RaState>,
     /// See [`Appliance::pools`].
     pub pools: Vec<LeasePool>,
+    /// See [`Appliance::delegations`].
+    pub delegations: Vec<Delegation>,
     /// See [`Appliance::counters`].
     pub counters: Counters,
     /// See [`Appliance::accounting`].
@@ -39,6 +43,7 @@ impl Snapshot {
             drops: appliance.drops().await?,
             ra: appliance.ra().await?,
             pools: appliance.pools().await?,
+            delegations: appliance.delegations().await?,
             counters: appliance.counters().await?,
             accounting: appliance.accounting().await?,
         })

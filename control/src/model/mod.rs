@@ -23,10 +23,12 @@ use wire::ether::MacAddr;
 
 use protocols::{dhcp6, nd, ra};
 
+mod delegated;
 mod device;
 pub mod diff;
 mod subnet;
 
+pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
 pub use diff::{Changes, diff};
 pub use subnet::{Allocation, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet};
@@ -219,6 +221,8 @@ pub struct Interface {
     pub ra: ra::Config,
     /// How hosts get addresses of its IPv6 prefixes.
     pub subnets: Vec<Subnet>,
+    /// Subnets of delegated prefixes that it wants.
+    pub delegated: Vec<Delegated>,
     /// Stations that get addresses or DHCP options of their own.
     pub ports: Vec<Port>,
     /// The DHCPv6 server's table, without what `subnets` and `ports` say. There is a server also when only they want one.

@@ -10,7 +10,8 @@ use wire::ether::MacAddr;
 use super::Interface;
 use protocols::dhcp6;
 use protocols::dhcp6::config::{Expiry, INFINITE, Lifetimes};
-use protocols::ra::config::Lifetime;
+use protocols::ra;
+use protocols::ra::config::{Dnssl, Lifetime, Prefix, Rdnss};
 
 /// What an RA mode or an address mode of Neutron says; for an unset one there is no `Mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,6 +142,62 @@ impl Subnet {
     /// Whether our DHCPv6 server answers its hosts.
     pub fn has_dhcp(&self) -> bool {
         matches!(self.address_mode, Some(Mode::Stateless | Mode::Stateful))
+    }
+
+    /// Whether it is the prefix of this option.
+    pub fn is_of(&self, prefix: &Prefix) -> bool {
+        prefix.prefix == self.prefix.network() && prefix.prefix_len == self.prefix.prefix_len()
+    }
+
+    /// Has the advertisements of its interface say what `ra_mode` wants said; nothing without a mode.
+    pub fn advertise_in(&self, ra: &mut ra::Config) {
+        let Some(mode) = self.ra_mode else { return };
+        ra.send_advertisements = true;
+        ra.managed |= mode == Mode::Stateful;
+        ra.other_config |= mode == Mode::Stateless;
+        ra.prefixes.retain(|prefix| !self.is_of(prefix));
+        if self.advertise {
+            ra.prefixes.push(self.advertised());
+        }
+        let lifetime = Lifetime::Fixed(3 * ra.max_interval);
+        let told = |server: &&Ipv6Addr| ra.rdnss.iter().any(|set| set.servers.contains(server));
+        let servers: Vec<Ipv6Addr> = self
+            .dns_servers
+            .iter()
+            .filter(|s| !told(s))
+            .copied()
+            .collect();
+        if !servers.is_empty() {
+            ra.rdnss.push(Rdnss { servers, lifetime });
+        }
+        let told = |domain: &&String| ra.dnssl.iter().any(|set| set.domains.contains(domain));
+        let domains: Vec<String> = self
+            .domain_search
+            .iter()
+            .filter(|d| !told(d))
+            .cloned()
+            .collect();
+        if !domains.is_empty() {
+            ra.dnssl.push(Dnssl { domains, lifetime });
+        }
+    }
+
+    fn advertised(&self) -> Prefix {
+        let default = Prefix::new(self.prefix.network(), self.prefix.prefix_len());
+        let valid_lifetime = self.times.valid.unwrap_or(default.valid_lifetime);
+        let shorter = match (default.preferred_lifetime, valid_lifetime) {
+            (Lifetime::Fixed(preferred), Lifetime::Fixed(valid)) => {
+                Lifetime::Fixed(preferred.min(valid))
+            }
+            (preferred, _) => preferred,
+        };
+        Prefix {
+            on_link: self.on_link,
+            autonomous: self.autonomous,
+            valid_lifetime,
+            preferred_lifetime: self.times.preferred.unwrap_or(shorter),
+            ..default
+        }
     }
 
     /// Why Neutron's `ipv6_ra_mode` and `ipv6_address_mode` cannot stand together on `prefix`, in Neutron's own words.

@@ -108,6 +108,19 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// Whether it is about this delegated prefix.
+    pub fn concerns(&self, delegated: Ipv6Net) -> bool {
+        match self {
+            Problem::TooSmall { prefix, .. }
+            | Problem::OutOfRange { prefix, .. }
+            | Problem::Full { prefix, .. }
+            | Problem::TooMany { prefix, .. } => *prefix == delegated,
+            Problem::Conflict { subnet, .. } => delegated.contains(subnet),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

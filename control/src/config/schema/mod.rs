@@ -1,11 +1,13 @@
 //! Every key of the file in one table: what the parser accepts and what `docs/configuration.md` says are the same.
 
+mod delegated;
 mod device;
 mod dhcp;
 mod process;
 mod ra;
 mod router;
 
+pub(super) use delegated::DELEGATED;
 pub(super) use device::{
     AF_PACKET, AF_XDP, DEVICE, MEMIF, NULL, PCAP, PCI, RING, TAP, VHOST_USER, VIRTIO_USER,
 };
@@ -78,6 +80,7 @@ pub static SECTIONS: &[&Section] = &[
     &RA_PREF64,
     &SUBNET,
     &RANGE,
+    &DELEGATED,
     &PORT,
     &OPTION,
     &DHCP6,

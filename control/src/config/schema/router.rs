@@ -128,6 +128,12 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "How hosts get addresses of its IPv6 prefixes.",
         ),
         key(
+            "delegated",
+            "array of tables",
+            "none",
+            "Subnets of the prefixes that an uplink is delegated.",
+        ),
+        key(
             "port",
             "array of tables",
             "none",

@@ -156,6 +156,52 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
     gauge(
+        "hextet_delegated_prefixes",
+        "Prefixes that are delegated to an uplink, by what they are to it.",
+        &["interface", "state"],
+        |s, out| {
+            let mut counts = std::collections::BTreeMap::<_, u64>::new();
+            for delegation in &s.delegations {
+                *counts
+                    .entry((&delegation.uplink, delegation.state.as_str()))
+                    .or_default() += 1;
+            }
+            for ((uplink, state), count) in counts {
+                out.add([uplink, &state], number(count));
+            }
+        },
+    ),
+    gauge(
+        "hextet_delegated_subnets",
+        "Subnets of delegated prefixes on an interface: preferred, and deprecated ones that come to their end.",
+        &["interface", "state"],
+        |s, out| {
+            let mut counts = std::collections::BTreeMap::<_, u64>::new();
+            for subnet in s.delegations.iter().flat_map(|d| &d.subnets) {
+                let word = ["preferred", "deprecated"][usize::from(subnet.deprecated)];
+                *counts.entry((&subnet.interface, word)).or_default() += 1;
+            }
+            for ((interface, word), count) in counts {
+                out.add([interface, &word], number(count));
+            }
+        },
+    ),
+    gauge(
+        "hextet_delegation_problems",
+        "What could not be done with the prefixes delegated to an uplink; `show delegations` says what.",
+        &["interface"],
+        |s, out| {
+            let mut counts = std::collections::BTreeMap::<_, u64>::new();
+            for delegation in &s.delegations {
+                let count = u64::try_from(delegation.problems.len()).unwrap_or(u64::MAX);
+                *counts.entry(&delegation.uplink).or_default() += count;
+            }
+            for (uplink, count) in counts {
+                out.add([uplink], number(count));
+            }
+        },
+    ),
+    gauge(
         "hextet_mbufs_available",
         "Packet buffers that are free.",
         &["pool"],
