@@ -6,8 +6,11 @@
 //!                                        └── Stored, StoreFailed ┘
 //! ```
 //!
-//! The more packets come while a transaction is under way, the more share the next one. What waits for a transaction is
-//! carried out only when it is on disk; when it fails, the machine takes its writes back and the clients hear nothing.
+//! The more packets come while a transaction is under way, the more share the next one ([`commit`]). What waits for a
+//! transaction is carried out only when it is on disk; when it fails, the machine takes its writes back and the clients hear
+//! nothing. An Advertise promises nothing and waits for nothing.
+
+mod commit;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -24,7 +27,8 @@ use wire::udp;
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Packet};
 use crate::injector::Injector;
-use lease::{Disk, DiskError, Kind, Lease, Write};
+use commit::{Commits, Done};
+use lease::{Disk, DiskError, Kind, Lease};
 use protocols::dhcp6::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
 
 /// Packets that share one transaction at most.
@@ -97,6 +101,7 @@ pub struct Dhcp6Task {
     means: Means,
     sources: Sources,
     actions: Vec<Action>,
+    commits: Commits,
     notes: NoteBudget,
 }
 
@@ -111,6 +116,7 @@ impl Dhcp6Task {
             means,
             sources: Sources::default(),
             actions: Vec::new(),
+            commits: Commits::default(),
             notes: NoteBudget::default(),
         };
         // Beside it the room hears its configuration, and answers those who only want settings.
@@ -119,6 +125,7 @@ impl Dhcp6Task {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let deadline = task.machine.next_deadline();
+            let is_full = task.commits.is_full();
             tokio::select! {
                 biased;
                 message = messages.recv() => match message {
@@ -129,8 +136,12 @@ impl Dhcp6Task {
                     is_loading = false;
                     task.loaded(leases);
                 }
+                done = task.commits.done() => {
+                    // A failure is told to the machine and to the log; nobody else waits for it.
+                    let _ = task.done(done);
+                }
                 () = until(deadline) => task.event(Event::Timer),
-                n = packets.recv_many(&mut batch, BATCH) => {
+                n = packets.recv_many(&mut batch, BATCH), if !is_full => {
                     if n == 0 {
                         return;
                     }
@@ -139,8 +150,7 @@ impl Dhcp6Task {
                     }
                 }
             }
-            // A failure is told to the machine and to the log; nobody else waits for it.
-            let _ = task.settle().await;
+            task.settle();
         }
     }
 
@@ -162,7 +172,11 @@ impl Dhcp6Task {
         match message {
             Dhcp6Message::Event(event) => self.event(event),
             Dhcp6Message::Sources(sources) => self.sources = *sources,
-            Dhcp6Message::Ask(Question(question)) => question(&self.machine),
+            Dhcp6Message::Ask(Question(question)) => {
+                // Only what is on disk is told.
+                let _ = self.drain().await;
+                question(&self.machine);
+            }
             Dhcp6Message::Order(order) => {
                 let (event, reply) = *order;
                 let done = self.order(event).await;
@@ -173,7 +187,7 @@ impl Dhcp6Task {
 
     /// Carries out an order by itself, so that its answer speaks of nothing else.
     async fn order(&mut self, event: Event<'static>) -> Result<(), OrderError> {
-        let _ = self.settle().await;
+        let _ = self.drain().await;
         self.event(event);
         let refused = self.actions.iter().find_map(|action| match action {
             Action::Notice(Notice::NotAdded { why, .. }) => Some((*why).to_owned()),
@@ -183,7 +197,7 @@ impl Dhcp6Task {
             self.actions.clear();
             return Err(OrderError::Refused(why));
         }
-        self.settle().await.map_err(OrderError::NotStored)
+        self.drain().await.map_err(OrderError::NotStored)
     }
 
     fn packet(&mut self, packet: &Packet) {
@@ -212,57 +226,43 @@ impl Dhcp6Task {
             .on_event(now(), SystemTime::now(), event, &mut self.actions);
     }
 
-    /// Stores what is to be stored, and carries out what is to be done.
-    async fn settle(&mut self) -> Result<(), String> {
-        let actions = std::mem::take(&mut self.actions);
-        let write = |action: &Action| match action {
-            Action::Write(write) if write.is_durable() => Some(write.clone()),
-            _ => None,
-        };
-        let writes: Vec<Write> = actions.iter().filter_map(write).collect();
-        let stored = self.store(writes).await;
-        for action in actions {
-            let waits = match &action {
-                Action::Send { after_commit, .. } => *after_commit,
-                Action::RouteUp { .. } | Action::RouteDown { .. } => true,
-                Action::Write(_) | Action::Notice(_) => false,
-            };
-            if stored.is_ok() || !waits {
-                self.carry_out(action);
-            }
-        }
-        // What the machine says to a success or failure waits for nothing.
-        for action in std::mem::take(&mut self.actions) {
+    /// Carries out what waits for nothing, and begins to store what is to be stored.
+    fn settle(&mut self) {
+        for action in self.commits.sort(&mut self.actions) {
             self.carry_out(action);
         }
-        stored
+        let disk = self.means.disk.clone();
+        self.commits.begin(move |writes| match disk {
+            _ if writes.is_empty() => Ok(()),
+            Some(disk) => disk.commit(writes).map_err(commit::said),
+            None => Err("the leases' store cannot be used".into()),
+        });
     }
 
-    /// Makes the writes durable, and tells the machine. A failure says why.
-    async fn store(&mut self, writes: Vec<Write>) -> Result<(), String> {
-        if writes.is_empty() {
-            return Ok(());
+    /// Waits until everything so far is stored and carried out, or has failed.
+    async fn drain(&mut self) -> Result<(), String> {
+        self.settle();
+        while !self.commits.is_idle() {
+            let done = self.commits.done().await;
+            self.done(done)?;
+            self.settle();
         }
-        let (writes, done) = match self.means.disk.clone() {
-            Some(disk) => {
-                let (writes, done) = blocking(move || {
-                    let done = disk.commit(&writes);
-                    (writes, done)
-                })
-                .await;
-                (
-                    writes,
-                    done.map_err(|e| format!("{:#}", anyhow::Error::from(e))),
-                )
-            }
-            None => (writes, Err("the leases' store cannot be used".into())),
-        };
+        Ok(())
+    }
+
+    /// Tells the machine what became of a transaction, and carries out what waited for it. A failure says why.
+    fn done(&mut self, done: Done) -> Result<(), String> {
         match done {
-            Ok(()) => {
-                self.event(Event::Stored);
+            Done::Stored { wrote, actions } => {
+                if wrote {
+                    self.event(Event::Stored);
+                }
+                for action in actions {
+                    self.carry_out(action);
+                }
                 Ok(())
             }
-            Err(why) => {
+            Done::Failed { writes, why } => {
                 error!(error = %why, writes = writes.len(), "DHCPv6 leases could not be stored");
                 self.event(Event::StoreFailed { writes });
                 Err(why)

@@ -13,7 +13,7 @@ use wire::MacAddr;
 use crate::bus::{Bus, Packet, unmapped};
 use protocols::nd;
 
-const BUSY: Duration = Duration::from_micros(200);
+const BUSY: Duration = Duration::from_micros(100);
 const IDLE: Duration = Duration::from_millis(1);
 /// How long the thread stays busy after the last packet.
 const LINGER: Duration = Duration::from_millis(50);

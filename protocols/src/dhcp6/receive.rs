@@ -172,9 +172,10 @@ impl Machine {
         let answer = exchange::answer(&mut desk);
         desk.forget_offers();
         let Some(mut answer) = answer else { return };
-        let writes = out[before..]
-            .iter()
-            .any(|action| matches!(action, Action::Write(_)));
+        // An Advertise promises nothing. A Reply may speak of a lease that an earlier message asked to be written.
+        let speaks_of_leases = !answer.ias.is_empty();
+        let after_commit = answer.kind == super::packet::REPLY
+            && (speaks_of_leases || out[before..].iter().any(is_durable));
         if message.client_id.is_some() {
             self.has_come(id, &client.id, message.kind);
         }
@@ -193,7 +194,7 @@ impl Machine {
             message,
             reservation,
             &answer,
-            writes,
+            after_commit,
             out,
         );
     }
@@ -303,6 +304,10 @@ fn next_hop(source: Ipv6Addr, layers: &[Layer<'_>]) -> Ipv6Addr {
         [layer] if layer.link_address.is_unspecified() => layer.peer_address,
         _ => source,
     }
+}
+
+fn is_durable(action: &Action) -> bool {
+    matches!(action, Action::Write(write) if write.is_durable())
 }
 
 fn begins(kind: MessageType, answer: &Answer) -> bool {
