@@ -12,10 +12,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use dataplane::inject::{Inject, InjectProducer};
 use tables::id::{IfaceId, VrfId};
+use wire::ipv6::MIN_MTU;
 use wire::udp::Datagram;
 use wire::{EmitError, EtherType, MacAddr};
 
+use crate::identification::Identifications;
 use crate::publish::{Link, mapped};
+use protocols::reassembly::split::split;
 
 /// What the injector knows of an interface.
 #[derive(Clone, Debug)]
@@ -32,6 +35,7 @@ pub struct Injector {
     rings: Mutex<Vec<InjectProducer>>,
     links: ArcSwap<HashMap<IfaceId, NamedLink>>,
     full: AtomicU64,
+    identifications: Identifications,
 }
 
 /// How long a verdict waits for room in a worker's ring, in steps of a millisecond.
@@ -50,6 +54,7 @@ impl Injector {
             rings: Mutex::new(rings),
             links: ArcSwap::default(),
             full: AtomicU64::new(0),
+            identifications: Identifications::default(),
         }
     }
 
@@ -81,9 +86,9 @@ impl Injector {
 
     /// Sends a UDP datagram in a frame out of an interface, to a station or to a group's address: for answers that go
     /// back to who asked, known to a neighbour cache or not. Answers come in batches: it waits a moment for a worker that
-    /// does not keep up.
+    /// does not keep up. What is longer than the link's MTU goes in fragments.
     ///
-    /// Errors: why there is no such packet, [`EmitError::NoRoom`] when it is longer than the link's MTU.
+    /// Errors: why there is no such packet.
     pub fn datagram(
         &self,
         iface: IfaceId,
@@ -93,29 +98,37 @@ impl Injector {
         let Some(link) = self.links.load().get(&iface).map(|named| named.link) else {
             return Ok(());
         };
-        let (need, have) = (datagram.packet_len(), usize::from(link.mtu));
-        if need > have {
-            return Err(EmitError::NoRoom { need, have });
-        }
         let ether_type = match datagram.source {
             SocketAddr::V6(_) => EtherType::IPV6,
             SocketAddr::V4(_) => EtherType::IPV4,
         };
-        let bytes = link.frame(to, ether_type.0, &packet(datagram)?);
-        self.patiently(Inject::Frame {
-            port: link.port,
-            bytes,
-        });
+        for packet in self.pieces(datagram, link.mtu.into())? {
+            self.patiently(Inject::Frame {
+                port: link.port,
+                bytes: link.frame(to, ether_type.0, &packet),
+            });
+        }
         Ok(())
     }
 
-    /// Routes a UDP datagram of our own, as patiently.
+    /// Routes a UDP datagram of our own, as patiently. What is longer than 1,280 octets goes in fragments: nothing is known of
+    /// the path (RFC 8200 section 5).
     ///
     /// Errors: why there is no such packet.
     pub fn routed_datagram(&self, vrf: VrfId, datagram: &Datagram<'_>) -> Result<(), EmitError> {
-        let bytes = packet(datagram)?;
-        self.patiently(Inject::Routed { vrf, bytes });
+        for bytes in self.pieces(datagram, MIN_MTU)? {
+            self.patiently(Inject::Routed { vrf, bytes });
+        }
         Ok(())
+    }
+
+    /// The packet of a datagram of ours, or its fragments.
+    fn pieces(&self, datagram: &Datagram<'_>, mtu: usize) -> Result<Vec<Vec<u8>>, EmitError> {
+        let packet = packet(datagram)?;
+        if packet.len() <= mtu {
+            return Ok(vec![packet]);
+        }
+        Ok(split(packet, mtu, self.identifications.next()))
     }
 
     /// Routes a packet of our own.
@@ -265,17 +278,34 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_longer_than_the_mtu_is_refused() {
+    fn a_datagram_longer_than_the_mtu_is_cut() {
         let (injector, mut ring) = injector();
-        let error = injector.datagram(IfaceId(1), CLIENT, &reply(&[0; 1233]));
-        let (need, have) = (1281, 1280);
-        assert_eq!(error, Err(EmitError::NoRoom { need, have }));
-        assert_eq!(
-            injector.datagram(IfaceId(1), CLIENT, &reply(&[0; 1232])),
-            Ok(())
-        );
-        assert_eq!(injector.datagram(IfaceId(2), CLIENT, &reply(&[])), Ok(()));
+        let long = [7; 1233];
+        injector
+            .datagram(IfaceId(1), CLIENT, &reply(&long))
+            .unwrap();
+        injector.routed_datagram(VrfId(0), &reply(&long)).unwrap();
+        let mut payload = Vec::new();
+        for _ in 0..2 {
+            let Some(Inject::Frame { bytes, .. }) = ring.pop() else {
+                panic!("no frame");
+            };
+            let packet = &bytes[18..];
+            assert!(packet.len() <= 1280);
+            assert_eq!(packet[6], 44, "a fragment header");
+            payload.extend_from_slice(&packet[48..]);
+        }
+        assert_eq!(payload.len(), 8 + long.len());
+        assert_eq!(payload[8..], long);
+        for _ in 0..2 {
+            assert!(matches!(ring.pop(), Some(Inject::Routed { .. })));
+        }
+        injector
+            .datagram(IfaceId(1), CLIENT, &reply(&[0; 1232]))
+            .unwrap();
         assert!(matches!(ring.pop(), Some(Inject::Frame { .. })));
+        assert!(ring.pop().is_none(), "1,280 octets are no fragments");
+        assert_eq!(injector.datagram(IfaceId(2), CLIENT, &reply(&[])), Ok(()));
         assert!(
             ring.pop().is_none(),
             "an interface that is gone sends nothing"

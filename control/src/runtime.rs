@@ -221,7 +221,7 @@ impl House {
                 let reassembly = supervise(
                     "reassembly",
                     stop.clone(),
-                    || ReassemblyTask::run(injector.clone(), fragments.clone()),
+                    || ReassemblyTask::run(bus.clone(), injector.clone(), fragments.clone()),
                     || (),
                 );
                 tokio::join!(nd, ra, mld, dhcp6, reassembly);

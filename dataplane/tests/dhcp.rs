@@ -6,7 +6,7 @@ mod support;
 
 use dataplane::drop::DropReason::{self, *};
 use dataplane::forwarding::{Dhcp, Rate};
-use dataplane::punt::PuntClass::{Dhcp4, Dhcp6};
+use dataplane::punt::PuntClass::{Dhcp4, Dhcp6, Fragment};
 use dpdk::mbuf::flags;
 use support::cases::Expect::{self, Drop, Punt};
 use support::cases::check_with;
@@ -57,6 +57,7 @@ fn v6(source: &str, to: &str, port: u16) -> Packet {
     let mac = match to {
         AGENTS => AGENTS_MAC,
         SERVERS => SERVERS_MAC,
+        "ff02::1" => [0x33, 0x33, 0, 0, 0, 1],
         _ => MAC0,
     };
     sealed(Packet::udp6(mac, source, to, 61), port)
@@ -306,11 +307,6 @@ fn malformed_datagrams_are_dropped_by_name() {
                 UdpBadChecksum,
             ),
             bad(
-                "first fragment to a group",
-                fragment6(good6()),
-                LocalFragment,
-            ),
-            bad(
                 "fragment, IPv4",
                 good4().set(6, &[0x20, 0]).summed(),
                 Ip4Broadcast,
@@ -322,6 +318,24 @@ fn malformed_datagrams_are_dropped_by_name() {
     check_with(
         vec![("IPv4 without a checksum", PORT0, without, Punt(Dhcp4))],
         on,
+    );
+}
+
+/// What a client or relay agent says may be long. Only where a server listens is it put together.
+#[test]
+fn fragments_to_the_servers_are_punted() {
+    let to = |group: &str| fragment6(v6("fe80::10", group, 547));
+    check_with(
+        vec![
+            ("all agents", PORT0, to(AGENTS), Punt(Fragment)),
+            ("all servers", PORT0, to(SERVERS), Punt(Fragment)),
+            ("another group", PORT0, to("ff02::1"), Drop(LocalFragment)),
+        ],
+        on,
+    );
+    check_with(
+        vec![("no server", PORT0, to(AGENTS), Drop(LocalFragment))],
+        |world| world.change(LAN, |lan| lan.groups6.push(AGENTS.parse().unwrap())),
     );
 }
 

@@ -1,6 +1,5 @@
 //! The task of reassembly: fragments for us in, answers out.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -10,7 +9,8 @@ use wire::ipv4::Ipv4Header;
 use wire::ipv6::Ipv6Header;
 
 use super::nd::{now, until};
-use crate::bus::{Inbox, Packet, ReassemblyMessage};
+use crate::bus::{Bus, Inbox, Packet, ReassemblyMessage};
+use crate::identification::Identifications;
 use crate::injector::Injector;
 use protocols::reassembly::{Action, Arrival, Event, Machine};
 
@@ -18,6 +18,7 @@ use protocols::reassembly::{Action, Arrival, Event, Machine};
 #[derive(Debug)]
 pub struct ReassemblyTask {
     machine: Machine,
+    bus: Bus,
     injector: Arc<Injector>,
     actions: Vec<Action>,
     identifications: Identifications,
@@ -25,11 +26,16 @@ pub struct ReassemblyTask {
 
 impl ReassemblyTask {
     /// Runs until the inbox is closed.
-    pub async fn run(injector: Arc<Injector>, inbox: Arc<Mutex<Inbox<ReassemblyMessage>>>) {
+    pub async fn run(
+        bus: Bus,
+        injector: Arc<Injector>,
+        inbox: Arc<Mutex<Inbox<ReassemblyMessage>>>,
+    ) {
         let mut inbox = inbox.lock().await;
         let Inbox { messages, packets } = &mut *inbox;
         let mut task = Self {
             machine: Machine::default(),
+            bus,
             injector,
             actions: Vec::new(),
             identifications: Identifications::default(),
@@ -75,7 +81,20 @@ impl ReassemblyTask {
 
     fn handle(&mut self, event: Event<'_>) {
         self.machine.on_event(now(), event, &mut self.actions);
-        for Action::Send { to, packet } in self.actions.drain(..) {
+        for action in self.actions.drain(..) {
+            let (to, packet) = match action {
+                Action::Send { to, packet } => (to, packet),
+                Action::Dhcp6 { from, packet } => {
+                    self.bus.offer_dhcp6(Packet {
+                        iface: from.iface,
+                        vrf: from.vrf,
+                        src_mac: from.src_mac,
+                        arp: false,
+                        bytes: packet,
+                    });
+                    continue;
+                }
+            };
             match stays_on_link(&packet) {
                 Some(ether_type) => {
                     self.injector
@@ -100,18 +119,4 @@ fn stays_on_link(packet: &[u8]) -> Option<EtherType> {
         .iter()
         .any(|address| v4::is_link_local(address.to_bits()))
         .then_some(EtherType::IPV4)
-}
-
-/// Numbers that nobody outside can foresee (RFC 7739 section 5.3): a counter under a keyed hash.
-#[derive(Debug, Default)]
-struct Identifications {
-    keys: RandomState,
-    count: u64,
-}
-
-impl Identifications {
-    fn next(&mut self) -> u32 {
-        self.count += 1;
-        self.keys.hash_one(self.count) as u32
-    }
 }

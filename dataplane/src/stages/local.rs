@@ -5,7 +5,8 @@
 //! answered with port unreachable, an unknown protocol with protocol unreachable (RFC 1122 section 3.2.2.1, RFC 8200
 //! section 4). TCP is dropped in silence: its own answer, a reset, is not made here.
 //!
-//! Fragments for one of our addresses are punted, to be put together there; fragments for a group are dropped.
+//! Fragments for one of our addresses, or for the groups of DHCPv6 servers where one is on, are punted, to be put together
+//! there; fragments for other groups are dropped.
 
 use dpdk::Mbuf;
 use tables::next_hop::NextHopKind;
@@ -136,7 +137,7 @@ fn ip6(
         }
     }
     if meta.has(flags::FRAGMENT) {
-        return fragment(group);
+        return fragment(group && !(heard.server6 && is_for_dhcp_servers(destination)));
     }
     match meta.protocol {
         icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
@@ -148,7 +149,12 @@ fn ip6(
     }
 }
 
-/// A piece of a packet for us.
+/// The groups that a client or relay agent asks (RFC 8415 section 7.1). What it asks may be long.
+fn is_for_dhcp_servers(group: u128) -> bool {
+    [v6::ALL_DHCP_RELAY_AGENTS_AND_SERVERS, v6::ALL_DHCP_SERVERS].contains(&group)
+}
+
+/// A piece of a packet for us. `group`: for one whose packets are not put together.
 fn fragment(group: bool) -> Verdict {
     if group {
         Verdict::Drop(DropReason::LocalFragment)
@@ -159,12 +165,7 @@ fn fragment(group: bool) -> Verdict {
 
 /// Whether a group was joined for a protocol that is not looked into here.
 fn is_for_others_to_sort(group: u128) -> bool {
-    let known = [
-        v6::ALL_NODES,
-        v6::ALL_DHCP_RELAY_AGENTS_AND_SERVERS,
-        v6::ALL_DHCP_SERVERS,
-    ];
-    !known.contains(&group) && !v6::is_solicited_node(group)
+    group != v6::ALL_NODES && !is_for_dhcp_servers(group) && !v6::is_solicited_node(group)
 }
 
 /// A protocol without an answer of its own. `joined`: to a group that was joined for its sake (routing, VRRP).

@@ -1,19 +1,26 @@
 //! What a whole packet is answered with.
 
+use std::net::Ipv6Addr;
+
 use wire::addr::{v4, v6};
 use wire::checksum;
 use wire::ipv4::Ipv4Header;
 use wire::ipv6::{Ipv6Header, Protocol};
+use wire::udp::UdpHeader;
 use wire::{ext_header, icmpv4, icmpv6};
 
 /// Hop limit of what we send.
 const HOP_LIMIT: u8 = 64;
+/// Where DHCPv6 servers and relay agents listen (RFC 8415 section 7.2).
+const DHCP6_SERVER_PORT: u16 = 547;
 
 /// What becomes of a whole packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// An echo reply, not cut yet.
     Echo(Vec<u8>),
+    /// A message for the DHCPv6 server or relay agent.
+    Dhcp6,
     /// Nobody listens on its port.
     PortUnreachable,
     /// Its upper layer is broken.
@@ -37,7 +44,7 @@ fn answer6(packet: &[u8]) -> Option<Answer> {
     let message = packet.get(chain.offset..)?;
     let (source, own) = (header.source(), header.destination());
     match chain.protocol {
-        Protocol::UDP => return Some(Answer::PortUnreachable),
+        Protocol::UDP => return udp6(&source, &own, message),
         Protocol::ICMPV6 => {}
         _ => return Some(Answer::Unclaimed),
     }
@@ -59,6 +66,18 @@ fn answer6(packet: &[u8]) -> Option<Answer> {
     let mut reply = vec![0; Ipv6Header::LEN + message.len()];
     echo.write(&mut reply, &own, &source, HOP_LIMIT).ok()?;
     Some(Answer::Echo(reply))
+}
+
+fn udp6(source: &Ipv6Addr, own: &Ipv6Addr, segment: &[u8]) -> Option<Answer> {
+    let (header, _) = UdpHeader::parse_prefix(segment).ok()?;
+    if header.destination_port() != DHCP6_SERVER_PORT {
+        return Some(Answer::PortUnreachable);
+    }
+    let (header, _) = UdpHeader::parse(segment).ok()?;
+    let segment = segment.get(..usize::from(header.len_field()))?;
+    let is_intact =
+        header.checksum() != 0 && checksum::is_valid_v6(source, own, Protocol::UDP, segment);
+    is_intact.then_some(Answer::Dhcp6)
 }
 
 fn answer4(packet: &[u8]) -> Option<Answer> {

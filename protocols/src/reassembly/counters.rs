@@ -25,6 +25,8 @@ counters! {
         evicted,
         /// Echo requests answered.
         echo_answered,
+        /// DHCPv6 messages handed to their room.
+        dhcp6,
         /// UDP datagrams answered with port unreachable.
         port_unreachable,
         /// Whole packets with a wrong upper-layer checksum or header.

@@ -7,7 +7,7 @@
 //!   packet.rs     what the piece is of, where it stands, whether its lengths are right
 //!   datagram.rs   the pieces of one datagram: gaps, duplicates, overlaps
 //!   sm.rs         the datagrams of all interfaces, their bounds and their timers
-//!   answer.rs     the whole packet: echo reply, port unreachable, or nothing
+//!   answer.rs     the whole packet: echo reply, port unreachable, one for the DHCPv6 room, or nothing
 //!   split.rs      a reply cut to what every link carries
 //!        │
 //!        ▼
@@ -23,7 +23,8 @@
 //! - RFC 6980: neighbour discovery in fragments is ignored: of ICMP nothing but echo is looked at.
 //! - RFC 8200 section 5: IPv6 replies are cut to 1,280 octets, which need no path MTU; so are IPv4 replies, which the
 //!   dataplane cuts further where a link has less.
-//! - Not here: atomic fragments (RFC 6946) are whole packets to the dataplane; fragments to groups are dropped there.
+//! - RFC 8415 section 7: DHCPv6 messages may be long; those to its servers' groups are put together too.
+//! - Not here: atomic fragments (RFC 6946) are whole packets to the dataplane; fragments to other groups are dropped there.
 //! - Not done: TCP, and protocols other than ICMP and UDP, are counted and not answered.
 //!
 //! # Invariants
@@ -36,6 +37,7 @@
 //! # What the task must do
 //!
 //! - Feed punted packets of class `fragment`, each with a number that nobody can foresee (RFC 7739).
+//! - Hand DHCPv6 messages to their room.
 //! - Route what is sent; a packet from or to a link-local address goes back to the station that sent the question.
 
 mod answer;
@@ -43,7 +45,7 @@ mod counters;
 mod datagram;
 mod packet;
 pub mod sm;
-mod split;
+pub mod split;
 
 pub use counters::Counters;
 pub use sm::{Action, Arrival, Event, Machine};

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
+use wire::ipv6::MIN_MTU;
 
 use super::answer::{Answer, Error, answer, error};
 use super::counters::Counters;
@@ -63,6 +64,13 @@ pub enum Action {
         /// The packet, from the IP header on.
         packet: Vec<u8>,
     },
+    /// A whole message for the DHCPv6 server or relay agent, its checksum verified.
+    Dhcp6 {
+        /// How its last fragment came.
+        from: Arrival,
+        /// The packet, from the IP header on.
+        packet: Vec<u8>,
+    },
 }
 
 /// A datagram that waits.
@@ -110,7 +118,7 @@ impl Machine {
                 identification,
             } => {
                 if let Some(whole) = self.fragment(now, from, packet, out) {
-                    self.answer(now, from, &whole, identification, out);
+                    self.answer(now, from, whole, identification, out);
                 }
             }
             Event::Timer => {
@@ -218,19 +226,26 @@ impl Machine {
         &mut self,
         now: Instant,
         to: Arrival,
-        whole: &[u8],
+        whole: Vec<u8>,
         identification: u32,
         out: &mut Vec<Action>,
     ) {
-        match answer(whole) {
+        match answer(&whole) {
             Answer::Echo(reply) => {
                 self.counters.echo_answered += 1;
-                let pieces = split(reply, identification).into_iter();
+                let pieces = split(reply, MIN_MTU, identification).into_iter();
                 out.extend(pieces.map(|packet| Action::Send { to, packet }));
+            }
+            Answer::Dhcp6 => {
+                self.counters.dhcp6 += 1;
+                out.push(Action::Dhcp6 {
+                    from: to,
+                    packet: whole,
+                });
             }
             Answer::PortUnreachable => {
                 self.counters.port_unreachable += 1;
-                self.send_error(now, to, whole, Error::PortUnreachable, out);
+                self.send_error(now, to, &whole, Error::PortUnreachable, out);
             }
             Answer::Malformed => self.counters.malformed += 1,
             Answer::Unclaimed => self.counters.unclaimed += 1,

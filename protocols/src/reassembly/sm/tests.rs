@@ -88,7 +88,10 @@ impl Bench {
         let mut out = Vec::new();
         self.machine.on_event(self.now, event, &mut out);
         out.into_iter()
-            .map(|Action::Send { to, packet }| {
+            .map(|action| {
+                let Action::Send { to, packet } = action else {
+                    panic!("{action:?}")
+                };
                 assert_eq!(to, FROM);
                 assert!(packet.len() <= MIN_MTU, "{} octets", packet.len());
                 packet
@@ -120,7 +123,7 @@ fn a_long_echo_request_is_answered_in_fragments_in_both_families() {
         (echo4(false, 3000), echo4(true, 3000)),
     ] {
         let mut bench = Bench::new();
-        let pieces = split(request, 9);
+        let pieces = split(request, MIN_MTU, 9);
         assert_eq!(pieces.len(), 3);
         assert!(bench.feed(&pieces[2]).is_empty());
         assert!(bench.feed(&pieces[0]).is_empty());
@@ -215,7 +218,7 @@ fn time_exceeded_is_told_if_the_first_piece_came() {
     assert_eq!(told[0][8..24], OWN6.octets());
     assert_eq!(bench.machine.counters().timed_out, 2);
 
-    let mut first = split(echo4(false, 3000), 5);
+    let mut first = split(echo4(false, 3000), MIN_MTU, 5);
     first.truncate(1);
     bench.feed(&first[0]);
     let told = bench.wait(30);
@@ -301,4 +304,50 @@ fn an_interface_is_bounded_in_datagrams_and_octets() {
     let size: usize = bench.machine.waiting.values().map(Waiting::size).sum();
     assert!(size <= MAX_OCTETS + 64, "{size} octets");
     assert!(1 <= bench.machine.counters().evicted);
+}
+
+/// A long message to a server's group, from a client.
+fn solicit(port: u16) -> Vec<u8> {
+    let datagram = wire::udp::Datagram {
+        source: "[fe80::2]:546".parse().unwrap(),
+        destination: format!("[ff02::1:2]:{port}").parse().unwrap(),
+        payload: &data(3000),
+    };
+    let mut packet = vec![0; datagram.packet_len()];
+    datagram.write(&mut packet, 1).unwrap();
+    packet
+}
+
+#[test]
+fn a_long_dhcpv6_message_is_handed_over_whole() {
+    let mut bench = Bench::new();
+    let mut told = Vec::new();
+    let mut feed = |packet: Vec<u8>, id| {
+        for packet in split(packet, 1500, id) {
+            assert!(packet.len() <= 1500);
+            let event = Event::Packet {
+                from: FROM,
+                packet: &packet,
+                identification: 1,
+            };
+            bench.machine.on_event(bench.now, event, &mut told);
+        }
+        std::mem::take(&mut told)
+    };
+    let packet = solicit(547);
+    let whole = Action::Dhcp6 {
+        from: FROM,
+        packet: packet.clone(),
+    };
+    assert_eq!(feed(packet.clone(), 1), [whole]);
+    let mut damaged = packet;
+    damaged[2000] ^= 1;
+    assert_eq!(feed(damaged, 2), [], "its checksum is wrong");
+    assert_eq!(
+        feed(solicit(548), 3),
+        [],
+        "no error about a packet to a group"
+    );
+    let counters = bench.machine.counters();
+    assert_eq!((counters.dhcp6, counters.malformed), (1, 1));
 }
