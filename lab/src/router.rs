@@ -92,6 +92,19 @@ impl Router {
     /// # Errors
     /// When it does not get ready; its log is in the message.
     pub fn restart(&self) -> Result<()> {
+        self.restart_with(|| Ok(()))
+    }
+
+    /// The process id of `hextetd`, if it was started.
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.borrow().as_ref().map(Daemon::pid)
+    }
+
+    /// As [`Router::restart`]; `at_once` runs before it is waited for, and gives what is returned.
+    ///
+    /// # Errors
+    /// When it does not get ready; its log is in the message.
+    pub fn restart_with<T>(&self, at_once: impl FnOnce() -> Result<T>) -> Result<T> {
         let daemon = Daemon::spawn(
             &format!(
                 "ip netns exec {} {} --config {}",
@@ -102,6 +115,7 @@ impl Router {
             &self.dir.join("hextetd.log"),
         )?;
         *self.daemon.borrow_mut() = Some(daemon);
+        let given = at_once().with_context(|| format!("hextetd said:\n{}", self.log()))?;
         let ready = wait_for(Duration::from_secs(30), "hextetd to be ready", || {
             if !self.daemon.borrow_mut().as_mut()?.is_running() {
                 return Some(false);
@@ -110,7 +124,7 @@ impl Router {
             (status["ready"] == Value::Bool(true)).then_some(true)
         });
         match ready {
-            Ok(true) => self.settled(),
+            Ok(true) => self.settled().map(|()| given),
             Ok(false) => bail!("hextetd ended at once; it said:\n{}", self.log()),
             Err(error) => Err(error.context(format!("hextetd said:\n{}", self.log()))),
         }

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv6Addr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use lab::dhcp6::{Clients, Granted, Plan, Tally, What, duid};
+use lab::dhcp6::{Clients, Granted, Plan, Tally, Watch, What, duid};
 use lab::topology::TwoNetworks;
 use lab::{Lab, Result, wait_for};
 use nix::mount::{MsFlags, mount};
@@ -129,13 +129,17 @@ fn kill_9_loses_no_acknowledged_lease_and_gives_none_twice() -> Result<()> {
     let mut acknowledged = Acknowledged::default();
     let mut first = 0;
     for kill in 0..kills {
-        let stop = AtomicBool::new(false);
+        let watch = Watch::default();
         let tally = std::thread::scope(|scope| -> Result<Tally> {
-            let load = scope.spawn(|| clients.run(&plan(first), &stop));
+            let load = scope.spawn(|| clients.run(&plan(first), &watch));
             // Somewhere in the load, elsewhere each time.
-            std::thread::sleep(Duration::from_millis(150 + u64::from(kill * 37 % 200)));
+            let enough = 100 + kill * 997 % 3000;
+            let load_is_on = wait_for(SECONDS, "leases to be acknowledged", || {
+                (enough <= watch.granted.load(Ordering::Relaxed)).then_some(())
+            });
             net.r.crash()?;
-            stop.store(true, Ordering::Relaxed);
+            watch.stop.store(true, Ordering::Relaxed);
+            load_is_on?;
             load.join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
@@ -165,7 +169,7 @@ fn kill_9_loses_no_acknowledged_lease_and_gives_none_twice() -> Result<()> {
         count: u32::try_from(held.len().min(20_000))?,
         ..plan(0)
     };
-    let renewed = clients.run(&renewal, &AtomicBool::new(false))?;
+    let renewed = clients.run(&renewal, &Watch::default())?;
     assert_eq!(renewed.refused, 0);
     assert!(!renewed.granted.is_empty());
     acknowledged.add(&renewed.granted)?;
@@ -233,7 +237,7 @@ fn some(clients: &mut Clients, first: &mut u32) -> Result<Tally> {
         ..plan(*first)
     };
     *first += few.count;
-    clients.run(&few, &AtomicBool::new(false))
+    clients.run(&few, &Watch::default())
 }
 
 #[test]

@@ -16,14 +16,13 @@ use super::report::{Outcome, Ratio, median};
 use super::scenario::Bench;
 use super::{meter, stop};
 use anyhow::{Context, Result, bail, ensure};
-use lab::dhcp6::{Clients, Granted, Plan, Tally, What};
+use lab::dhcp6::{Clients, Granted, Plan, Tally, Watch, What};
 use lab::{Daemon, Host, Lab, Router, wait_for};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::Ipv6Addr;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What the clients do.
@@ -179,7 +178,7 @@ impl Contestant {
                 length: Duration::from_secs(60),
                 ..self.plan(Exchange::Address, MANY, length)
             };
-            self.granted = self.clients.run(&plan, &AtomicBool::new(false))?.granted;
+            self.granted = self.clients.run(&plan, &Watch::default())?.granted;
         }
         // The first tenth of a second is not looked at.
         self.turn(exchange, MANY, Duration::from_millis(100))?;
@@ -204,7 +203,7 @@ impl Contestant {
             renew: &renewed,
             ..self.plan(exchange, window, length)
         };
-        let tally = self.clients.run(&plan, &AtomicBool::new(false))?;
+        let tally = self.clients.run(&plan, &Watch::default())?;
         ensure!(
             !tally.granted.is_empty(),
             "no lease was given: {} exchanges were lost, {} refused",
@@ -343,7 +342,7 @@ fn start_hextet(lab: &Lab) -> Result<(Contestant, Router, Host)> {
 }
 
 /// One device has all the load there is, so it may have all the server's time.
-const HEXTET: &str = r#"
+pub(super) const HEXTET: &str = r#"
 [forwarding]
 dhcp_per_device = 10000000
 dhcp_per_device_burst = 4096

@@ -72,6 +72,8 @@ pub const GOALS: &[Goal] = &[
     goal("dhcp6/prefix/p99", "kea", 1.0),
     goal("dhcp6/renew", "kea", 5.0),
     goal("dhcp6/renew/p99", "kea", 1.0),
+    goal("dhcp6/load", "3-seconds", 1.0),
+    goal("dhcp6/load", "300-megabytes", 1.0),
 ];
 
 /// What became of a goal.

@@ -10,6 +10,7 @@
 
 pub mod churn;
 pub mod dhcp6;
+pub mod dhcp6_load;
 pub mod options;
 pub mod scenario;
 pub mod two_workers;

@@ -5,7 +5,7 @@ use super::options::Options;
 use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::table::{Table, Trace};
-use super::{churn, compare, dhcp6, hextet, l3fwd, ovs, testpmd, two_workers};
+use super::{churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, ovs, testpmd, two_workers};
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -30,6 +30,7 @@ enum Kind {
     Churn,
     TwoWorkers,
     Dhcp6(dhcp6::Exchange),
+    Dhcp6Load,
 }
 
 /// All scenarios of this run: those that were asked for.
@@ -61,7 +62,8 @@ pub fn all(options: &Options) -> Vec<Scenario> {
         (two_workers::NAME, Kind::TwoWorkers),
     ];
     let dhcp6 = dhcp6::SCENARIOS.map(|(name, exchange)| (name, Kind::Dhcp6(exchange)));
-    let special = special.into_iter().chain(dhcp6);
+    let load = (dhcp6_load::NAME, Kind::Dhcp6Load);
+    let special = special.into_iter().chain(dhcp6).chain([load]);
     let special = special.map(|(name, kind)| Scenario {
         name: name.to_owned(),
         kind,
@@ -89,7 +91,7 @@ pub struct Bench<'a> {
 impl Scenario {
     /// Whether contestants take hugepages.
     pub fn needs_pages(&self) -> bool {
-        !matches!(self.kind, Kind::Dhcp6(_))
+        !matches!(self.kind, Kind::Dhcp6(_) | Kind::Dhcp6Load)
     }
 
     /// Runs it.
@@ -101,6 +103,7 @@ impl Scenario {
         match self.kind {
             Kind::Churn => churn::run(bench),
             Kind::TwoWorkers => two_workers::run(bench),
+            Kind::Dhcp6Load => dhcp6_load::run(bench),
             Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),
             Kind::Transit { size, trace, ipv6 } => {
                 let table = Rc::new(table(ipv6, size, bench.options));
@@ -216,6 +219,7 @@ mod tests {
                 "dhcp6/exchange",
                 "dhcp6/prefix",
                 "dhcp6/renew",
+                "dhcp6/load",
             ]
         );
         options.table = RouteFile::parse("2a00:1::/32").ok();

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -79,6 +79,15 @@ impl Tally {
     }
 }
 
+/// What another thread may see of a plan under way, and say to it.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Exchanges acknowledged so far.
+    pub granted: AtomicU32,
+    /// Begin no more of them.
+    pub stop: AtomicBool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Clients {
@@ -123,11 +132,11 @@ impl Clients {
         })
     }
 
-    /// Carries out a plan, or as much of it as there is time for until `stop`.
+    /// Carries out a plan, or as much of it as there is time for until `watch` says stop.
     ///
     /// # Errors
     /// When the kernel refuses a packet.
-    pub fn run(&mut self, plan: &Plan<'_>, stop: &AtomicBool) -> Result<Tally> {
+    pub fn run(&mut self, plan: &Plan<'_>, watch: &Watch) -> Result<Tally> {
         ensure!(
             0 < plan.window && plan.window <= 1 << PLACE_BITS,
             "a window of 1 to 1024"
@@ -142,7 +151,7 @@ impl Clients {
             let now = Instant::now();
             let open = now - started < plan.length
                 && tally.begun < plan.count
-                && !stop.load(Ordering::Relaxed);
+                && !watch.stop.load(Ordering::Relaxed);
             while open && tally.begun < plan.count {
                 let Some(place) = free.pop() else { break };
                 places[place] = Some(self.begin(plan, place, tally.begun, &mut bytes)?);
@@ -205,6 +214,7 @@ impl Clients {
                 Some(granted) => {
                     let now = Instant::now();
                     tally.granted.push(granted);
+                    watch.granted.fetch_add(1, Ordering::Relaxed);
                     tally.took.push(now - exchange.began);
                     tally.elapsed = now - started;
                 }

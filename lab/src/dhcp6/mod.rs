@@ -8,5 +8,5 @@
 mod clients;
 mod message;
 
-pub use clients::{Clients, Plan, Tally};
+pub use clients::{Clients, Plan, Tally, Watch};
 pub use message::{Granted, What, duid};
