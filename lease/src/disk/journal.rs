@@ -10,6 +10,9 @@
 //! gaps. A frame that is cut short or whose hash is wrong, with nothing valid behind it, is what a crash leaves of a commit
 //! that nobody was told of: it is dropped. With something valid behind it, or with a number missing, the file is damaged.
 //!
+//! A segment grows in steps of zeros, which frames then overwrite: to make a frame durable, the file system has only data to
+//! write and nothing of its own. Zeros are no frame: they are what a segment ends with.
+//!
 //! When a frame could not be made durable, nobody knows whether it is on disk; the next one goes into a new segment and
 //! takes its number, which makes the old one void.
 
@@ -24,6 +27,8 @@ use crate::siphash;
 const MAGIC: [u8; 4] = *b"HxLJ";
 const HEADER: usize = 24;
 const NAME: &str = "leases.journal.";
+/// Octets that a segment grows by at once: some ten thousand leases.
+const STEP: usize = 1 << 20;
 
 /// The end of the journal, where frames are put.
 #[derive(Debug)]
@@ -34,6 +39,10 @@ pub struct Journal {
     file: Option<File>,
     /// The length of the segment as far as it was acknowledged.
     len: u64,
+    /// Up to where it has zeros on disk, at least.
+    grown: u64,
+    /// See [`STEP`].
+    step: usize,
     /// The sequence number of the next frame.
     next: u64,
 }
@@ -81,21 +90,39 @@ impl Journal {
                 let file = File::create(path)?;
                 // The name has to last, too.
                 File::open(&self.directory)?.sync_all()?;
-                self.len = 0;
+                (self.len, self.grown) = (0, 0);
                 self.file.insert(file)
             }
         };
+        let end = self.len + frame.len() as u64;
+        if self.grown < end && 0 < self.step {
+            // Where there is no room for a step there may be room for the frame.
+            let zeros = vec![0; self.step];
+            let from = self.grown.max(self.len);
+            match file
+                .write_all_at(&zeros, from)
+                .and_then(|()| file.sync_data())
+            {
+                Ok(()) => self.grown = from + zeros.len() as u64,
+                Err(_) if file.set_len(from).is_ok() => {}
+                Err(error) => {
+                    self.begin_segment();
+                    return Err(error);
+                }
+            }
+        }
         if let Err(error) = file.write_all_at(&frame, self.len) {
             if file.set_len(self.len).is_err() {
                 self.begin_segment();
             }
+            self.grown = self.grown.min(self.len);
             return Err(error);
         }
         if let Err(error) = file.sync_data() {
             self.begin_segment();
             return Err(error);
         }
-        self.len += frame.len() as u64;
+        self.len = end;
         self.next += 1;
         Ok(())
     }
@@ -160,6 +187,8 @@ pub fn replay(directory: &Path, merged: u64) -> Result<Replay, Fault> {
         segment: segments.last().map_or(0, |segment| segment + 1),
         file: None,
         len: 0,
+        grown: 0,
+        step: STEP,
         next: last + 1,
     };
     Ok(Replay {
@@ -245,6 +274,7 @@ mod tests {
     fn two_segments() -> (tempfile::TempDir, Journal) {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = replay(dir.path(), 0).unwrap().journal;
+        journal.step = 0;
         journal.append(&[row(1), row(3)]).unwrap();
         journal.append(&[row(2)]).unwrap();
         assert_eq!(journal.begin_segment(), 0);
@@ -283,6 +313,25 @@ mod tests {
         assert_eq!(what(replay(dir.path(), 1)), "commit 2 is missing before 3");
         remove(dir.path(), [1]);
         assert_eq!(replay(dir.path(), 4).unwrap().journal.last(), 4);
+    }
+
+    #[test]
+    fn frames_overwrite_zeros_which_end_a_segment() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = replay(dir.path(), 0).unwrap().journal;
+        journal.step = 1000;
+        let rows: Vec<Row> = (1..=250).map(row).collect();
+        for row in &rows {
+            journal.append(std::slice::from_ref(row)).unwrap();
+        }
+        let bytes = std::fs::read(path(dir.path(), 0)).unwrap();
+        assert_eq!(bytes.len() % 1000, 0, "{} octets", bytes.len());
+        assert_eq!(bytes.last(), Some(&0));
+        let whole = replay(dir.path(), 0).unwrap();
+        assert_eq!((whole.rows, whole.journal.last()), (rows, 250));
+        // A longer frame than a step.
+        journal.append(&vec![row(200); 20]).unwrap();
+        assert_eq!(replay(dir.path(), 0).unwrap().rows.len(), 270);
     }
 
     #[test]
