@@ -20,6 +20,7 @@
 //! left. Nothing ever appears in the root namespace.
 
 pub mod dhcp6;
+pub mod dhcp_client;
 mod host;
 mod netns;
 mod process;

@@ -41,8 +41,13 @@ fn link(
     own: &[Ipv6Addr],
 ) -> Config {
     let mut config = settings.cloned().unwrap_or_default();
-    let served: Vec<&model::Subnet> = subnets.iter().filter(|s| s.has_dhcp()).collect();
-    config.subnets = served.iter().map(|s| subnet(router, s, own)).collect();
+    let is_served = |s: &&model::Subnet| s.has_dhcp() || s.has_fixed(ports);
+    let served: Vec<&model::Subnet> = subnets.iter().filter(is_served).collect();
+    config.reserved_only = settings.is_none() && !subnets.iter().any(model::Subnet::has_dhcp);
+    config.subnets = served
+        .iter()
+        .map(|s| subnet(router, s, ports, own))
+        .collect();
     for pool in &mut config.prefix_pools {
         pool.name = pool_name(router, pool);
     }
@@ -73,7 +78,7 @@ pub fn pool_name(router: &Router, pool: &PrefixPool) -> String {
     format!("{} pd {}", router.name, pool.prefix)
 }
 
-fn subnet(router: &Router, subnet: &model::Subnet, own: &[Ipv6Addr]) -> Subnet {
+fn subnet(router: &Router, subnet: &model::Subnet, ports: &[Port], own: &[Ipv6Addr]) -> Subnet {
     let stateful = subnet.address_mode == Some(Mode::Stateful);
     let prefix = subnet.prefix;
     let pools = match (&subnet.pools[..], stateful) {
@@ -100,7 +105,8 @@ fn subnet(router: &Router, subnet: &model::Subnet, own: &[Ipv6Addr]) -> Subnet {
         .chain(std::iter::once(prefix.network()).chain(ours).map(single));
     Subnet {
         name: subnet_name(router, &prefix),
-        stateful,
+        // Where hosts form their addresses, only what a port has is given.
+        stateful: stateful || subnet.has_fixed(ports),
         pools,
         exclude: exclude.collect(),
         allocation: subnet.allocation.into(),
@@ -118,14 +124,9 @@ fn range(range: &RangeInclusive<Ipv6Addr>) -> Range {
 
 /// A port as the server knows it: with the addresses that it is to give.
 fn reservation(port: &Port, served: &[&model::Subnet]) -> Reservation {
-    let stateful = |address: &Ipv6Addr| {
-        let gives = |s: &&model::Subnet| {
-            s.address_mode == Some(Mode::Stateful) && s.prefix.contains(address)
-        };
-        served.iter().any(gives)
-    };
+    let given = |address: &Ipv6Addr| served.iter().any(|s| s.prefix.contains(address));
     let address = |address: &IpAddr| match address {
-        IpAddr::V6(address) => Some(*address).filter(|address| stateful(address)),
+        IpAddr::V6(address) => Some(*address).filter(|address| given(address)),
         IpAddr::V4(_) => None,
     };
     let option = |option: &model::PortOption| RawOption {
@@ -229,7 +230,8 @@ address_mode = "dhcpv6-stateful"
             panic!("{config:#?}");
         };
         assert_eq!(stateful.name, "main 2001:db8:1::/64");
-        assert!(stateful.stateful && !stateless.stateful && stateless.pools.is_empty());
+        assert!(stateful.stateful && stateless.stateful && stateless.pools.is_empty());
+        assert!(!config.reserved_only);
         let [pool] = &stateful.pools[..] else {
             panic!("{stateful:#?}");
         };
@@ -255,11 +257,9 @@ address_mode = "dhcpv6-stateful"
         let [port] = &config.reservations[..] else {
             panic!("{config:#?}");
         };
-        // The second one is formed by the host itself, the third is IPv4.
-        assert_eq!(
-            port.addresses,
-            ["2001:db8:1::9".parse::<Ipv6Addr>().unwrap()]
-        );
+        // The second one is given where other hosts form theirs, the third is IPv4.
+        let given = ["2001:db8:1::9", "2001:db8:2::9"].map(|a| a.parse::<Ipv6Addr>().unwrap());
+        assert_eq!(port.addresses, given);
         assert_eq!(port.options.len(), 1);
         assert_eq!(port.options[0].code, 59);
     }
@@ -284,6 +284,30 @@ address_mode = "dhcpv6-stateful"
             (pool.min_len, pool.delegated_len, pool.max_len),
             (48, 56, 56)
         );
+    }
+
+    #[test]
+    fn ports_alone_are_served_where_hosts_form_their_addresses() {
+        let slaac = |ports: &str| {
+            let text = format!(
+                "[[device]]\nname = \"lan\"\nkind = \"null\"\n[[router]]\nname = \"main\"\n\
+                 [[router.interface]]\nname = \"lan0\"\ndevice = \"lan\"\naddresses = [\"2001:db8:1::1/64\"]\n\
+                 [[router.interface.subnet]]\nprefix = \"2001:db8:1::/64\"\nra_mode = \"slaac\"\n\
+                 address_mode = \"slaac\"\n{ports}"
+            );
+            let model = model(&text);
+            let router = &model.routers[0];
+            let told = router.interfaces[0].ra.managed_hosts.len();
+            (interface(router, &router.interfaces[0]), told)
+        };
+        assert_eq!(slaac(""), (None, 0));
+        let port = "[[router.interface.port]]\nname = \"vm\"\nmac = \"02:00:00:00:00:09\"\n";
+        assert_eq!(slaac(port), (None, 0));
+        let (config, told) = slaac(&format!("{port}addresses = [\"2001:db8:1::9\"]\n"));
+        let config = config.expect("a server for the port");
+        assert_eq!(config.validate(), []);
+        assert!(config.reserved_only && config.subnets[0].pools.is_empty());
+        assert_eq!((config.reservations[0].addresses.len(), told), (1, 1));
     }
 
     #[test]

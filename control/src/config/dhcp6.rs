@@ -12,7 +12,7 @@ use super::schema::{DHCP6, PREFIX_POOL, VENDOR};
 use super::subnet::{allocation, lease_times};
 use super::time::{Unit, duration};
 use super::{net, port, subnet};
-use crate::model::{Mode, RemoteLink, Subnet};
+use crate::model::{Mode, Port, RemoteLink, Subnet};
 use protocols::dhcp6::config::{
     Config, ExcludedPrefix, INFINITE, NtpServer, PrefixPool, RawOption, Relays, Settings,
     VendorOptions,
@@ -213,7 +213,7 @@ pub(super) fn remote_link(table: &Table<'_>, id: u16, seen: &mut Seen) -> Option
     let prefixes: Vec<IpNet> = subnets.iter().map(|s| IpNet::V6(s.prefix)).collect();
     let ports = port::read(table, &prefixes);
     let dhcp6 = table.table("dhcp6", &DHCP6).map(|table| read(&table));
-    claim(table, seen, &subnets, dhcp6.as_ref());
+    claim(table, seen, (&subnets, &ports), dhcp6.as_ref());
     Some(RemoteLink {
         id,
         name: name?,
@@ -238,12 +238,13 @@ pub(super) struct Leased {
 pub(super) fn claim(
     table: &Table<'_>,
     seen: &mut Seen,
-    subnets: &[Subnet],
+    (subnets, ports): (&[Subnet], &[Port]),
     dhcp6: Option<&Config>,
 ) {
     let path = |name: &str, i: usize| format!("{}.{name}[{i}]", table.at.path);
     let stateful = subnets.iter().enumerate();
-    let stateful = stateful.filter(|(_, s)| s.address_mode == Some(Mode::Stateful));
+    let stateful =
+        stateful.filter(|(_, s)| s.address_mode == Some(Mode::Stateful) || s.has_fixed(ports));
     let addresses = stateful.map(|(i, subnet)| Leased {
         prefix: subnet.prefix,
         delegated: false,

@@ -57,7 +57,7 @@ pub(super) fn read(
     let dhcp6 = table
         .table("dhcp6", &DHCP6)
         .map(|table| dhcp6::read(&table));
-    dhcp6::claim(table, seen, &subnets, dhcp6.as_ref());
+    dhcp6::claim(table, seen, (&subnets, &ports), dhcp6.as_ref());
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
@@ -78,6 +78,7 @@ pub(super) fn read(
     let given = ra.is_some();
     let mut ra = ra.unwrap_or_default();
     subnet::advertise(table, &mut ra, &subnets, given, listed);
+    subnet::tell_ports(table, &mut ra, &subnets, &ports);
     // All keys are read by now: what follows may leave without hiding a fault.
     Some(Interface {
         id,

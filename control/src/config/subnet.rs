@@ -11,7 +11,7 @@ use super::ra::exceeds;
 use super::reader::Table;
 use super::schema::{RANGE, SUBNET};
 use super::time::{Unit, any_lifetime, duration};
-use crate::model::{Allocation, LeaseTimes, Mode, Subnet};
+use crate::model::{Allocation, LeaseTimes, Mode, Port, Subnet};
 use protocols::ra;
 use protocols::ra::config::{Lifetime, Prefix};
 
@@ -244,6 +244,34 @@ pub(super) fn advertise(
             table.warn("subnet", why);
         }
         subnet.advertise_in(ra);
+    }
+}
+
+/// Ports with an address where hosts form theirs are told to ask DHCPv6 for it, and they alone.
+pub(super) fn tell_ports(
+    table: &Table<'_>,
+    ra: &mut ra::Config,
+    subnets: &[Subnet],
+    ports: &[Port],
+) {
+    let formed = |subnet: &&Subnet| {
+        let forms = matches!(subnet.ra_mode, Some(Mode::Slaac | Mode::Stateless));
+        forms && subnet.address_mode.is_some()
+    };
+    for subnet in subnets.iter().filter(formed) {
+        for port in ports.iter().filter(|port| subnet.is_fixed(port)) {
+            match port.mac {
+                Some(mac) => drop(ra.managed_hosts.insert(mac)),
+                None if ra.managed => {}
+                None => {
+                    let why = format!(
+                        "\"{}\" has an address in {}, where hosts form theirs, and no `mac`: it is not told to ask for it",
+                        port.name, subnet.prefix
+                    );
+                    table.warn("port", why);
+                }
+            }
+        }
     }
 }
 

@@ -200,6 +200,18 @@ impl Subnet {
         }
     }
 
+    /// Whether one of these ports has an address in it that our DHCPv6 server gives.
+    pub fn has_fixed(&self, ports: &[Port]) -> bool {
+        self.address_mode.is_some() && ports.iter().any(|port| self.is_fixed(port))
+    }
+
+    /// Whether this port has an address in it.
+    pub fn is_fixed(&self, port: &Port) -> bool {
+        port.addresses
+            .iter()
+            .any(|address| matches!(address, IpAddr::V6(address) if self.prefix.contains(address)))
+    }
+
     /// Why Neutron's `ipv6_ra_mode` and `ipv6_address_mode` cannot stand together on `prefix`, in Neutron's own words.
     pub fn refuses(
         prefix: &Ipv6Net,
@@ -275,7 +287,14 @@ pub struct RemoteLink {
 impl Interface {
     /// Whether its DHCPv6 server answers anybody.
     pub fn serves_dhcp6(&self) -> bool {
-        self.dhcp6.is_some() || self.subnets.iter().any(Subnet::has_dhcp)
+        self.dhcp6.is_some() || self.subnets.iter().any(Subnet::has_dhcp) || self.gives_fixed()
+    }
+
+    /// Whether a port has an address where hosts form theirs: the server gives it, and answers nobody else for that.
+    fn gives_fixed(&self) -> bool {
+        self.subnets
+            .iter()
+            .any(|subnet| subnet.has_fixed(&self.ports))
     }
 }
 

@@ -283,6 +283,8 @@ pub struct Config {
     pub prefix_pools: Vec<PrefixPool>,
     /// What is kept for whom.
     pub reservations: Vec<Reservation>,
+    /// Answer clients with a reservation only, off: to others there is no server on the link.
+    pub reserved_only: bool,
     /// Settings besides addresses.
     pub settings: Settings,
     /// Preference (RFC 8415 section 21.8), 0.
@@ -307,6 +309,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             subnets: Vec::new(),
+            reserved_only: false,
             prefix_pools: Vec::new(),
             reservations: Vec::new(),
             settings: Settings::default(),

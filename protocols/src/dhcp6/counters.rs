@@ -41,6 +41,8 @@ counters! {
         not_on_link,
         /// Messages for another server.
         other_server,
+        /// Messages of clients without a reservation on a link where others are not served.
+        not_reserved,
         /// Messages of clients on a link that no configuration knows.
         unknown_link,
         /// Solicits left to another server, because the client has not tried for long enough.

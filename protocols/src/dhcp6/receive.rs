@@ -152,6 +152,10 @@ impl Machine {
         let client = client(link, iface, datagram, layers, message);
         let reservation = client.reservation;
         let config = &link.config;
+        if config.reserved_only && reservation.is_none() {
+            link.counters.not_reserved += 1;
+            return;
+        }
         let accepts = config.reconfigure && message.reconfigure_accept;
         let duid = message.client_id.filter(|_| accepts);
         let key = duid.map(|duid| self.identity.secret.key(duid));

@@ -105,6 +105,8 @@ pub(super) struct Advert<'a> {
     pub mac: MacAddr,
     /// MTU of the interface, bytes.
     pub mtu: u16,
+    /// AdvManagedFlag as this receiver is told.
+    pub managed: bool,
     /// The router ceases: nothing leads through it any more (RFC 4861 section 6.2.5).
     pub last: bool,
 }
@@ -168,7 +170,7 @@ impl Advert<'_> {
         };
         RouterAdvertisement {
             cur_hop_limit: c.cur_hop_limit,
-            managed: c.managed,
+            managed: self.managed,
             other_config: c.other_config,
             // RFC 4191 section 2.2: with lifetime 0 the preference is sent as medium.
             preference: if lifetime == 0 {

@@ -1,8 +1,11 @@
 //! Router variables of one interface (RFC 4861 section 6.2.1) and the options of later RFCs; `Default` is what
 //! they say.
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::time::{Duration, SystemTime};
+
+use wire::MacAddr;
 
 use super::error::ConfigError;
 
@@ -120,6 +123,9 @@ pub struct Config {
     pub min_interval: Option<Duration>,
     /// AdvManagedFlag: addresses by DHCPv6.
     pub managed: bool,
+    /// Stations that are told to get an address by DHCPv6 where the others form theirs: their advertisements, sent to their
+    /// MAC alone (RFC 6085), have AdvManagedFlag set.
+    pub managed_hosts: BTreeSet<MacAddr>,
     /// AdvOtherConfigFlag: other settings by DHCPv6.
     pub other_config: bool,
     /// AdvLinkMTU, bytes; `None`: not advertised.
@@ -162,6 +168,7 @@ impl Default for Config {
             max_interval: Duration::from_secs(600),
             min_interval: None,
             managed: false,
+            managed_hosts: BTreeSet::new(),
             other_config: false,
             link_mtu: None,
             reachable_time: Duration::ZERO,

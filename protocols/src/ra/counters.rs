@@ -9,6 +9,8 @@ counters! {
         multicast_sent,
         /// Router advertisements sent to one host that asked.
         unicast_sent,
+        /// Router advertisements sent to stations that are to get an address by DHCPv6 where others form theirs.
+        managed_sent,
         /// Final advertisements sent, with router lifetime 0.
         final_sent,
         /// Advertisements that did not fit the MTU and were split over several packets.

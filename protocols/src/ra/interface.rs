@@ -212,6 +212,7 @@ impl Interface {
                     false,
                 );
                 self.last_multicast = Some(cx.now);
+                self.advertise_to_managed(cx);
                 self.sent = self.sent.saturating_add(1);
                 let max = self.config.max_interval;
                 let mut interval = cx.random.between(self.config.effective_min_interval(), max);
@@ -221,6 +222,18 @@ impl Interface {
                 cx.timers
                     .arm(key, cx.now + interval.max(MIN_DELAY_BETWEEN_RAS));
             }
+        }
+    }
+
+    /// Stations with an address of their own hear what holds for them after what holds for all. The destination stays the
+    /// group, so that they need not have been heard of.
+    fn advertise_to_managed(&mut self, cx: &mut Context<'_>) {
+        if self.config.managed {
+            return;
+        }
+        let hosts: Vec<MacAddr> = self.config.managed_hosts.iter().copied().collect();
+        for mac in hosts {
+            self.counters.managed_sent += self.advertise(cx, ALL_NODES, mac, false);
         }
     }
 
@@ -289,6 +302,7 @@ impl Interface {
             source,
             mac: self.mac,
             mtu: self.mtu,
+            managed: self.config.managed || self.config.managed_hosts.contains(&dst_mac),
             last,
         };
         let built = advert.build(dst);

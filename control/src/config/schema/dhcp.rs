@@ -135,7 +135,7 @@ pub(in crate::config) static PORT: Section = Section {
             "addresses",
             "array of addresses",
             "none",
-            "Its addresses, on subnets of the interface and inside or outside of their pools. Nobody else gets them.",
+            "Its addresses, on subnets of the interface and inside or outside of their pools. Nobody else gets them. On a subnet whose hosts form their addresses (`address_mode` slaac or dhcpv6-stateless) the port, known by its `mac`, alone is told by advertisements to ask DHCPv6, and gets its address there beside those that it forms.",
         ),
         key(
             "options",

@@ -14,6 +14,7 @@ use crate::ra::{Dnssl, Lifetime, Pref64, Preference, Prefix, Rdnss, Route};
 pub(super) const IFACE: IfaceId = IfaceId(1);
 const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x10]);
+const MANAGED_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x99]);
 
 fn v6(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
@@ -152,7 +153,8 @@ fn ra(action: &Action) -> (Ipv6Addr, RouterAdvertisement, Vec<NdOption<'_>>) {
         (received.envelope.source, received.envelope.destination),
         (v6("fe80::1"), *dst)
     );
-    if dst.is_multicast() {
+    // To the group, or to a station that hears what holds for it alone (RFC 6085).
+    if dst.is_multicast() && *dst_mac != HOST_MAC && *dst_mac != MANAGED_MAC {
         assert_eq!(*dst_mac, MacAddr::for_ipv6_multicast(dst));
     }
     (
@@ -248,6 +250,44 @@ fn a_solicitation_is_answered_to_its_host_within_half_a_second() {
             }
         ));
     }
+}
+
+#[test]
+fn a_station_with_an_address_of_its_own_is_told_to_ask_for_it_and_nobody_else_is() {
+    let mut config = on();
+    config.managed_hosts = [HOST_MAC, MANAGED_MAC].into();
+    let mut bench = Bench::settled(7, config.clone());
+    let told = |out: &[(Duration, Action)]| -> Vec<(Ipv6Addr, MacAddr, bool)> {
+        let sent = out.iter().filter_map(|(_, action)| match action {
+            Action::Send { dst, dst_mac, .. } => Some((*dst, *dst_mac, ra(action).1.managed)),
+            _ => None,
+        });
+        sent.collect()
+    };
+    let all_nodes = v6("ff02::1");
+    let group = MacAddr::for_ipv6_multicast(&all_nodes);
+    // What holds for all comes first, so that what holds for the station is what it heard last.
+    assert_eq!(
+        told(&bench.run(secs(600)))[..3],
+        [
+            (all_nodes, group, false),
+            (all_nodes, HOST_MAC, true),
+            (all_nodes, MANAGED_MAC, true)
+        ]
+    );
+    bench.run(secs(4));
+    bench.solicit("fe80::10");
+    let answers = told(&bench.run(millis(500)));
+    assert!(
+        answers.contains(&(v6("fe80::10"), HOST_MAC, true)),
+        "{answers:?}"
+    );
+    assert!(bench.counters().managed_sent > 2);
+    // Where all ask DHCPv6 there is nothing to tell them apart.
+    config.managed = true;
+    let mut bench = Bench::settled(7, config);
+    let sent = told(&bench.run(secs(600)));
+    assert!(!sent.is_empty() && sent.iter().all(|told| *told == (all_nodes, group, true)));
 }
 
 #[test]

@@ -17,6 +17,39 @@ fn a_link_that_is_not_configured_is_counted() {
 }
 
 #[test]
+fn where_only_reservations_are_served_others_hear_nothing() {
+    let mut config = config();
+    config.subnets[0].pools.clear();
+    config.reserved_only = true;
+    config.reservations = vec![Reservation {
+        name: "port".into(),
+        mac: Some(mac(2)),
+        addresses: vec![ip("2001:db8::c0de")],
+        ..Reservation::default()
+    }];
+    let mut bench = Bench::new(config);
+    for message in [
+        message(Type::Solicit, 1, [na(5, &[])]),
+        message(Type::InformationRequest, 1, []),
+    ] {
+        assert_eq!(bench.send(1, &bytes(&message)), []);
+    }
+    let counted: Vec<u64> = bench
+        .machine
+        .counters()
+        .map(|(_, c)| c.not_reserved)
+        .collect();
+    assert_eq!(counted, [2]);
+    let solicit = bytes(&message(Type::Solicit, 2, [na(5, &[])]));
+    let advertised = bench.send(2, &solicit);
+    let [Action::Send { payload, .. }] = &advertised[..] else {
+        panic!("{advertised:?}");
+    };
+    let address = ip("2001:db8::c0de").octets();
+    assert!(payload.windows(16).any(|bytes| bytes == address));
+}
+
+#[test]
 fn a_faulty_configuration_changes_nothing() {
     let mut bench = Bench::new(config());
     let address = bench.lease(1, 5);
