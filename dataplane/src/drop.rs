@@ -103,6 +103,8 @@ reasons! {
     Ip4TtlExceeded "ip4_ttl_exceeded" Normal "time to live used up (RFC 1812 5.3.1)";
     // Route
     Urpf "urpf" Sender "reverse path check failed (RFC 3704)";
+    SourceStation "source_station" Sender "source belongs to another station than sent the frame (RFC 7039)";
+    SourceUnknown "source_unknown" Sender "no station of the link answers for the source (RFC 7039)";
     Ip6NoRoute "ip6_no_route" Router "no IPv6 route to the destination";
     Ip4NoRoute "ip4_no_route" Router "no IPv4 route to the destination";
     Blackhole "blackhole" Normal "discard route (RFC 6666)";

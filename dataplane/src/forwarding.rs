@@ -43,6 +43,8 @@ pub enum Urpf {
     Strict,
     /// There must be a route to the source, and not a discard route.
     Loose,
+    /// As strict, and the frame must come from the station that the route leads to (source address validation, RFC 7039).
+    Station,
 }
 
 /// Which DHCP messages an interface hears. Others are UDP datagrams on whose port nothing listens.

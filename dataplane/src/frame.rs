@@ -64,6 +64,8 @@ pub mod flags {
     pub const ROUTER_ALERT: u8 = 16;
     /// Came out of the hold table: its neighbour has just been resolved.
     pub const RELEASED: u8 = 32;
+    /// Waits in the hold table for the station of its source, not of its destination.
+    pub const SOURCE: u8 = 64;
 }
 
 /// What is known about one packet.

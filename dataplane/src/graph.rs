@@ -43,7 +43,7 @@ macro_rules! stages {
 
 stages! {
     Parse     "parse"      "finds the interface, checks the headers"          => [Urpf Route Local IcmpError Punt Drop];
-    Urpf      "urpf"       "checks that the source is reachable"              => [Route Drop];
+    Urpf      "urpf"       "checks that the source is reachable"              => [Route Hold Drop];
     Route     "route"      "longest-prefix match, group member, MTU"          => [Redirect Local Hold Fragment Rewrite IcmpError Drop];
     Redirect  "redirect"   "tells a host of a better first hop"               => [Fragment Rewrite];
     Local     "local"      "packets for us: answers, sorts for the control plane" => [IcmpError Punt Drop];

@@ -46,7 +46,7 @@ pub enum Want {
     Address,
     /// Settings alone.
     Settings,
-    /// A delegated prefix, and a /64 of it on a second interface, `lan0`.
+    /// A delegated prefix, and a /64 of it on a second interface, `lan0`; dhcpcd asks for an address too.
     Prefix,
 }
 
@@ -181,7 +181,7 @@ fn dhcpcd(dir: &Path, script: &Path, want: Want) -> Result<String> {
     );
     conf.push_str("interface eth0\nipv6rs\n");
     if want == Want::Prefix {
-        conf.push_str("ia_pd 1 lan0/0/64\n");
+        conf.push_str("ia_na 1\nia_pd 2 lan0/0/64\n");
     }
     conf.push_str("interface lan0\nnoipv6rs\n");
     let file = dir.join("dhcpcd.conf");

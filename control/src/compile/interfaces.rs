@@ -181,6 +181,7 @@ fn urpf(mode: Urpf) -> forwarding::Urpf {
         Urpf::Off => forwarding::Urpf::Off,
         Urpf::Strict => forwarding::Urpf::Strict,
         Urpf::Loose => forwarding::Urpf::Loose,
+        Urpf::Station => forwarding::Urpf::Station,
     }
 }
 

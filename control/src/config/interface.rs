@@ -11,7 +11,7 @@ use super::fault::nearest;
 use super::reader::Table;
 use super::schema::{DHCP6, ND, NEIGHBOR, RA};
 use super::{delegated, dhcp6, nd, net, port, ra, subnet};
-use crate::model::{Interface, StaticNeighbor, Tag, Urpf};
+use crate::model::{Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
 const MIN_IPV6_MTU: u16 = 1280;
@@ -74,6 +74,13 @@ pub(super) fn read(
     }
     let urpf_v4 = self::urpf(table, "urpf_v4").unwrap_or(urpf);
     let urpf_v6 = self::urpf(table, "urpf_v6").unwrap_or(urpf);
+    let guarded = [urpf_v4, urpf_v6].contains(&Urpf::Station);
+    nd.first_come = guarded;
+    let neighbors = if guarded {
+        bound(neighbors, &ports)
+    } else {
+        neighbors
+    };
     let redirects = table.boolean("redirects").unwrap_or(true);
     let given = ra.is_some();
     let mut ra = ra.unwrap_or_default();
@@ -230,6 +237,7 @@ fn urpf(table: &Table<'_>, name: &'static str) -> Option<Urpf> {
             ("off", Urpf::Off),
             ("strict", Urpf::Strict),
             ("loose", Urpf::Loose),
+            ("station", Urpf::Station),
         ],
     )
 }
@@ -289,6 +297,19 @@ fn neighbors(
         }
         if let Some(mac) = mac {
             neighbors.push(StaticNeighbor { address, mac });
+        }
+    }
+    neighbors
+}
+
+/// Static neighbours, and where stations are told apart what ports have: nobody else can come first to it.
+fn bound(mut neighbors: Vec<StaticNeighbor>, ports: &[Port]) -> Vec<StaticNeighbor> {
+    for port in ports {
+        let Some(mac) = port.mac else { continue };
+        for &address in &port.addresses {
+            if !neighbors.iter().any(|n| n.address == address) {
+                neighbors.push(StaticNeighbor { address, mac });
+            }
         }
     }
     neighbors

@@ -90,6 +90,9 @@ pub(super) fn read(table: &Table<'_>) -> Config {
     config.learn_unsolicited = table
         .boolean("learn_unsolicited")
         .unwrap_or(config.learn_unsolicited);
+    config.max_per_station = table
+        .integer("max_per_station", 1..=65_535)
+        .unwrap_or(config.max_per_station);
     config.max_entries = table
         .integer("max_entries", 16..=1 << 20)
         .unwrap_or(config.max_entries);

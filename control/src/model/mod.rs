@@ -272,6 +272,8 @@ pub enum Urpf {
     Strict,
     /// There must be a route back.
     Loose,
+    /// The route back must lead to the station that sent the frame (RFC 7039).
+    Station,
 }
 
 /// A neighbour that is configured.

@@ -171,6 +171,13 @@ fn log(interface: &str, note: &Note) {
         Note::MacChanged { addr, from, to } => {
             info!(%interface, %addr, %from, %to, "neighbour changed its MAC");
         }
+        Note::ClaimRefused {
+            addr,
+            holder,
+            claimer,
+        } => {
+            warn!(%interface, %addr, %holder, %claimer, "an address was claimed that another station has");
+        }
         Note::Unreachable { addr } => info!(%interface, %addr, "neighbour does not answer"),
         Note::NoLongerRouter { addr } => {
             info!(%interface, %addr, "neighbour is no router any more")

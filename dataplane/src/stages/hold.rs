@@ -15,7 +15,7 @@ use crate::frame::{Family, Frame, Meta, flags};
 use crate::graph::Stage;
 use crate::hold::{Displaced, Hold, Key, Limits, Origin, Pushed};
 use crate::punt::{PuntClass, PuntMeta};
-use crate::stages::route::{destination4, destination6};
+use crate::stages::route::{destination4, destination6, source4, source6};
 use crate::state::{Context, WorkerState};
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ fn milliseconds(cx: &Context<'_>) -> u64 {
     cx.now / (cx.hz / HZ).max(1)
 }
 
-/// The neighbour that the packet needs, and how it is asked for.
+/// The neighbour that the packet waits for, and how it is asked for.
 fn key(mbuf: &Mbuf, meta: &Meta, next_hop: &NextHop) -> (Key, Origin, PuntClass) {
     let iface = next_hop.iface;
     if next_hop.kind == NextHopKind::Incomplete {
@@ -73,11 +73,15 @@ fn key(mbuf: &Mbuf, meta: &Meta, next_hop: &NextHop) -> (Key, Origin, PuntClass)
         };
         return (key, Origin::Gateway, PuntClass::ResolveGateway);
     }
-    let address = match meta.family {
-        Family::V6 => destination6(mbuf, meta).to_be_bytes(),
-        // IPv4-mapped.
-        _ => (0xffff << 32 | u128::from(destination4(mbuf, meta))).to_be_bytes(),
+    // IPv4-mapped.
+    let mapped = |address: u32| 0xffff << 32 | u128::from(address);
+    let address = match (meta.family, meta.has(flags::SOURCE)) {
+        (Family::V6, false) => destination6(mbuf, meta),
+        (Family::V6, true) => source6(mbuf, meta),
+        (_, false) => mapped(destination4(mbuf, meta)),
+        (_, true) => mapped(source4(mbuf, meta)),
     };
+    let address = address.to_be_bytes();
     (Key { iface, address }, Origin::Glean, PuntClass::Resolve)
 }
 
@@ -119,6 +123,12 @@ pub fn hold(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
 pub fn release(_: &Context<'_>, w: &mut WorkerState, iface: IfaceId, address: [u8; 16]) {
     let key = Key { iface, address };
     while let Some((mbuf, mut meta)) = w.hold.table.take_next(&key) {
+        if meta.has(flags::SOURCE) {
+            // Whose it is is known now: whether that is who sent it is still to be seen.
+            meta.flags &= !flags::SOURCE;
+            w.enter(mbuf, meta, Stage::Urpf);
+            continue;
+        }
         meta.flags |= flags::RELEASED;
         w.enter(mbuf, meta, Stage::Route);
     }
@@ -157,7 +167,11 @@ pub fn clear(w: &mut WorkerState) {
     w.counters.held.set(0);
 }
 
-/// Sends a packet to be answered with address unreachable (RFC 4861 section 7.2.2).
+/// Sends a packet to be answered with address unreachable (RFC 4861 section 7.2.2); one of unknown source is not answered.
 fn give_up(w: &mut WorkerState, mbuf: Mbuf, meta: Meta, reason: DropReason) {
+    if meta.has(flags::SOURCE) {
+        w.drop(mbuf, meta.port, DropReason::SourceUnknown);
+        return;
+    }
     w.enter(mbuf, Meta { reason, ..meta }, Stage::IcmpError);
 }

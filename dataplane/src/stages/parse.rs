@@ -188,6 +188,6 @@ fn trim(mbuf: &mut Mbuf, meta: &Meta) {
 fn onward(urpf: Urpf) -> Verdict {
     match urpf {
         Urpf::Off => Verdict::To(Stage::Route),
-        Urpf::Strict | Urpf::Loose => Verdict::To(Stage::Urpf),
+        Urpf::Strict | Urpf::Loose | Urpf::Station => Verdict::To(Stage::Urpf),
     }
 }

@@ -3,8 +3,9 @@
 //! KEEP=1 leaves everything up and tells how to look around; Ctrl-C cleans up.
 
 use anyhow::{Context, bail, ensure};
+use lab::dhcp_client::{Client, Kind, Want};
 use lab::topology::{TWO_NETWORKS, TwoNetworks};
-use lab::{Lab, Node, Result, binary, wait_for};
+use lab::{Host, Lab, Node, Result, binary, wait_for};
 use std::time::{Duration, Instant};
 
 fn main() -> Result<()> {
@@ -12,12 +13,15 @@ fn main() -> Result<()> {
     let began = Instant::now();
     let lab = Lab::new("demo")?;
 
-    step("Two hosts, a and b, each on its own wire; the router r between them");
+    step(
+        "Two hosts, a and b, and a customer's router c, each on its own wire; the router r between them",
+    );
     println!("{PICTURE}");
     let net = TwoNetworks::wire(&lab)?;
 
     step("Starting hextetd: one polling DPDK worker on two AF_PACKET devices");
-    net.r.start(TWO_NETWORKS)?;
+    let c = customer(&lab, &net)?;
+    net.r.start(&format!("{TWO_NETWORKS}{CUSTOMER}"))?;
     show(&net.r.hextetctl("show interfaces")?);
 
     step("The hosts hear the router's advertisements and give themselves addresses (SLAAC)");
@@ -31,6 +35,27 @@ fn main() -> Result<()> {
         show(&text);
         ensure!(lab::ping_received(&text) == 4, "a ping was not answered");
     }
+
+    step(
+        "c, a dhcpcd, asks by DHCPv6: an address for its uplink, and a prefix for the network behind it",
+    );
+    let client = Client::start(&lab, &c, "customer", Kind::Dhcpcd, Want::Prefix)?;
+    let uplink = client.wait_address(&c, "eth0", "2001:db8:3:")?;
+    let behind = client.wait_address(&c, "lan0", "2001:db8:c0")?;
+    println!("    c  {uplink} on its uplink\n    c  {behind} on the network behind it");
+    for command in ["show leases", "show pools"] {
+        println!("  $ hextetctl {command}");
+        show(&net.r.hextetctl(command)?);
+    }
+    println!("  The delegated prefix is routed to c; a reaches the network behind it:");
+    show(
+        &net.a
+            .ok(&format!("traceroute -6 -n -q 1 -N 1 -w 2 {behind}"))?,
+    );
+    ensure!(
+        net.a.ping(&behind.to_string(), 3)? == 3,
+        "a ping was not answered"
+    );
 
     step("a traces the way to b: the router is the first hop");
     show(&net.a.ok(&format!("traceroute -6 -n -q 1 -N 1 -w 2 {b6}"))?);
@@ -84,6 +109,37 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// The customer's router, on a wire of its own, with a network behind it.
+fn customer(lab: &Lab, net: &TwoNetworks) -> Result<Host> {
+    let c = lab.host("c")?;
+    lab.link(&c, "eth0", &net.r, "vc")?;
+    c.ok("ip link add lan0 type dummy")?;
+    c.ok("ip link set lan0 up")?;
+    Ok(c)
+}
+
+/// The router's side of it: a stateful subnet, and prefixes to delegate.
+const CUSTOMER: &str = r#"
+[[router.interface]]
+name = "cust0"
+device = "cust"
+addresses = ["2001:db8:3::1/64"]
+[[router.interface.subnet]]
+prefix = "2001:db8:3::/64"
+ra_mode = "dhcpv6-stateful"
+address_mode = "dhcpv6-stateful"
+dns_servers = ["2001:db8:3::53"]
+[router.interface.dhcp6]
+[[router.interface.dhcp6.prefix_pool]]
+prefix = "2001:db8:c000::/40"
+length = 56
+
+[[device]]
+name = "cust"
+kind = "af_packet"
+interface = "vc"
+"#;
+
 const PICTURE: &str = "
      host a                    router r                     host b
    ┌────────┐        ┌──────────────────────────┐        ┌────────┐
@@ -91,6 +147,11 @@ const PICTURE: &str = "
    └────────┘        └──────────────────────────┘        └────────┘
        2001:db8:1::/64  ::1              ::1  2001:db8:2::/64
        192.0.2.0/24      .1               .1  198.51.100.0/24
+                               │ cust0
+                               │   2001:db8:3::/64, DHCPv6: addresses and prefixes
+                          ┌────┴───┐
+                          │  eth0  │ router c ── lan0, the network behind it
+                          └────────┘
 ";
 
 fn step(words: &str) {

@@ -5,7 +5,6 @@
 mod row_05;
 mod row_06;
 mod row_07;
-mod row_08;
 mod row_17;
 mod row_18;
 

@@ -29,6 +29,10 @@ pub struct Config {
     pub learn_unsolicited: bool,
     /// Answer for these addresses as a proxy (RFC 4389 without its bridging; proxy ARP): address and prefix length.
     pub proxy: Vec<(IpAddr, u8)>,
+    /// Who came first keeps an address until it no longer answers, whatever others claim (FCFS SAVI, RFC 6620).
+    pub first_come: bool,
+    /// With `first_come`: addresses of one station at most, temporary ones among them.
+    pub max_per_station: usize,
     /// Resolved neighbours kept at most; static ones are not counted out. Full, it forgets the stale one unused longest.
     pub max_entries: usize,
     /// Unresolved addresses at most (RFC 6583): a scan fills this room and no other.
@@ -56,6 +60,8 @@ impl Default for Config {
             unsolicited_advertisements: 3,
             learn_unsolicited: true,
             proxy: Vec::new(),
+            first_come: false,
+            max_per_station: 32,
             max_entries: 8192,
             max_incomplete: 512,
             solicit_rate: 200,
@@ -120,6 +126,7 @@ impl Config {
             1,
             self.max_entries as u64,
         );
+        range("max_per_station", self.max_per_station as u64, 1, 65_535);
         range("solicit_rate", self.solicit_rate.into(), 1, 1_000_000);
         range(
             "stale_lifetime",

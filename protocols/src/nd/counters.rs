@@ -39,6 +39,10 @@ counters! {
         cache_full,
         /// Packets that spoke for an address which is not on the link.
         off_link,
+        /// Claims of an address that another station has and answers for (RFC 6620).
+        claims_refused,
+        /// Addresses not learnt because their station has as many as it may.
+        station_full,
         /// Neighbours learnt from unsolicited advertisements (RFC 9131).
         learnt_unsolicited,
         /// Own addresses found to be in use by another station.

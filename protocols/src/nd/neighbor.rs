@@ -174,8 +174,11 @@ impl Interface {
         };
         let Some(cached) = neighbor.mac else {
             // INCOMPLETE: without a MAC the answer is of no use; the override flag does not matter.
-            if let Some(mac) = claim.mac {
-                neighbor.router = claim.router.unwrap_or(false);
+            let Some(mac) = claim.mac else { return };
+            neighbor.router = claim.router.unwrap_or(false);
+            if self.is_station_full(mac) {
+                self.forget(cx, addr);
+            } else {
                 self.resolve(cx, addr, mac, claim.solicited);
             }
             return;
@@ -185,6 +188,10 @@ impl Interface {
         }
         let mac = claim.mac.unwrap_or(cached);
         let differs = mac != cached;
+        if differs && self.config.first_come && neighbor.state != State::Unreachable {
+            self.refuse(cx, addr, cached, mac);
+            return;
+        }
         if differs && !claim.override_flag {
             if neighbor.state == State::Reachable {
                 self.enter_stale(cx, addr);
@@ -217,6 +224,39 @@ impl Interface {
         } else if differs {
             self.enter_stale(cx, addr);
         }
+    }
+
+    /// Another station claims the address of one that may be there: that one is asked, and gives way when it does not answer.
+    fn refuse(&mut self, cx: &mut Context<'_>, addr: IpAddr, holder: MacAddr, claimer: MacAddr) {
+        self.counters.claims_refused += 1;
+        cx.note(Note::ClaimRefused {
+            addr,
+            holder,
+            claimer,
+        });
+        let Some(neighbor) = self.cache.entries.get_mut(&addr) else {
+            return;
+        };
+        if matches!(
+            neighbor.state,
+            State::Reachable | State::Stale | State::Delay
+        ) {
+            neighbor.enter(State::Probe, cx.now);
+            neighbor.pause = self.config.retrans_timer;
+            self.solicit(cx, addr);
+        }
+    }
+
+    /// Whether a station has as many addresses as it may, where that is counted.
+    fn is_station_full(&mut self, mac: MacAddr) -> bool {
+        if !self.config.first_come {
+            return false;
+        }
+        let theirs = |neighbor: &&Neighbor| neighbor.mac == Some(mac);
+        let full =
+            self.cache.entries.values().filter(theirs).count() >= self.config.max_per_station;
+        self.counters.station_full += u64::from(full);
+        full
     }
 
     /// A solicitation, ARP request or another protocol's packet names the MAC of its sender (RFC 4861 section 7.2.3).
@@ -289,6 +329,9 @@ impl Interface {
     ) -> bool {
         if self.cache.resolved() >= self.config.max_entries {
             self.counters.cache_full += 1;
+            return false;
+        }
+        if self.is_station_full(mac) {
             return false;
         }
         self.cache.known.remove(&addr);

@@ -222,6 +222,15 @@ pub enum Note {
         /// Its MAC now.
         to: MacAddr,
     },
+    /// A station has claimed an address that another has and answers for (RFC 6620).
+    ClaimRefused {
+        /// The address.
+        addr: IpAddr,
+        /// Who has it.
+        holder: MacAddr,
+        /// Who claimed it.
+        claimer: MacAddr,
+    },
     /// A neighbour no longer answers probes.
     Unreachable {
         /// The neighbour.

@@ -73,19 +73,19 @@ pub(in crate::config) static INTERFACE: Section = Section {
         ),
         key(
             "urpf",
-            "off, strict, loose",
+            "off, strict, loose, station",
             "\"off\"",
-            "Check of source addresses (RFC 3704), both families.",
+            "Check of source addresses, both families: `strict` and `loose` as in RFC 3704. `station` is strict, and the frame must come from the very station that has the source address, or to which the source is routed (RFC 7039). Who comes first to an address keeps it for as long as it answers (RFC 6620), at most `nd.max_per_station` addresses each; what a `port` with a `mac` has is its own.",
         ),
         key(
             "urpf_v4",
-            "off, strict, loose",
+            "off, strict, loose, station",
             "`urpf`",
             "The same for IPv4 alone.",
         ),
         key(
             "urpf_v6",
-            "off, strict, loose",
+            "off, strict, loose, station",
             "`urpf`",
             "The same for IPv6 alone.",
         ),
@@ -219,6 +219,12 @@ pub(in crate::config) static ND: Section = Section {
             "boolean",
             "true",
             "Learn new neighbours from unsolicited advertisements (RFC 9131).",
+        ),
+        key(
+            "max_per_station",
+            "integer 1 to 65535",
+            "32",
+            "Addresses of one station at most, where `urpf` is \"station\": those it is given, those it forms, temporary ones among them.",
         ),
         key(
             "max_entries",

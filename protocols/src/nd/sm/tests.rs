@@ -1,5 +1,7 @@
 //! Simulated time: every transition, every bound on time, each over many seeds where chance is involved.
 
+mod first_come;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
