@@ -34,6 +34,9 @@ pub struct Counters {
     /// What the DHCPv6 server counted, by link: an interface, or a link behind relay agents.
     #[serde(default)]
     pub dhcp6: Vec<ProtocolCounters>,
+    /// What the DHCPv4 server counted, by link.
+    #[serde(default)]
+    pub dhcp4: Vec<ProtocolCounters>,
     /// Neighbours, counted by interface and state; pairs without any may be left out.
     pub neighbors: Vec<NeighborCount>,
     /// Installed routes, counted by router and family.

@@ -578,6 +578,11 @@ pub fn counters() -> Counters {
             events: tally(&[("solicits", 5), ("replies", 4), ("leases_given", 2)]),
             invalid: tally(&[("option_truncated", 1)]),
         }],
+        dhcp4: vec![ProtocolCounters {
+            interface: "lan0".into(),
+            events: tally(&[("discovers", 3), ("acks", 2)]),
+            invalid: tally(&[("no_cookie", 1)]),
+        }],
         neighbors: vec![
             NeighborCount {
                 interface: "lan0".into(),

@@ -273,15 +273,16 @@ pub enum Lease {
     #[command(after_help = "\
 Examples:
   hextetctl lease add 2001:db8:1::1001 --client 000300010200000000aa --iaid 1
-  hextetctl lease add 2001:db8:8000::/56 --client 000300010200000000aa --iaid 1 --via fe80::aa --dev lan0")]
+  hextetctl lease add 2001:db8:8000::/56 --client 000300010200000000aa --iaid 1 --via fe80::aa --dev lan0
+  hextetctl lease add 192.0.2.51 --client 010200000000aa")]
     Add {
         /// Address, or prefix with its length, of a pool
         resource: String,
-        /// The client's DUID in hex digits
+        /// The client's DUID in hex digits; of IPv4 its client identifier, or hardware type and MAC
         #[arg(long, value_name = "HEX")]
         client: String,
-        /// The client's identity association
-        #[arg(long, value_name = "N")]
+        /// The client's identity association; IPv4 has none
+        #[arg(long, value_name = "N", default_value_t = 0)]
         iaid: u32,
         /// Seconds that it is valid [default: as its pool says]
         #[arg(long, value_name = "SECONDS")]

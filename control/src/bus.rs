@@ -7,7 +7,8 @@
 //!    │            RaMessage     │  └──────────── NdMessage ──────────┤      │ EngineMessage
 //!    ├────────────────────► ra task ◄──────────── RaMessage ─────────┤     API, signals, reload
 //!    ├────────────────────► mld task ◄────────── MldMessage ─────────┤
-//!    ├────────────────────► dhcp6 task ◄──────── Dhcp6Message ───────┘
+//!    ├────────────────────► dhcp6 task ◄──────── Dhcp6Message ───────┤
+//!    ├────────────────────► dhcp4 task ◄──────── Dhcp4Message ───────┘
 //!    └────────────────────► reassembly task ──► injector
 //! ```
 //!
@@ -17,7 +18,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ipnet::Ipv6Net;
 use tables::id::{IfaceId, PortId, VrfId};
@@ -25,8 +26,9 @@ use tokio::sync::{mpsc, oneshot};
 use wire::MacAddr;
 
 use crate::engine::Request;
-use crate::rooms::dhcp6::{Order, OrderError, Question, Sources};
-use protocols::{dhcp6, dhcp6_client, mld, nd, ra, reassembly};
+use crate::rooms::dhcp6::Sources;
+use crate::rooms::lease::{Order, OrderError, Question};
+use protocols::{dhcp4, dhcp6, dhcp6_client, mld, nd, ra, reassembly};
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -66,9 +68,20 @@ pub enum Dhcp6Message {
     /// Which addresses it may speak from.
     Sources(Box<Sources>),
     /// A question of the API.
-    Ask(Question),
+    Ask(Question<dhcp6::Machine>),
     /// An order of the API, answered when it is on disk.
-    Order(Box<Order>),
+    Order(Box<Order<dhcp6::Event<'static>>>),
+}
+
+/// To the DHCPv4 server's room.
+#[derive(Debug)]
+pub enum Dhcp4Message {
+    /// An event without packet bytes.
+    Event(dhcp4::Event<'static>),
+    /// A question of the API.
+    Ask(Question<dhcp4::Machine>),
+    /// An order of the API, answered when it is on disk.
+    Order(Box<Order<dhcp4::Event<'static>>>),
 }
 
 /// A packet for a room, from its layer-3 header on.
@@ -163,6 +176,8 @@ pub enum EngineMessage {
     MldRestarted,
     /// The same of the DHCPv6 server's room.
     Dhcp6Restarted,
+    /// The same of the DHCPv4 server's room.
+    Dhcp4Restarted,
     /// A prefix is delegated: a route leads to it.
     DelegatedUp {
         /// Of this router.
@@ -207,6 +222,9 @@ pub struct Bus {
     mld_packets: mpsc::Sender<Packet>,
     dhcp6: mpsc::UnboundedSender<Dhcp6Message>,
     dhcp6_packets: mpsc::Sender<Packet>,
+    dhcp4: mpsc::UnboundedSender<Dhcp4Message>,
+    dhcp4_packets: mpsc::Sender<Packet>,
+    hears_arp: Arc<AtomicBool>,
     reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
     fragments: mpsc::Sender<Packet>,
     engine: crossbeam_channel::Sender<EngineMessage>,
@@ -224,6 +242,8 @@ pub struct Inboxes {
     pub mld: Inbox<MldMessage>,
     /// The DHCPv6 server's room's.
     pub dhcp6: Inbox<Dhcp6Message>,
+    /// The DHCPv4 server's room's.
+    pub dhcp4: Inbox<Dhcp4Message>,
     /// The reassembly room's.
     pub reassembly: Inbox<ReassemblyMessage>,
     /// The engine's.
@@ -250,6 +270,8 @@ impl Bus {
         let (mld_packets, mld_packets_out) = mpsc::channel(PACKETS);
         let (dhcp6, dhcp6_messages) = mpsc::unbounded_channel();
         let (dhcp6_packets, dhcp6_packets_out) = mpsc::channel(PACKETS);
+        let (dhcp4, dhcp4_messages) = mpsc::unbounded_channel();
+        let (dhcp4_packets, dhcp4_packets_out) = mpsc::channel(PACKETS);
         let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
         let (fragments, fragments_out) = mpsc::channel(PACKETS);
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
@@ -262,6 +284,9 @@ impl Bus {
             mld_packets,
             dhcp6,
             dhcp6_packets,
+            dhcp4,
+            dhcp4_packets,
+            hears_arp: Arc::default(),
             reassembly,
             fragments,
             engine,
@@ -283,6 +308,10 @@ impl Bus {
             dhcp6: Inbox {
                 messages: dhcp6_messages,
                 packets: dhcp6_packets_out,
+            },
+            dhcp4: Inbox {
+                messages: dhcp4_messages,
+                packets: dhcp4_packets_out,
             },
             reassembly: Inbox {
                 messages: reassembly_messages,
@@ -313,6 +342,11 @@ impl Bus {
         let _ = self.dhcp6.send(message);
     }
 
+    /// Tells the DHCPv4 server's room.
+    pub fn dhcp4(&self, message: Dhcp4Message) {
+        let _ = self.dhcp4.send(message);
+    }
+
     /// Tells the engine.
     pub fn engine(&self, message: EngineMessage) {
         let _ = self.engine.send(message);
@@ -336,6 +370,21 @@ impl Bus {
     /// Offers a DHCPv6 message to its room.
     pub fn offer_dhcp6(&self, packet: Packet) {
         self.offer(&self.dhcp6_packets, packet);
+    }
+
+    /// Offers a DHCPv4 message to its room.
+    pub fn offer_dhcp4(&self, packet: Packet) {
+        self.offer(&self.dhcp4_packets, packet);
+    }
+
+    /// Whether the DHCPv4 server waits for answers by ARP: its room hears them then.
+    pub fn hears_arp(&self) -> bool {
+        self.hears_arp.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it does.
+    pub fn hear_arp(&self, hears: bool) {
+        self.hears_arp.store(hears, Ordering::Relaxed);
     }
 
     /// Offers a fragment to the reassembly room.
@@ -386,6 +435,26 @@ impl Bus {
     ) -> Option<Result<(), OrderError>> {
         let (reply, answer) = oneshot::channel();
         self.dhcp6(Dhcp6Message::Order(Box::new((event, reply))));
+        answer.await.ok()
+    }
+
+    /// Asks the DHCPv4 server's room; `None` when it does not answer.
+    pub async fn ask_dhcp4<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dhcp4::Machine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (question, answer) = Question::new(question);
+        self.dhcp4(Dhcp4Message::Ask(question));
+        answer.await.ok()
+    }
+
+    /// Gives the DHCPv4 server an order; `None` when it does not answer.
+    pub async fn order_dhcp4(
+        &self,
+        event: dhcp4::Event<'static>,
+    ) -> Option<Result<(), OrderError>> {
+        let (reply, answer) = oneshot::channel();
+        self.dhcp4(Dhcp4Message::Order(Box::new((event, reply))));
         answer.await.ok()
     }
 

@@ -71,6 +71,11 @@ impl Injector {
             .map_or_else(|| iface.to_string(), |link| link.name.clone())
     }
 
+    /// An interface's MAC address.
+    pub fn mac(&self, iface: IfaceId) -> Option<MacAddr> {
+        self.links.load().get(&iface).map(|named| named.link.mac)
+    }
+
     /// Sends a layer-3 packet in a frame out of an interface. Lost, and counted, when the worker does not keep up: the
     /// protocols repeat themselves.
     pub fn frame(&self, iface: IfaceId, to: MacAddr, ethertype: u16, packet: &[u8]) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
-//!                                           └► Tokio:   nd, ra, mld, dhcp6, reassembly, API and metrics servers, signals
+//!                                           └► Tokio:   nd, ra, mld, dhcp6, dhcp4, reassembly, API and metrics servers, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
 //! ```
@@ -31,6 +31,7 @@ use crate::injector::Injector;
 use crate::model::{Device, Model, Workers};
 use crate::observe::Observers;
 use crate::publish::{Publisher, Writers};
+use crate::rooms::dhcp4::{self, Dhcp4Task};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
@@ -143,6 +144,7 @@ impl House {
                 ra,
                 mld,
                 dhcp6,
+                dhcp4,
                 reassembly,
                 engine: engine_inbox,
             },
@@ -153,6 +155,12 @@ impl House {
             injector: injector.clone(),
             disk: lease_store(&model),
             identity: identity(&store)?,
+        };
+        let means4 = dhcp4::Means {
+            bus: bus.clone(),
+            injector: injector.clone(),
+            disk: means.disk.clone(),
+            identity: identity4(&means.identity),
         };
         let stop = CancellationToken::new();
         let stop_punt = Arc::new(AtomicBool::new(false));
@@ -189,6 +197,7 @@ impl House {
         let ra_inbox = Arc::new(Mutex::new(ra));
         let mld_inbox = Arc::new(Mutex::new(mld));
         let dhcp6_inbox = Arc::new(Mutex::new(dhcp6));
+        let dhcp4_inbox = Arc::new(Mutex::new(dhcp4));
         let fragments = Arc::new(Mutex::new(reassembly));
         let rooms = tokio::spawn({
             let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
@@ -217,6 +226,12 @@ impl House {
                     || Dhcp6Task::run(means.clone(), dhcp6_inbox.clone()),
                     || bus.engine(EngineMessage::Dhcp6Restarted),
                 );
+                let dhcp4 = supervise(
+                    "dhcp4",
+                    stop.clone(),
+                    || Dhcp4Task::run(means4.clone(), dhcp4_inbox.clone()),
+                    || bus.engine(EngineMessage::Dhcp4Restarted),
+                );
                 // It has no configuration: nobody needs to know that it started again.
                 let reassembly = supervise(
                     "reassembly",
@@ -224,7 +239,7 @@ impl House {
                     || ReassemblyTask::run(bus.clone(), injector.clone(), fragments.clone()),
                     || (),
                 );
-                tokio::join!(nd, ra, mld, dhcp6, reassembly);
+                tokio::join!(nd, ra, mld, dhcp6, dhcp4, reassembly);
             }
         });
 
@@ -320,6 +335,15 @@ fn identity(store: &Store) -> anyhow::Result<Identity> {
         secret: Secret(secret),
         retention: RETENTION,
     })
+}
+
+/// What the DHCPv4 server keeps over restarts: made from what the other server keeps.
+fn identity4(identity: &Identity) -> protocols::dhcp4::Identity {
+    let key = u128::from_be_bytes(identity.secret.key(b"4"));
+    protocols::dhcp4::Identity {
+        secret: [(key >> 64) as u64, key as u64],
+        retention: identity.retention,
+    }
 }
 
 /// Returns once the engine has applied the configuration: it answers questions after that.

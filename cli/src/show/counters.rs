@@ -110,6 +110,7 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
             "no router advertisement",
         ),
         (protocol("dhcpv6 server", &c.dhcp6), "no dhcpv6 server"),
+        (protocol("dhcpv4 server", &c.dhcp4), "no dhcpv4 server"),
         (pools, "no buffer pools"),
         (routes, "no routers"),
         (neighbors, "no neighbours"),

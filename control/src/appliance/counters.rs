@@ -88,6 +88,7 @@ impl Router {
         let nd = self.bus.nd_snapshot().await;
         let ra = self.bus.ra_snapshot().await;
         let dhcp6 = self.dhcp6_counters().await?;
+        let dhcp4 = self.dhcp4_counters().await?;
         let (devices, interfaces, routes, mempools, reloads) = self
             .ask(|engine| {
                 (
@@ -134,6 +135,7 @@ impl Router {
             nd: protocol(&names, &nd.counters, |c| (c.iter(), &c.invalid)),
             ra: protocol(&names, &ra.counters, |c| (c.iter(), &c.invalid)),
             dhcp6,
+            dhcp4,
             neighbors: states
                 .into_iter()
                 .map(|((interface, _), (state, count))| NeighborCount {
@@ -157,6 +159,25 @@ impl Router {
         });
         let counted = counted.await.unwrap_or_default();
         let links = self.ask(|engine| engine.dhcp6_links()).await?;
+        let shown = counted.iter().filter_map(|(id, counters)| {
+            let name = match id {
+                Some(id) => links.get(id)?.clone(),
+                None => ELSEWHERE.to_owned(),
+            };
+            Some(counters_of(name, counters.iter(), &counters.invalid))
+        });
+        Ok(shown.collect())
+    }
+
+    /// The same of the DHCPv4 server.
+    async fn dhcp4_counters(&self) -> Result<Vec<ProtocolCounters>, Error> {
+        let counted = self.bus.ask_dhcp4(|machine| {
+            let links = machine.counters().map(|(id, c)| (Some(id), c.clone()));
+            let elsewhere = (None, machine.counters_elsewhere().clone());
+            links.chain([elsewhere]).collect::<Vec<_>>()
+        });
+        let counted = counted.await.unwrap_or_default();
+        let links = self.ask(|engine| engine.dhcp4_links()).await?;
         let shown = counted.iter().filter_map(|(id, counters)| {
             let name = match id {
                 Some(id) => links.get(id)?.clone(),

@@ -1,5 +1,7 @@
 //! Leases and pools as the API shows them, and what it may change of them.
 
+mod lease4;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::SystemTime;
@@ -10,8 +12,9 @@ use ipnet::{IpNet, Ipv6Net};
 use super::Router;
 use crate::api::Error;
 use crate::engine::api_mac;
-use crate::rooms::dhcp6::OrderError;
-use lease::{ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+use crate::rooms::lease::OrderError;
+use lease::{Book, ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+use protocols::dhcp4;
 use protocols::dhcp6::config::{Config, Lifetimes, Range};
 use protocols::dhcp6::{Event, Machine};
 
@@ -20,29 +23,27 @@ const LIMIT: u64 = 1000;
 
 impl Router {
     pub(super) async fn lease_list(&self, query: LeaseQuery) -> Result<Vec<api::Lease>, Error> {
-        let client = query.client.as_deref().map(client_id).transpose()?;
-        let pool = query.pool.clone();
-        let found = self.bus.ask_dhcp6(move |machine| {
-            let names = scope_names(machine);
-            let named = |scope: &ScopeId| names.get(scope).map(String::as_str);
-            let is_wanted = |lease: &&Lease| {
-                let of_kind = query
-                    .kind
-                    .is_none_or(|kind| kind == kind_of(lease.holder.kind));
-                let of_client = client.as_ref().is_none_or(|id| *id == lease.holder.client);
-                let of_pool = pool.is_none() || pool.as_deref() == named(&lease.scope);
-                let within = |net: IpNet| net.contains(&net_of(lease.resource));
-                of_kind && of_client && of_pool && query.within.is_none_or(within)
-            };
-            let limit = usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
-            let wanted = machine.book().iter().filter(is_wanted).take(limit);
-            let mut found: Vec<(Resource, api::Lease)> = wanted
-                .map(|lease| (lease.resource, shown(lease, named(&lease.scope))))
-                .collect();
-            found.sort_by_key(|(resource, _)| *resource);
-            found.into_iter().map(|(_, lease)| lease).collect()
-        });
-        found.await.ok_or_else(stopping)
+        let wanted = Wanted {
+            client: query.client.as_deref().map(client_id).transpose()?,
+            limit: usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX),
+            query,
+        };
+        let wanted4 = wanted.clone();
+        let found4 = self
+            .bus
+            .ask_dhcp4(move |machine| wanted4.of(machine.book(), &lease4::scope_names(machine)))
+            .await
+            .ok_or_else(stopping)?;
+        let limit = wanted.limit;
+        let found6 = self
+            .bus
+            .ask_dhcp6(move |machine| wanted.of(machine.book(), &scope_names(machine)))
+            .await
+            .ok_or_else(stopping)?;
+        let mut found: Vec<(Resource, api::Lease)> = found6.into_iter().chain(found4).collect();
+        found.truncate(limit);
+        found.sort_by_key(|(resource, _)| *resource);
+        Ok(found.into_iter().map(|(_, lease)| lease).collect())
     }
 
     pub(super) async fn pool_list(&self) -> Result<Vec<LeasePool>, Error> {
@@ -55,12 +56,21 @@ impl Router {
             }
             pools
         });
-        pools.await.ok_or_else(stopping)
+        let mut pools = pools.await.ok_or_else(stopping)?;
+        let links = self.ask(|engine| engine.dhcp4_links()).await?;
+        let pools4 = self
+            .bus
+            .ask_dhcp4(move |machine| lease4::pools(machine, &links));
+        pools.extend(pools4.await.ok_or_else(stopping)?);
+        Ok(pools)
     }
 
     pub(super) async fn lease_add(&self, add: AddLease) -> Result<LeaseChanges, Error> {
         let resource = resource(&add.resource)?;
         let client = client_id(&add.client)?;
+        if let Resource::V4(address) = resource {
+            return self.lease_add4(&add, address, client).await;
+        }
         let scope = self
             .bus
             .ask_dhcp6(move |machine| scope_of(machine, resource))
@@ -80,14 +90,26 @@ impl Router {
 
     pub(super) async fn lease_release(&self, text: String) -> Result<LeaseChanges, Error> {
         let resource = resource(&text)?;
-        let known = self
-            .bus
-            .ask_dhcp6(move |machine| machine.book().get(resource).is_some());
-        if !known.await.ok_or_else(stopping)? {
+        let known = match resource {
+            Resource::V4(_) => {
+                let known = move |machine: &dhcp4::Machine| machine.book().get(resource).is_some();
+                self.bus.ask_dhcp4(known).await
+            }
+            Resource::V6(_) | Resource::Prefix(_) => {
+                let known = move |machine: &Machine| machine.book().get(resource).is_some();
+                self.bus.ask_dhcp6(known).await
+            }
+        };
+        if !known.ok_or_else(stopping)? {
             let why = format!("there is no lease of {resource}");
             return Err(Error::not_found("resource", why));
         }
-        self.order(Event::Release { resource }).await?;
+        match resource {
+            Resource::V4(_) => self.order4(dhcp4::Event::Release { resource }).await?,
+            Resource::V6(_) | Resource::Prefix(_) => {
+                self.order(Event::Release { resource }).await?;
+            }
+        }
         Ok(LeaseChanges {
             released: 1,
             ..LeaseChanges::default()
@@ -95,26 +117,61 @@ impl Router {
     }
 
     async fn order(&self, event: Event<'static>) -> Result<(), Error> {
-        match self.bus.order_dhcp6(event).await.ok_or_else(stopping)? {
-            Ok(()) => Ok(()),
-            Err(OrderError::Refused(why)) => Err(Error::conflict("resource", why)),
-            Err(error @ OrderError::NotStored(_)) => Err(Error::Internal(error.to_string())),
-        }
+        carried_out(self.bus.order_dhcp6(event).await.ok_or_else(stopping)?)
+    }
+
+    async fn order4(&self, event: dhcp4::Event<'static>) -> Result<(), Error> {
+        carried_out(self.bus.order_dhcp4(event).await.ok_or_else(stopping)?)
+    }
+}
+
+fn carried_out(order: Result<(), OrderError>) -> Result<(), Error> {
+    order.map_err(|error| match error {
+        OrderError::Refused(why) => Error::conflict("resource", why),
+        OrderError::NotStored(_) => Error::Internal(error.to_string()),
+    })
+}
+
+/// Which leases are listed.
+#[derive(Clone, Debug)]
+struct Wanted {
+    query: LeaseQuery,
+    client: Option<ClientId>,
+    limit: usize,
+}
+
+impl Wanted {
+    /// Those of one server's book.
+    fn of(self, book: &Book, names: &HashMap<ScopeId, String>) -> Vec<(Resource, api::Lease)> {
+        let Wanted {
+            query,
+            client,
+            limit,
+        } = self;
+        let named = |scope: &ScopeId| names.get(scope).map(String::as_str);
+        let is_wanted = |lease: &&Lease| {
+            let of_kind = query
+                .kind
+                .is_none_or(|kind| kind == kind_of(lease.holder.kind));
+            let of_client = client.as_ref().is_none_or(|id| *id == lease.holder.client);
+            let of_pool = query.pool.is_none() || query.pool.as_deref() == named(&lease.scope);
+            let within = |net: IpNet| net.contains(&net_of(lease.resource));
+            of_kind && of_client && of_pool && query.within.is_none_or(within)
+        };
+        let wanted = book.iter().filter(is_wanted).take(limit);
+        wanted
+            .map(|lease| (lease.resource, shown(lease, named(&lease.scope))))
+            .collect()
     }
 }
 
 fn stopping() -> Error {
-    Error::Unavailable("the DHCPv6 server does not answer".into())
+    Error::Unavailable("the DHCP server does not answer".into())
 }
 
 fn resource(text: &str) -> Result<Resource, Error> {
-    let resource = text
-        .parse()
-        .map_err(|error| Error::invalid("resource", error))?;
-    match resource {
-        Resource::V4(_) => Err(Error::invalid("resource", "no DHCPv4 server runs here")),
-        resource => Ok(resource),
-    }
+    text.parse()
+        .map_err(|error| Error::invalid("resource", error))
 }
 
 fn client_id(text: &str) -> Result<ClientId, Error> {
@@ -400,6 +457,6 @@ mod tests {
             })
             .contains("no lease")
         );
-        assert!(resource("192.0.2.1").is_err() && client_id("0").is_err());
+        assert!(resource("192.0.2.300").is_err() && client_id("0").is_err());
     }
 }

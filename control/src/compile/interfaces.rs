@@ -90,6 +90,7 @@ pub fn view(
         redirects: interface.redirects,
         dhcp: Dhcp {
             server6: interface.serves_dhcp6(),
+            server4: interface.serves_dhcp4(),
             ..Dhcp::default()
         },
         ..forwarding::Interface::new(

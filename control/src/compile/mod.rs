@@ -8,6 +8,7 @@
 
 pub mod delegation;
 pub mod devices;
+pub mod dhcp4;
 pub mod dhcp6;
 pub mod interfaces;
 pub mod routes;

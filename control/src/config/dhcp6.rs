@@ -8,10 +8,10 @@ use ipnet::{IpNet, Ipv6Net};
 use super::document::Seen;
 use super::port::options;
 use super::reader::{Table, Value};
-use super::schema::{DHCP6, PREFIX_POOL, VENDOR};
+use super::schema::{DHCP4, DHCP6, PREFIX_POOL, VENDOR};
 use super::subnet::{allocation, lease_times};
 use super::time::{Unit, duration};
-use super::{net, port, subnet};
+use super::{dhcp4, net, port, subnet};
 use crate::model::{Mode, Port, RemoteLink, Subnet};
 use protocols::dhcp6::config::{
     Config, ExcludedPrefix, INFINITE, NtpServer, PrefixPool, RawOption, Relays, Settings,
@@ -209,17 +209,25 @@ fn excluded_prefix(table: &Table<'_>, delegated: u8, longest: u8) -> Option<Excl
 /// Reads a link behind relay agents.
 pub(super) fn remote_link(table: &Table<'_>, id: u16, seen: &mut Seen) -> Option<RemoteLink> {
     let name = seen.interfaces.take(table, "interface or remote link");
-    let subnets = subnet::read(table, None);
-    let prefixes: Vec<IpNet> = subnets.iter().map(|s| IpNet::V6(s.prefix)).collect();
+    let (subnets, subnets4) = subnet::read(table, None);
+    let prefixes = subnets.iter().map(|s| IpNet::V6(s.prefix));
+    let prefixes4 = subnets4.iter().map(|s| IpNet::V4(s.prefix));
+    let prefixes: Vec<IpNet> = prefixes.chain(prefixes4).collect();
     let ports = port::read(table, &prefixes);
     let dhcp6 = table.table("dhcp6", &DHCP6).map(|table| read(&table));
     claim(table, seen, (&subnets, &ports), dhcp6.as_ref());
+    let dhcp4 = table
+        .table("dhcp4", &DHCP4)
+        .map(|table| dhcp4::read(&table));
+    dhcp4::claim(table, seen, &subnets4);
     Some(RemoteLink {
         id,
         name: name?,
         subnets,
         ports,
         dhcp6,
+        subnets4,
+        dhcp4,
     })
 }
 

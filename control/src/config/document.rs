@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use tables::id::{IfaceId, PortId, VrfId};
 
 use super::dhcp6::Leased;
@@ -104,6 +104,8 @@ pub(super) struct Seen {
     pub(super) tags: HashMap<(PortId, Tag), String>,
     /// Prefixes of which leases are given, each with whose they are.
     pub(super) leased: Vec<Leased>,
+    /// The same of IPv4.
+    pub(super) leased4: Vec<(Ipv4Net, String)>,
     /// What the interfaces of the router at hand want of delegated prefixes.
     pub(super) delegated: Vec<delegated::Claim>,
     interface_count: usize,

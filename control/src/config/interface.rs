@@ -9,8 +9,8 @@ use tables::id::{IfaceId, PortId};
 use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
-use super::schema::{DHCP6, ND, NEIGHBOR, RA};
-use super::{delegated, dhcp6, nd, net, port, ra, subnet};
+use super::schema::{DHCP4, DHCP6, ND, NEIGHBOR, RA};
+use super::{delegated, dhcp4, dhcp6, nd, net, port, ra, subnet};
 use crate::model::{Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -51,13 +51,17 @@ pub(super) fn read(
         .as_ref()
         .is_some_and(|ra| ra.get("prefix").is_some());
     let ra = ra_table.map(|table| ra::read(&table, &addresses, mtu));
-    let subnets = subnet::read(table, Some(&addresses));
+    let (subnets, subnets4) = subnet::read(table, Some(&addresses));
     let ports = port::read(table, &addresses);
     let delegated = delegated::read(table, name.as_deref(), &mut seen.delegated);
     let dhcp6 = table
         .table("dhcp6", &DHCP6)
         .map(|table| dhcp6::read(&table));
     dhcp6::claim(table, seen, (&subnets, &ports), dhcp6.as_ref());
+    let dhcp4 = table
+        .table("dhcp4", &DHCP4)
+        .map(|table| dhcp4::read(&table));
+    dhcp4::claim(table, seen, &subnets4);
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
@@ -108,6 +112,8 @@ pub(super) fn read(
         delegated,
         ports,
         dhcp6,
+        subnets4,
+        dhcp4,
     })
 }
 

@@ -19,6 +19,7 @@ use crate::model::Model;
 
 mod delegated;
 mod device;
+mod dhcp4;
 mod dhcp6;
 #[cfg(test)]
 mod doc;
@@ -34,6 +35,7 @@ mod reader;
 mod route;
 pub mod schema;
 mod subnet;
+mod subnet4;
 mod system;
 mod time;
 

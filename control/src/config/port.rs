@@ -24,8 +24,17 @@ pub(super) fn read(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Port> {
         let name = name(&entry, &mut seen);
         let mac = entry.get("mac").and_then(|value| net::mac(&value));
         let duid = entry.get("duid").and_then(|value| duid(&value));
-        if entry.get("mac").is_none() && entry.get("duid").is_none() {
-            entry.fault("mac", "a port is told by `mac`, `duid` or both");
+        let client_id = entry.get("client_id").and_then(|value| client_id(&value));
+        if ["mac", "duid", "client_id"]
+            .iter()
+            .all(|key| entry.get(key).is_none())
+        {
+            entry.fault("mac", "a port is told by `mac`, `duid` or `client_id`");
+        }
+        if let Some(id) = &client_id
+            && !seen.client_ids.insert(id.clone())
+        {
+            entry.fault("client_id", "is another port's");
         }
         if mac.is_some_and(|mac| !seen.macs.insert(mac)) {
             entry.fault("mac", "is another port's");
@@ -42,6 +51,7 @@ pub(super) fn read(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Port> {
                 name,
                 mac,
                 duid,
+                client_id,
                 addresses: own,
                 options,
             });
@@ -56,6 +66,7 @@ struct Seen {
     names: HashSet<String>,
     macs: HashSet<MacAddr>,
     duids: HashSet<Vec<u8>>,
+    client_ids: HashSet<Vec<u8>>,
     addresses: HashMap<IpAddr, String>,
 }
 
@@ -80,6 +91,19 @@ fn duid(value: &Value<'_>) -> Option<Vec<u8>> {
         value.fault(format_args!(
             "has {} bytes; a DUID has {least} to {most} (RFC 8415 section 11.1)",
             bytes.len()
+        ));
+        return None;
+    }
+    Some(bytes)
+}
+
+/// Bytes of a DHCPv4 client identifier: a type and at least one more (RFC 2132 section 9.14).
+fn client_id(value: &Value<'_>) -> Option<Vec<u8>> {
+    let bytes = hex(value)?;
+    if !(2..=255).contains(&bytes.len()) {
+        let len = bytes.len();
+        value.fault(format_args!(
+            "has {len} bytes; a client identifier has 2 to 255 (RFC 2132 section 9.14)"
         ));
         return None;
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use super::net;
 use super::ra::exceeds;
 use super::reader::Table;
 use super::schema::{RANGE, SUBNET};
 use super::time::{Unit, any_lifetime, duration};
-use crate::model::{Allocation, LeaseTimes, Mode, Port, Subnet};
+use super::{net, subnet4};
+use crate::model::{Allocation, LeaseTimes, Mode, Port, Subnet, Subnet4};
 use protocols::ra;
 use protocols::ra::config::{Lifetime, Prefix};
 
@@ -23,10 +23,16 @@ const MODES: [(&str, Mode); 3] = [
 /// Longest T1 and T2: those of an infinite lifetime.
 const MAX_RENEW: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// Reads the subnets of an interface that has `addresses`; of a link that is not ours without.
-pub(super) fn read(table: &Table<'_>, addresses: Option<&[IpNet]>) -> Vec<Subnet> {
+/// Reads the subnets of an interface that has `addresses`; of a link that is not ours without. Those of IPv4 stand apart.
+pub(super) fn read(table: &Table<'_>, addresses: Option<&[IpNet]>) -> (Vec<Subnet>, Vec<Subnet4>) {
     let mut subnets: Vec<Subnet> = Vec::new();
+    let mut subnets4: Vec<Subnet4> = Vec::new();
     for entry in table.tables("subnet", &SUBNET) {
+        if subnet4::is_one(&entry) {
+            subnet4::read(&entry, addresses, &mut subnets4);
+            continue;
+        }
+        subnet4::only_there(&entry);
         let Some(subnet) = subnet(&entry) else {
             continue;
         };
@@ -45,7 +51,7 @@ pub(super) fn read(table: &Table<'_>, addresses: Option<&[IpNet]>) -> Vec<Subnet
         }
         subnets.push(subnet);
     }
-    subnets
+    (subnets, subnets4)
 }
 
 /// Reads one; `None` when its prefix is wrong.

@@ -3,7 +3,7 @@
 //! ```text
 //!   config, API ──► Engine ──► compile (pure) ──► publish ──► tables ──► workers
 //!   nd, links ────►   │
-//!                     └──► nd, ra, mld, dhcp6 (configuration)
+//!                     └──► nd, ra, mld, dhcp6, dhcp4 (configuration)
 //! ```
 //!
 //! One thread, one inbox: changes happen one after the other, so that a question of the API sees the router whole.
@@ -17,6 +17,7 @@ mod addresses;
 mod configure;
 mod delegation;
 mod devices;
+mod dhcp4;
 mod dhcp6;
 mod routes;
 mod views;
@@ -237,6 +238,7 @@ impl Engine {
             EngineMessage::RaRestarted => self.configure_ra(),
             EngineMessage::MldRestarted => self.configure_mld(),
             EngineMessage::Dhcp6Restarted => self.configure_dhcp6(),
+            EngineMessage::Dhcp4Restarted => self.configure_dhcp4(),
             EngineMessage::DelegatedUp {
                 vrf,
                 prefix,

@@ -72,7 +72,7 @@ pub struct InterfaceChange {
     pub nd: bool,
     /// Whether the router advertisements changed.
     pub ra: bool,
-    /// Whether subnets, ports or the DHCPv6 server changed.
+    /// Whether subnets, ports or a DHCP server changed.
     pub dhcp: bool,
 }
 
@@ -90,7 +90,11 @@ impl InterfaceChange {
                 || old.redirects != new.redirects,
             nd: old.nd != new.nd,
             ra: old.ra != new.ra,
-            dhcp: old.subnets != new.subnets || old.ports != new.ports || old.dhcp6 != new.dhcp6,
+            dhcp: old.subnets != new.subnets
+                || old.ports != new.ports
+                || old.dhcp6 != new.dhcp6
+                || old.subnets4 != new.subnets4
+                || old.dhcp4 != new.dhcp4,
         };
         let nothing = change.addresses.is_empty()
             && change.anycast.is_empty()

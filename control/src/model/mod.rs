@@ -21,7 +21,7 @@ use ipnet::{IpNet, Ipv6Net};
 use tables::id::{IfaceId, PortId, VrfId};
 use wire::ether::MacAddr;
 
-use protocols::{dhcp6, nd, ra};
+use protocols::{dhcp4, dhcp6, nd, ra};
 
 mod delegated;
 mod device;
@@ -31,7 +31,9 @@ mod subnet;
 pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
 pub use diff::{Changes, diff};
-pub use subnet::{Allocation, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet};
+pub use subnet::{
+    Allocation, Gateway, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet, Subnet4,
+};
 
 /// The whole intent.
 #[derive(Clone, Debug, PartialEq)]
@@ -227,6 +229,10 @@ pub struct Interface {
     pub ports: Vec<Port>,
     /// The DHCPv6 server's table, without what `subnets` and `ports` say. There is a server also when only they want one.
     pub dhcp6: Option<dhcp6::Config>,
+    /// How hosts get addresses of its IPv4 prefixes.
+    pub subnets4: Vec<Subnet4>,
+    /// The DHCPv4 server's table, in the same way.
+    pub dhcp4: Option<dhcp4::Config>,
 }
 
 impl Interface {

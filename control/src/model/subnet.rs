@@ -1,17 +1,16 @@
 //! Subnets and ports in the words of Neutron: how hosts get addresses, and which host gets which.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ipnet::Ipv6Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use wire::ether::MacAddr;
 
 use super::Interface;
-use protocols::dhcp6;
 use protocols::dhcp6::config::{Expiry, INFINITE, Lifetimes};
-use protocols::ra;
 use protocols::ra::config::{Dnssl, Lifetime, Prefix, Rdnss};
+use protocols::{dhcp4, dhcp6, ra};
 
 /// What an RA mode or an address mode of Neutron says; for an unset one there is no `Mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -241,6 +240,61 @@ impl Subnet {
     }
 }
 
+/// How hosts get addresses of one IPv4 prefix of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet4 {
+    /// The prefix: that of an address of the interface.
+    pub prefix: Ipv4Net,
+    /// Whether our DHCPv4 server answers its hosts.
+    pub enable_dhcp: bool,
+    /// Their default router.
+    pub gateway: Gateway,
+    /// Further routes for them (Neutron's `host_routes`); a gateway of 0.0.0.0: on the link.
+    pub routes: Vec<(Ipv4Net, Ipv4Addr)>,
+    /// How long leases last.
+    pub lifetimes: dhcp4::config::Lifetimes,
+    /// Recursive DNS servers.
+    pub dns_servers: Vec<Ipv4Addr>,
+    /// Domain search list.
+    pub domain_search: Vec<String>,
+    /// What is given to clients; empty: the whole prefix.
+    pub pools: Vec<RangeInclusive<Ipv4Addr>>,
+    /// What is not.
+    pub exclude: Vec<RangeInclusive<Ipv4Addr>>,
+    /// How an address is chosen.
+    pub allocation: Allocation,
+}
+
+impl Subnet4 {
+    /// A subnet with all by default.
+    pub fn new(prefix: Ipv4Net) -> Self {
+        Subnet4 {
+            prefix,
+            enable_dhcp: true,
+            gateway: Gateway::default(),
+            routes: Vec::new(),
+            lifetimes: dhcp4::config::Lifetimes::default(),
+            dns_servers: Vec::new(),
+            domain_search: Vec::new(),
+            pools: Vec::new(),
+            exclude: Vec::new(),
+            allocation: Allocation::default(),
+        }
+    }
+}
+
+/// The default router of a subnet's hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gateway {
+    /// Our own address in the subnet.
+    #[default]
+    Own,
+    /// Another one.
+    Address(Ipv4Addr),
+    /// None.
+    None,
+}
+
 /// One station of an interface's link, as Neutron knows a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Port {
@@ -248,8 +302,10 @@ pub struct Port {
     pub name: String,
     /// Its MAC address.
     pub mac: Option<MacAddr>,
-    /// Its DHCPv6 identity (RFC 8415 section 11). At least one of `mac` and `duid` is given.
+    /// Its DHCPv6 identity (RFC 8415 section 11). At least one of `mac`, `duid` and `client_id` is given.
     pub duid: Option<Vec<u8>>,
+    /// Its DHCPv4 client identifier, type included (RFC 2132 section 9.14).
+    pub client_id: Option<Vec<u8>>,
     /// Addresses that are its own: nobody else gets them, and it gets no other by DHCP.
     pub addresses: Vec<IpAddr>,
     /// DHCP options for it alone.
@@ -282,6 +338,10 @@ pub struct RemoteLink {
     pub ports: Vec<Port>,
     /// Settings of its DHCPv6 server.
     pub dhcp6: Option<dhcp6::Config>,
+    /// Its IPv4 prefixes.
+    pub subnets4: Vec<Subnet4>,
+    /// Settings of its DHCPv4 server.
+    pub dhcp4: Option<dhcp4::Config>,
 }
 
 impl Interface {
@@ -295,6 +355,11 @@ impl Interface {
         self.subnets
             .iter()
             .any(|subnet| subnet.has_fixed(&self.ports))
+    }
+
+    /// Whether its DHCPv4 server answers anybody.
+    pub fn serves_dhcp4(&self) -> bool {
+        self.dhcp4.is_some() || self.subnets4.iter().any(|subnet| subnet.enable_dhcp)
     }
 }
 

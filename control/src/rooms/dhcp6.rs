@@ -19,11 +19,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tables::id::{IfaceId, VrfId};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 use wire::MacAddr;
 use wire::udp;
 
+use super::lease::{OrderError, load};
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Packet};
 use crate::injector::Injector;
@@ -43,42 +44,6 @@ pub struct Sources {
     pub link_local: HashMap<IfaceId, Ipv6Addr>,
     /// An address of each router for answers that are routed.
     pub global: HashMap<VrfId, Ipv6Addr>,
-}
-
-/// Why an order was not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OrderError {
-    /// It contradicts what there is.
-    #[error("{0}")]
-    Refused(String),
-    /// It could not be stored.
-    #[error("it could not be stored: {0}")]
-    NotStored(String),
-}
-
-/// An order with where its answer goes.
-pub type Order = (Event<'static>, oneshot::Sender<Result<(), OrderError>>);
-
-/// A question about the machine, answered by what it captured.
-pub struct Question(Box<dyn FnOnce(&Machine) + Send>);
-
-impl Question {
-    /// Asks `question`; the answer comes by the receiver, or not at all when the room has ended.
-    pub fn new<T: Send + 'static>(
-        question: impl FnOnce(&Machine) -> T + Send + 'static,
-    ) -> (Self, oneshot::Receiver<T>) {
-        let (reply, answer) = oneshot::channel();
-        let ask = move |machine: &Machine| {
-            let _ = reply.send(question(machine));
-        };
-        (Self(Box::new(ask)), answer)
-    }
-}
-
-impl std::fmt::Debug for Question {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Question")
-    }
 }
 
 /// What the task has that outlives a panic of the machine.
@@ -120,7 +85,7 @@ impl Dhcp6Task {
             notes: NoteBudget::default(),
         };
         // Beside it the room hears its configuration, and answers those who only want settings.
-        let mut loading = pin!(load(task.means.disk.clone()));
+        let mut loading = pin!(load(task.means.disk.clone(), is_ours));
         let mut is_loading = task.means.disk.is_some();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
@@ -172,10 +137,10 @@ impl Dhcp6Task {
         match message {
             Dhcp6Message::Event(event) => self.event(event),
             Dhcp6Message::Sources(sources) => self.sources = *sources,
-            Dhcp6Message::Ask(Question(question)) => {
+            Dhcp6Message::Ask(question) => {
                 // Only what is on disk is told.
                 let _ = self.drain().await;
-                question(&self.machine);
+                question.ask(&self.machine);
             }
             Dhcp6Message::Order(order) => {
                 let (event, reply) = *order;
@@ -373,34 +338,9 @@ fn group_mac(destination: IpAddr) -> Option<MacAddr> {
     }
 }
 
-/// Reads all IPv6 leases of the store.
-async fn load(disk: Option<Arc<Disk>>) -> Result<Vec<Lease>, DiskError> {
-    let Some(disk) = disk else {
-        return Ok(Vec::new());
-    };
-    let read = move || {
-        let mut leases = Vec::new();
-        let ours = |lease: Lease| {
-            if lease.holder.kind != Kind::V4 {
-                leases.push(lease);
-            }
-        };
-        disk.load(ours)?;
-        Ok(leases)
-    };
-    blocking(read).await
-}
-
-/// Runs what blocks where it may. A panic in it goes on here.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failure) => match failure.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The process is stopping.
-            Err(_) => std::future::pending().await,
-        },
-    }
+/// The other server's are none of ours.
+fn is_ours(lease: &Lease) -> bool {
+    lease.holder.kind != Kind::V4
 }
 
 #[cfg(test)]

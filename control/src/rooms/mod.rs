@@ -1,7 +1,9 @@
 //! The rooms' tasks: *who runs the machines?* Each machine of `protocols` has one thin task here; what they share is
 //! the supervisor, which starts a room that failed again.
 
+pub mod dhcp4;
 pub mod dhcp6;
+pub mod lease;
 pub mod mld;
 pub mod nd;
 pub mod punt;

@@ -54,10 +54,16 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
     };
     match meta.class {
         PuntClass::Nd => bus.offer_nd(packet(false)),
-        PuntClass::Arp => bus.offer_nd(packet(true)),
+        PuntClass::Arp => {
+            if bus.hears_arp() {
+                bus.offer_dhcp4(packet(true));
+            }
+            bus.offer_nd(packet(true));
+        }
         PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
         PuntClass::Mld => bus.offer_mld(packet(false)),
         PuntClass::Dhcp6 => bus.offer_dhcp6(packet(false)),
+        PuntClass::Dhcp4 => bus.offer_dhcp4(packet(false)),
         PuntClass::Fragment => bus.offer_fragment(packet(false)),
         PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
             iface: meta.iface,

@@ -4,13 +4,13 @@ use super::{Section, key};
 
 pub(in crate::config) static SUBNET: Section = Section {
     header: "[[router.interface.subnet]]",
-    help: "How hosts get addresses of one IPv6 prefix of the interface, in the words of Neutron. `ra_mode` says what our router advertisements tell them, and switches advertisements on; `address_mode` says how they get addresses, and switches our DHCPv6 server on. If both are set, they must be the same; with one of them unset, that part is another router's or server's. Both unset: nothing is advertised, nothing is given.",
+    help: "How hosts get addresses of one prefix of the interface, in the words of Neutron. `ra_mode` says what our router advertisements tell them, and switches advertisements on; `address_mode` says how they get addresses, and switches our DHCPv6 server on. If both are set, they must be the same; with one of them unset, that part is another router's or server's. Both unset: nothing is advertised, nothing is given. A subnet with an IPv4 prefix switches our DHCPv4 server on, unless `enable_dhcp` is false; the keys of advertisements and lifetimes are for IPv6, `gateway`, `routes` and `lease_time` for IPv4.",
     keys: &[
         key(
             "prefix",
-            "IPv6 prefix",
+            "prefix",
             "",
-            "The prefix of one of the interface's addresses. `slaac` and `dhcpv6-stateless` need a /64, `dhcpv6-stateful` at most /126.",
+            "The prefix of one of the interface's addresses. `slaac` and `dhcpv6-stateless` need a /64, `dhcpv6-stateful` at most /126; IPv4 at most /30.",
         ),
         key(
             "ra_mode",
@@ -28,7 +28,7 @@ pub(in crate::config) static SUBNET: Section = Section {
             "enable_dhcp",
             "boolean",
             "true",
-            "With `false` neither mode may be set.",
+            "IPv4: whether our server answers. IPv6: with `false` neither mode may be set.",
         ),
         key(
             "advertise",
@@ -62,9 +62,9 @@ pub(in crate::config) static SUBNET: Section = Section {
         ),
         key(
             "dns_servers",
-            "array of IPv6 addresses",
-            "none",
-            "Recursive DNS servers, told by DHCPv6 and, with `ra_mode`, in advertisements.",
+            "array of addresses",
+            "none; IPv4: those of `dhcp4`",
+            "Recursive DNS servers, told by DHCP and, with `ra_mode`, in advertisements.",
         ),
         key(
             "domain_search",
@@ -76,7 +76,7 @@ pub(in crate::config) static SUBNET: Section = Section {
             "pools",
             "array of tables",
             "the whole prefix",
-            "What `dhcpv6-stateful` gives; never our own addresses, a port's, or the subnet-router anycast address.",
+            "What `dhcpv6-stateful` or DHCPv4 gives; never our own addresses, a port's, the gateway's, or the first of the prefix.",
         ),
         key(
             "exclude",
@@ -102,6 +102,24 @@ pub(in crate::config) static SUBNET: Section = Section {
             "0.8 × preferred lifetime",
             "When clients turn to any server; at least `t1`.",
         ),
+        key(
+            "gateway",
+            "IPv4 address, or \"none\"",
+            "our address",
+            "IPv4: the hosts' default router.",
+        ),
+        key(
+            "routes",
+            "array of tables",
+            "none",
+            "IPv4: further routes for hosts (RFC 3442), told together with the default one.",
+        ),
+        key(
+            "lease_time",
+            "duration, s, or \"infinite\"",
+            "86400",
+            "IPv4: how long leases last. `t1` is half of it by default, `t2` 0.875.",
+        ),
     ],
 };
 
@@ -116,20 +134,26 @@ pub(in crate::config) static RANGE: Section = Section {
 
 pub(in crate::config) static PORT: Section = Section {
     header: "[[router.interface.port]]",
-    help: "A station of the link that gets addresses or options of its own, as Neutron knows a port. It is told by its DUID, or by its MAC address.",
+    help: "A station of the link that gets addresses or options of its own, as Neutron knows a port. It is told by its MAC address, its DUID, or its DHCPv4 client identifier.",
     keys: &[
         key("name", "string", "", "Name, unique on the interface."),
         key(
             "mac",
             "MAC address",
             "none",
-            "Its MAC address. A port needs this, `duid` or both.",
+            "Its MAC address. A port needs this, `duid` or `client_id`.",
         ),
         key(
             "duid",
             "string of hex digits, 1 to 128 bytes behind the type",
             "none",
             "Its DHCPv6 identity, such as \"00:03:00:01:02:00:00:00:00:01\".",
+        ),
+        key(
+            "client_id",
+            "string of hex digits, 2 to 255 bytes",
+            "none",
+            "Its DHCPv4 client identifier with its type (RFC 2132 section 9.14). One that holds `duid` (RFC 4361) needs no mention.",
         ),
         key(
             "addresses",
@@ -391,7 +415,7 @@ pub(in crate::config) static PREFIX_POOL: Section = Section {
 
 pub(in crate::config) static REMOTE_LINK: Section = Section {
     header: "[[router.remote_link]]",
-    help: "A link that is not ours and that relay agents speak for: our DHCPv6 server serves it. Its `subnet`, `port` and `dhcp6` tables are those of an interface, without what concerns advertisements; which relay agents are taken says `relays` of the interface that they come in by.",
+    help: "A link that is not ours and that relay agents speak for: our DHCP servers serve it. Its `subnet`, `port`, `dhcp6` and `dhcp4` tables are those of an interface, without what concerns advertisements; which relay agents are taken says `relays` of the interface that they come in by.",
     keys: &[
         key(
             "name",
@@ -403,7 +427,7 @@ pub(in crate::config) static REMOTE_LINK: Section = Section {
             "subnet",
             "array of tables",
             "none",
-            "Its prefixes, with `address_mode` alone.",
+            "Its prefixes: of IPv6 with `address_mode` alone, of IPv4 with a `gateway`.",
         ),
         key(
             "port",
@@ -416,6 +440,12 @@ pub(in crate::config) static REMOTE_LINK: Section = Section {
             "table",
             "all defaults",
             "Settings, delegated prefixes, and `link_addresses` that stand for the link.",
+        ),
+        key(
+            "dhcp4",
+            "table",
+            "all defaults",
+            "Settings of IPv4, and `link_addresses` that stand for the link.",
         ),
     ],
 };

@@ -3,6 +3,7 @@
 mod delegated;
 mod device;
 mod dhcp;
+mod dhcp4;
 mod process;
 mod ra;
 mod router;
@@ -12,6 +13,7 @@ pub(super) use device::{
     AF_PACKET, AF_XDP, DEVICE, MEMIF, NULL, PCAP, PCI, RING, TAP, VHOST_USER, VIRTIO_USER,
 };
 pub(super) use dhcp::{DHCP6, OPTION, PORT, PREFIX_POOL, RANGE, REMOTE_LINK, SUBNET, VENDOR};
+pub(super) use dhcp4::{DHCP4, HOST_ROUTE};
 pub(super) use process::{FORWARDING, ROOT, SYSTEM};
 pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
 pub(super) use router::{INTERFACE, ND, NEIGHBOR, NEXT_HOP, ROUTE, ROUTER};
@@ -81,8 +83,10 @@ pub static SECTIONS: &[&Section] = &[
     &SUBNET,
     &RANGE,
     &DELEGATED,
+    &HOST_ROUTE,
     &PORT,
     &OPTION,
+    &DHCP4,
     &DHCP6,
     &VENDOR,
     &PREFIX_POOL,

@@ -125,7 +125,7 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "subnet",
             "array of tables",
             "none",
-            "How hosts get addresses of its IPv6 prefixes.",
+            "How hosts get addresses of its prefixes.",
         ),
         key(
             "delegated",
@@ -144,6 +144,12 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "table",
             "off, or as its subnets say",
             "DHCPv6 server.",
+        ),
+        key(
+            "dhcp4",
+            "table",
+            "off, or as its subnets say",
+            "DHCPv4 server.",
         ),
     ],
 };

@@ -1,8 +1,13 @@
 //! The control plane: neighbours, routes, protocols, buffers.
 
-use api::RaCounters;
+use api::{ProtocolCounters, RaCounters};
 
-use super::{Family, counter, gauge, number};
+use super::{Family, Snapshot, counter, gauge, number};
+
+/// What each DHCP server counted.
+fn servers(s: &Snapshot) -> [(&'static str, &[ProtocolCounters]); 2] {
+    [("dhcp6", &s.counters.dhcp6), ("dhcp4", &s.counters.dhcp4)]
+}
 
 /// Families of the control plane.
 pub(super) const FAMILIES: &[Family] = &[
@@ -109,21 +114,25 @@ pub(super) const FAMILIES: &[Family] = &[
         "What a DHCP server counted on a link; the event's name says what.",
         &["server", "link", "event"],
         |s, out| {
-            for on in &s.counters.dhcp6 {
-                for (event, count) in &on.events {
-                    out.add([&"dhcp6", &on.interface, event], number(*count));
+            for (server, links) in servers(s) {
+                for on in links {
+                    for (event, count) in &on.events {
+                        out.add([&server, &on.interface, event], number(*count));
+                    }
                 }
             }
         },
     ),
     counter(
         "hextet_dhcp_invalid_total",
-        "DHCP messages ignored because they broke a rule (RFC 8415, section 16); only those that occurred.",
+        "DHCP messages ignored because they broke a rule (RFC 8415 section 16, RFC 2131 section 4.3); only those that occurred.",
         &["server", "link", "rule"],
         |s, out| {
-            for on in &s.counters.dhcp6 {
-                for (rule, count) in &on.invalid {
-                    out.add([&"dhcp6", &on.interface, rule], number(*count));
+            for (server, links) in servers(s) {
+                for on in links {
+                    for (rule, count) in &on.invalid {
+                        out.add([&server, &on.interface, rule], number(*count));
+                    }
                 }
             }
         },

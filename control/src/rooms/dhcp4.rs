@@ -1,0 +1,317 @@
+//! The task of the DHCPv4 server: datagrams in, leases to disk, answers out.
+//!
+//! It works as that of DHCPv6 does ([`super::dhcp6`]), and shares the store with it. Besides, it asks by ARP whether somebody
+//! has an address, and hears the answers as long as a question is open.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tables::id::IfaceId;
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
+use wire::arp::ArpPacket;
+use wire::udp;
+use wire::{EtherType, MacAddr};
+use zerocopy::IntoBytes;
+
+use super::lease::{OrderError, commit, load};
+use super::nd::{NoteBudget, now, seed, until};
+use crate::bus::{Bus, Dhcp4Message, Inbox, Packet};
+use crate::injector::Injector;
+use lease::{Disk, DiskError, Kind, Lease, Write};
+use protocols::dhcp4::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
+
+/// Packets that share one transaction at most.
+const BATCH: usize = 1024;
+/// The server's UDP port (RFC 2131 section 4.1).
+const SERVER_PORT: u16 = 67;
+
+/// What the task has that outlives a panic of the machine.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// The way to the other rooms.
+    pub bus: Bus,
+    /// The way to the workers.
+    pub injector: Arc<Injector>,
+    /// The leases' store; `None` when it cannot be used, and no lease is given.
+    pub disk: Option<Arc<Disk>>,
+    /// What the server keeps.
+    pub identity: Identity,
+}
+
+/// Owner of the machine.
+#[derive(Debug)]
+pub struct Dhcp4Task {
+    machine: Machine,
+    means: Means,
+    actions: Vec<Action>,
+    notes: NoteBudget,
+}
+
+impl Dhcp4Task {
+    /// Runs until the inbox is closed. The inbox outlives a panic, so that a room that starts again hears all.
+    pub async fn run(means: Means, inbox: Arc<Mutex<Inbox<Dhcp4Message>>>) {
+        let mut inbox = inbox.lock().await;
+        let Inbox { messages, packets } = &mut *inbox;
+        let machine = Machine::new(means.identity.clone(), seed(), now(), SystemTime::now());
+        let mut task = Self {
+            machine,
+            means,
+            actions: Vec::new(),
+            notes: NoteBudget::default(),
+        };
+        // Beside it the room hears its configuration, and answers those who only want settings.
+        let mut loading = pin!(load(task.means.disk.clone(), is_ours));
+        let mut is_loading = task.means.disk.is_some();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            task.means.bus.hear_arp(task.machine.probes() > 0);
+            let deadline = task.machine.next_deadline();
+            tokio::select! {
+                biased;
+                message = messages.recv() => match message {
+                    Some(message) => task.message(message).await,
+                    None => return,
+                },
+                leases = &mut loading, if is_loading => {
+                    is_loading = false;
+                    task.loaded(leases);
+                }
+                () = until(deadline) => task.event(Event::Timer),
+                n = packets.recv_many(&mut batch, BATCH) => {
+                    if n == 0 {
+                        return;
+                    }
+                    for packet in batch.drain(..) {
+                        task.packet(&packet);
+                    }
+                }
+            }
+            // A failure is told to the machine and to the log; nobody else waits for it.
+            let _ = task.settle().await;
+        }
+    }
+
+    /// What was in the store when it was asked. Without it the machine gives no leases.
+    fn loaded(&mut self, leases: Result<Vec<Lease>, DiskError>) {
+        match leases {
+            Ok(leases) => {
+                info!(leases = leases.len(), "DHCPv4 leases loaded");
+                self.event(Event::Loaded { leases });
+            }
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                error!(%error, "DHCPv4 gives no leases: those there are cannot be read");
+            }
+        }
+    }
+
+    async fn message(&mut self, message: Dhcp4Message) {
+        match message {
+            Dhcp4Message::Event(event) => self.event(event),
+            Dhcp4Message::Ask(question) => question.ask(&self.machine),
+            Dhcp4Message::Order(order) => {
+                let (event, reply) = *order;
+                let done = self.order(event).await;
+                let _ = reply.send(done);
+            }
+        }
+    }
+
+    /// Carries out an order by itself, so that its answer speaks of nothing else.
+    async fn order(&mut self, event: Event<'static>) -> Result<(), OrderError> {
+        let _ = self.settle().await;
+        self.event(event);
+        let refused = self.actions.iter().find_map(|action| match action {
+            Action::Notice(Notice::NotAdded { why, .. }) => Some((*why).to_owned()),
+            _ => None,
+        });
+        if let Some(why) = refused {
+            self.actions.clear();
+            return Err(OrderError::Refused(why));
+        }
+        self.settle().await.map_err(OrderError::NotStored)
+    }
+
+    fn packet(&mut self, packet: &Packet) {
+        if packet.arp {
+            return self.arp(packet);
+        }
+        // The worker has checked length and checksum, and that it is UDP for the port of DHCPv4.
+        let Ok(datagram) = udp::Datagram::parse(&packet.bytes) else {
+            return;
+        };
+        let (SocketAddr::V4(src), SocketAddr::V4(dst)) = (datagram.source, datagram.destination)
+        else {
+            return;
+        };
+        if dst.port() == SERVER_PORT {
+            self.event(Event::Packet(Datagram {
+                iface: packet.iface,
+                src_mac: packet.src_mac,
+                src: *src.ip(),
+                src_port: src.port(),
+                dst: *dst.ip(),
+                payload: datagram.payload,
+            }));
+        }
+    }
+
+    /// Whoever speaks by ARP with an address has it. A probe for it has no address yet (RFC 5227 section 2.1.1).
+    fn arp(&mut self, packet: &Packet) {
+        let Ok(arp) = ArpPacket::parse(&packet.bytes) else {
+            return;
+        };
+        if !arp.sender_ip().is_unspecified() {
+            self.event(Event::ProbeResult {
+                iface: packet.iface,
+                address: arp.sender_ip(),
+                by: arp.sender_mac(),
+            });
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>) {
+        self.machine
+            .on_event(now(), SystemTime::now(), event, &mut self.actions);
+    }
+
+    /// Stores what is to be stored, and carries out what is to be done.
+    async fn settle(&mut self) -> Result<(), String> {
+        let actions = std::mem::take(&mut self.actions);
+        let write = |action: &Action| match action {
+            Action::Write(write) if write.is_durable() => Some(write.clone()),
+            _ => None,
+        };
+        let writes: Vec<Write> = actions.iter().filter_map(write).collect();
+        let stored = self.store(writes).await;
+        for action in actions {
+            let waits = matches!(
+                action,
+                Action::Send {
+                    after_commit: true,
+                    ..
+                }
+            );
+            if stored.is_ok() || !waits {
+                self.carry_out(action);
+            }
+        }
+        // What the machine says to a success or failure waits for nothing.
+        for action in std::mem::take(&mut self.actions) {
+            self.carry_out(action);
+        }
+        stored
+    }
+
+    /// Makes the writes durable, and tells the machine. A failure says why.
+    async fn store(&mut self, writes: Vec<Write>) -> Result<(), String> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let (writes, done) = commit(self.means.disk.clone(), writes).await;
+        match done {
+            Ok(()) => {
+                self.event(Event::Stored);
+                Ok(())
+            }
+            Err(why) => {
+                error!(error = %why, writes = writes.len(), "DHCPv4 leases could not be stored");
+                self.event(Event::StoreFailed { writes });
+                Err(why)
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Send {
+                via,
+                src,
+                dst,
+                dst_port,
+                payload,
+                ..
+            } => self.send(via, src, SocketAddr::new(dst.into(), dst_port), &payload),
+            Action::Probe { iface, address } => self.probe(iface, address),
+            Action::Notice(notice) => self.notice(&notice),
+            // On disk by now.
+            Action::Write(_) => {}
+        }
+    }
+
+    fn send(&self, via: Via, src: Ipv4Addr, destination: SocketAddr, payload: &[u8]) {
+        let datagram = udp::Datagram {
+            source: SocketAddr::new(IpAddr::V4(src), SERVER_PORT),
+            destination,
+            payload,
+        };
+        let injector = &self.means.injector;
+        let sent = match via {
+            Via::Link { iface, mac } => injector.datagram(iface, mac, &datagram),
+            Via::Routed { vrf } => injector.routed_datagram(vrf, &datagram),
+        };
+        if let Err(error) = sent {
+            warn!(%destination, %error, "a DHCPv4 answer cannot be sent");
+        }
+    }
+
+    /// RFC 5227 section 2.1.1: a request from nobody, so that no cache learns anything.
+    fn probe(&self, iface: IfaceId, address: Ipv4Addr) {
+        let injector = &self.means.injector;
+        let Some(mac) = injector.mac(iface) else {
+            return;
+        };
+        // An answer may be faster than the next round of the task.
+        self.means.bus.hear_arp(true);
+        let probe = ArpPacket::request(mac, Ipv4Addr::UNSPECIFIED, address);
+        injector.frame(
+            iface,
+            MacAddr::BROADCAST,
+            EtherType::ARP.0,
+            probe.as_bytes(),
+        );
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let Some(left_out) = self.notes.take(now()) else {
+            return;
+        };
+        if left_out > 0 {
+            warn!(left_out, "too many DHCPv4 events to write them all down");
+        }
+        match notice {
+            Notice::PoolUsedUp { name } => warn!(pool = %name, "nothing is left for new clients"),
+            Notice::Declined { address, client } => {
+                warn!(%address, %client, "a client found its address in use by another station");
+            }
+            Notice::Conflict { address, by } => {
+                warn!(%address, %by, "an address to be offered is in use by another station");
+            }
+            Notice::RefusingService => {
+                error!("DHCPv4 refuses service: leases cannot be stored");
+            }
+            Notice::ServiceResumed => info!("DHCPv4 serves again: leases can be stored"),
+            Notice::ConfigRefused { link, faults } => {
+                let link = match link {
+                    LinkId::Iface(iface) => self.means.injector.name(*iface),
+                    LinkId::Remote(number) => format!("remote link {number}"),
+                };
+                for fault in faults {
+                    error!(%link, %fault, "DHCPv4 configuration refused");
+                }
+            }
+            Notice::NotAdded { resource, why } => warn!(%resource, why, "lease not added"),
+        }
+    }
+}
+
+/// The other server's are none of ours.
+fn is_ours(lease: &Lease) -> bool {
+    lease.holder.kind == Kind::V4
+}
+
+#[cfg(test)]
+mod tests;
