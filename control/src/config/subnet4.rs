@@ -88,6 +88,7 @@ pub(super) fn read(table: &Table<'_>, addresses: Option<&[IpNet]>, subnets: &mut
         |other: &Subnet4| other.prefix.contains(&prefix) || prefix.contains(&other.prefix);
     if subnets.iter().any(overlaps) {
         table.fault("prefix", format!("\"{prefix}\" stands in an earlier entry"));
+        return;
     }
     subnets.push(subnet);
 }

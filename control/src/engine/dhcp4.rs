@@ -167,9 +167,9 @@ vlan = 3
     #[test]
     fn a_prefix_that_moves_is_given_up_first() {
         let swapped = TEXT
-            .replace("192.0.2.", "x")
+            .replace("192.0.2.", "@")
             .replace("198.51.100.", "192.0.2.")
-            .replace('x', "198.51.100.");
+            .replace('@', "198.51.100.");
         let all = [
             format!("-{:?}", id(1)),
             format!("-{:?}", id(2)),

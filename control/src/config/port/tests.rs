@@ -79,7 +79,7 @@ fn identities_are_there_and_belong_to_one_port() {
     let duid = "duid = \"000300010200\"";
     assert_eq!(
         faults(&port("a", "")),
-        ["port[0].mac: a port is told by `mac`, `duid` or both"]
+        ["port[0].mac: a port is told by `mac`, `duid` or `client_id`"]
     );
     let twice = port("a", &format!("{MAC}\n{duid}")) + &port("a", &format!("{MAC}\n{duid}"));
     let mut told = faults(&twice);
