@@ -37,6 +37,12 @@ pub struct Counters {
     /// What the DHCPv4 server counted, by link.
     #[serde(default)]
     pub dhcp4: Vec<ProtocolCounters>,
+    /// What the DHCPv6 relay counted, by interface.
+    #[serde(default)]
+    pub dhcp6_relay: Vec<ProtocolCounters>,
+    /// What the DHCPv4 relay counted, by interface.
+    #[serde(default)]
+    pub dhcp4_relay: Vec<ProtocolCounters>,
     /// Neighbours, counted by interface and state; pairs without any may be left out.
     pub neighbors: Vec<NeighborCount>,
     /// Installed routes, counted by router and family.

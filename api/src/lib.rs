@@ -25,6 +25,7 @@ pub mod mac;
 pub mod neighbor;
 pub mod query;
 pub mod ra;
+pub mod relay;
 pub mod route;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
@@ -59,6 +60,7 @@ pub use ra::{
     ForeignRa, RaConfig, RaCounters, RaDnssl, RaPref64, RaPrefix, RaRdnss, RaRoute, RaState,
     RouterPreference,
 };
+pub use relay::{Relay, RelayedPrefix};
 pub use route::{
     AddRoute, Candidate, DelRoute, Exit, ExplainQuery, ExplainStep, NextHopSpec, Route, RouteBatch,
     RouteChange, RouteChanges, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,

@@ -510,6 +510,33 @@ pub fn delegations() -> Vec<Delegation> {
     ]
 }
 
+/// The relays.
+pub fn relays() -> Vec<Relay> {
+    vec![
+        Relay {
+            interface: "lan0".into(),
+            ip_version: 6,
+            servers: vec![ip("2001:db8:ff::53")],
+            address: ip("2001:db8:1::1"),
+            id: "lan0".into(),
+            prefixes: vec![RelayedPrefix {
+                prefix: "2001:db8:a000::/56".parse().expect("a sample prefix"),
+                client: "000300010200000000aa".into(),
+                gateway: ip("fe80::ff:fe00:aa"),
+                ends: "2026-08-22T12:00:00Z".into(),
+            }],
+        },
+        Relay {
+            interface: "lan0".into(),
+            ip_version: 4,
+            servers: vec![ip("192.0.2.53")],
+            address: ip("10.1.0.1"),
+            id: "lan0".into(),
+            prefixes: vec![],
+        },
+    ]
+}
+
 /// The pools of the leases.
 pub fn pools() -> Vec<LeasePool> {
     let pool = |name: &str, kind, prefix: &str, size: &str| LeasePool {
@@ -582,6 +609,16 @@ pub fn counters() -> Counters {
             interface: "lan0".into(),
             events: tally(&[("discovers", 3), ("acks", 2)]),
             invalid: tally(&[("no_cookie", 1)]),
+        }],
+        dhcp6_relay: vec![ProtocolCounters {
+            interface: "lan0".into(),
+            events: tally(&[("solicits", 5), ("replies", 4), ("prefixes_delegated", 1)]),
+            invalid: tally(&[("unknown_server", 1)]),
+        }],
+        dhcp4_relay: vec![ProtocolCounters {
+            interface: "lan0".into(),
+            events: tally(&[("discovers", 3), ("offers", 3)]),
+            invalid: tally(&[("untrusted_agent_option", 1)]),
         }],
         neighbors: vec![
             NeighborCount {

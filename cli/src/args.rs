@@ -185,6 +185,8 @@ pub enum Show {
     Delegations,
     /// Subnets and prefix pools, and how much of each is in use
     Pools,
+    /// Links that DHCP is relayed for, and what is delegated behind them
+    Relays,
     /// Workers: load, cycles for a packet, queues
     Workers,
     /// Dropped packets by reason

@@ -173,6 +173,7 @@ impl Session {
                     .await
             }
             Show::Pools => self.list("/v1/pools", show::lease::pools).await,
+            Show::Relays => self.list("/v1/relays", show::relay::relays).await,
             Show::Workers => self.list("/v1/workers", show::worker::workers).await,
             Show::Drops { all } => {
                 self.list("/v1/drops", |list, paint| {

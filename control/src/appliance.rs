@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
     DropAt, ExplainQuery, IdlePolicy, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery,
-    NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState, ReloadRequest,
+    NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState, Relay, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
     TraceRequest, Worker, WorkerQueue,
 };
@@ -28,6 +28,7 @@ mod counters;
 mod delegation;
 mod lease;
 mod ra;
+mod relay;
 mod reload;
 
 /// Implements the API's trait; see the module.
@@ -233,6 +234,10 @@ impl Appliance for Router {
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
         self.pool_list().await
+    }
+
+    async fn relays(&self) -> Result<Vec<Relay>, Error> {
+        self.relay_list().await
     }
 
     async fn add_lease(&self, lease: AddLease) -> Result<LeaseChanges, Error> {

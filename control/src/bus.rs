@@ -8,7 +8,8 @@
 //!    ├────────────────────► ra task ◄──────────── RaMessage ─────────┤     API, signals, reload
 //!    ├────────────────────► mld task ◄────────── MldMessage ─────────┤
 //!    ├────────────────────► dhcp6 task ◄──────── Dhcp6Message ───────┤
-//!    ├────────────────────► dhcp4 task ◄──────── Dhcp4Message ───────┘
+//!    ├────────────────────► dhcp4 task ◄──────── Dhcp4Message ───────┤
+//!    ├────────────────────► relay6, relay4 tasks ◄ Relay6Message, ... ┘
 //!    └────────────────────► reassembly task ──► injector
 //! ```
 //!
@@ -29,6 +30,8 @@ use crate::engine::Request;
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::lease::{Order, OrderError, Question};
 use protocols::{dhcp4, dhcp6, dhcp6_client, mld, nd, ra, reassembly};
+
+pub mod relay;
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -178,6 +181,10 @@ pub enum EngineMessage {
     Dhcp6Restarted,
     /// The same of the DHCPv4 server's room.
     Dhcp4Restarted,
+    /// The same of the DHCPv6 relay's room.
+    Relay6Restarted,
+    /// The same of the DHCPv4 relay's room.
+    Relay4Restarted,
     /// A prefix is delegated: a route leads to it.
     DelegatedUp {
         /// Of this router.
@@ -225,6 +232,7 @@ pub struct Bus {
     dhcp4: mpsc::UnboundedSender<Dhcp4Message>,
     dhcp4_packets: mpsc::Sender<Packet>,
     hears_arp: Arc<AtomicBool>,
+    relays: relay::Senders,
     reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
     fragments: mpsc::Sender<Packet>,
     engine: crossbeam_channel::Sender<EngineMessage>,
@@ -244,6 +252,8 @@ pub struct Inboxes {
     pub dhcp6: Inbox<Dhcp6Message>,
     /// The DHCPv4 server's room's.
     pub dhcp4: Inbox<Dhcp4Message>,
+    /// Those of the DHCP relays' rooms.
+    pub relays: relay::RelayInboxes,
     /// The reassembly room's.
     pub reassembly: Inbox<ReassemblyMessage>,
     /// The engine's.
@@ -272,6 +282,7 @@ impl Bus {
         let (dhcp6_packets, dhcp6_packets_out) = mpsc::channel(PACKETS);
         let (dhcp4, dhcp4_messages) = mpsc::unbounded_channel();
         let (dhcp4_packets, dhcp4_packets_out) = mpsc::channel(PACKETS);
+        let (relays, relay_inboxes) = relay::channels();
         let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
         let (fragments, fragments_out) = mpsc::channel(PACKETS);
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
@@ -287,6 +298,7 @@ impl Bus {
             dhcp4,
             dhcp4_packets,
             hears_arp: Arc::default(),
+            relays,
             reassembly,
             fragments,
             engine,
@@ -313,6 +325,7 @@ impl Bus {
                 messages: dhcp4_messages,
                 packets: dhcp4_packets_out,
             },
+            relays: relay_inboxes,
             reassembly: Inbox {
                 messages: reassembly_messages,
                 packets: fragments_out,
@@ -367,14 +380,20 @@ impl Bus {
         self.offer(&self.mld_packets, packet);
     }
 
-    /// Offers a DHCPv6 message to its room.
+    /// Offers a DHCPv6 message to its room: the relay's where one is, otherwise the server's.
     pub fn offer_dhcp6(&self, packet: Packet) {
-        self.offer(&self.dhcp6_packets, packet);
+        if let Some(packet) = self.offer_relay6(packet) {
+            self.offer(&self.dhcp6_packets, packet);
+        }
     }
 
-    /// Offers a DHCPv4 message to its room.
+    /// Offers a DHCPv4 message to its room: the relay's where one is, otherwise the server's.
     pub fn offer_dhcp4(&self, packet: Packet) {
-        self.offer(&self.dhcp4_packets, packet);
+        if packet.arp {
+            self.offer(&self.dhcp4_packets, packet);
+        } else if let Some(packet) = self.offer_relay4(packet) {
+            self.offer(&self.dhcp4_packets, packet);
+        }
     }
 
     /// Whether the DHCPv4 server waits for answers by ARP: its room hears them then.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
-//!                                           └► Tokio:   nd, ra, mld, dhcp6, dhcp4, reassembly, API and metrics servers, signals
+//!                                           └► Tokio:   nd, ra, mld, dhcp6, dhcp4, relays, reassembly, API and metrics servers, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
 //! ```
@@ -37,6 +37,8 @@ use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
 use crate::rooms::reassembly::ReassemblyTask;
+use crate::rooms::relay4::Relay4Task;
+use crate::rooms::relay6::{self, Relay6Task};
 use crate::rooms::{punt, supervise};
 use crate::store::{ServerIdentity, Store};
 use crate::{config, metrics};
@@ -145,6 +147,7 @@ impl House {
                 mld,
                 dhcp6,
                 dhcp4,
+                relays,
                 reassembly,
                 engine: engine_inbox,
             },
@@ -161,6 +164,11 @@ impl House {
             injector: injector.clone(),
             disk: means.disk.clone(),
             identity: identity4(&means.identity),
+        };
+        let relay_means = relay6::Means {
+            bus: bus.clone(),
+            injector: injector.clone(),
+            disk: relay_store(&model),
         };
         let stop = CancellationToken::new();
         let stop_punt = Arc::new(AtomicBool::new(false));
@@ -198,6 +206,8 @@ impl House {
         let mld_inbox = Arc::new(Mutex::new(mld));
         let dhcp6_inbox = Arc::new(Mutex::new(dhcp6));
         let dhcp4_inbox = Arc::new(Mutex::new(dhcp4));
+        let relay6_inbox = Arc::new(Mutex::new(relays.v6));
+        let relay4_inbox = Arc::new(Mutex::new(relays.v4));
         let fragments = Arc::new(Mutex::new(reassembly));
         let rooms = tokio::spawn({
             let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
@@ -232,6 +242,18 @@ impl House {
                     || Dhcp4Task::run(means4.clone(), dhcp4_inbox.clone()),
                     || bus.engine(EngineMessage::Dhcp4Restarted),
                 );
+                let relay6 = supervise(
+                    "relay6",
+                    stop.clone(),
+                    || Relay6Task::run(relay_means.clone(), relay6_inbox.clone()),
+                    || bus.engine(EngineMessage::Relay6Restarted),
+                );
+                let relay4 = supervise(
+                    "relay4",
+                    stop.clone(),
+                    || Relay4Task::run(injector.clone(), relay4_inbox.clone()),
+                    || bus.engine(EngineMessage::Relay4Restarted),
+                );
                 // It has no configuration: nobody needs to know that it started again.
                 let reassembly = supervise(
                     "reassembly",
@@ -239,7 +261,7 @@ impl House {
                     || ReassemblyTask::run(bus.clone(), injector.clone(), fragments.clone()),
                     || (),
                 );
-                tokio::join!(nd, ra, mld, dhcp6, dhcp4, reassembly);
+                tokio::join!(nd, ra, mld, dhcp6, dhcp4, relay6, relay4, reassembly);
             }
         });
 
@@ -322,6 +344,18 @@ fn lease_store(model: &Model) -> Option<Arc<Disk>> {
         Err(error) => {
             let error = chain(error);
             error!(%error, "no DHCP leases are given");
+            None
+        }
+    }
+}
+
+/// The store of prefixes delegated behind the DHCPv6 relay: other servers' leases, which ours must not take for its own.
+fn relay_store(model: &Model) -> Option<Arc<Disk>> {
+    match Disk::open(&model.system.state_dir.join("relay")) {
+        Ok(disk) => Some(Arc::new(disk)),
+        Err(error) => {
+            let error = chain(error);
+            error!(%error, "no delegation passes the DHCPv6 relay");
             None
         }
     }

@@ -111,6 +111,8 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
         ),
         (protocol("dhcpv6 server", &c.dhcp6), "no dhcpv6 server"),
         (protocol("dhcpv4 server", &c.dhcp4), "no dhcpv4 server"),
+        (protocol("dhcpv6 relay", &c.dhcp6_relay), "no dhcpv6 relay"),
+        (protocol("dhcpv4 relay", &c.dhcp4_relay), "no dhcpv4 relay"),
         (pools, "no buffer pools"),
         (routes, "no routers"),
         (neighbors, "no neighbours"),

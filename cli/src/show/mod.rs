@@ -13,6 +13,7 @@ pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod neighbor;
 pub(crate) mod ra;
+pub(crate) mod relay;
 pub(crate) mod route;
 pub(crate) mod trace;
 pub(crate) mod worker;

@@ -5,7 +5,7 @@ use std::future::Future;
 use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
     ExplainQuery, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
+    Neighbor, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
     RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
 };
 use tokio::sync::mpsc;
@@ -74,6 +74,9 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Prefixes that are delegated to us, by router, uplink and prefix.
     fn delegations(&self) -> impl Future<Output = Result<Vec<Delegation>, Error>> + Send;
+
+    /// Links that DHCP is relayed for, by interface and family.
+    fn relays(&self) -> impl Future<Output = Result<Vec<Relay>, Error>> + Send;
 
     /// Gives a lease; it is on disk when this returns.
     fn add_lease(

@@ -8,9 +8,9 @@ use std::time::Duration;
 use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
     ExplainQuery, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, RaState, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges,
-    RouteExplain, RouteNextHop, RouteQuery, RouteSource, Status, TraceEvent, TraceRequest, Worker,
-    sample,
+    Neighbor, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange,
+    RouteChanges, RouteExplain, RouteNextHop, RouteQuery, RouteSource, Status, TraceEvent,
+    TraceRequest, Worker, sample,
 };
 use ipnet::IpNet;
 use tokio::sync::mpsc;
@@ -238,6 +238,10 @@ impl Appliance for Fake {
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
         Ok(sample::pools())
+    }
+
+    async fn relays(&self) -> Result<Vec<Relay>, Error> {
+        Ok(sample::relays())
     }
 
     async fn add_lease(&self, _: AddLease) -> Result<LeaseChanges, Error> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use api::{
     Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, Drop, ExplainQuery,
     Interface, InterfaceAddress, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush,
-    NeighFlushed, Neighbor, RaState, ReloadRequest, Route, RouteBatch, RouteChanges, RouteExplain,
-    RouteQuery, Status, TraceEvent, Worker,
+    NeighFlushed, Neighbor, RaState, Relay, ReloadRequest, Route, RouteBatch, RouteChanges,
+    RouteExplain, RouteQuery, Status, TraceEvent, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -63,6 +63,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         )
         .route("/v1/pools", get(pools::<A>))
         .route("/v1/delegations", get(delegations::<A>))
+        .route("/v1/relays", get(relays::<A>))
         .route("/v1/workers", get(workers::<A>))
         .route("/v1/drops", get(drops::<A>))
         .route("/v1/counters", get(counters::<A>))
@@ -217,6 +218,11 @@ async fn delegations<A: Appliance>(
 async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<LeasePool>> {
     p.finish()?;
     s.appliance.pools().await.map(Json)
+}
+
+async fn relays<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Relay>> {
+    p.finish()?;
+    s.appliance.relays().await.map(Json)
 }
 
 async fn add_lease<A: Appliance>(

@@ -139,6 +139,7 @@ async fn every_reading_endpoint_serves_its_type() {
         ("/v1/leases", json(sample::leases())),
         ("/v1/pools", json(sample::pools())),
         ("/v1/delegations", json(sample::delegations())),
+        ("/v1/relays", json(sample::relays())),
         ("/v1/workers", json(sample::workers())),
         ("/v1/drops", json(sample::drops())),
         ("/v1/counters", json(sample::counters())),

@@ -89,6 +89,7 @@ impl Router {
         let ra = self.bus.ra_snapshot().await;
         let dhcp6 = self.dhcp6_counters().await?;
         let dhcp4 = self.dhcp4_counters().await?;
+        let (dhcp6_relay, dhcp4_relay) = self.relay_counters().await?;
         let (devices, interfaces, routes, mempools, reloads) = self
             .ask(|engine| {
                 (
@@ -136,6 +137,8 @@ impl Router {
             ra: protocol(&names, &ra.counters, |c| (c.iter(), &c.invalid)),
             dhcp6,
             dhcp4,
+            dhcp6_relay,
+            dhcp4_relay,
             neighbors: states
                 .into_iter()
                 .map(|((interface, _), (state, count))| NeighborCount {
@@ -233,10 +236,10 @@ impl Router {
 }
 
 /// Where datagrams came in that no link is served on.
-const ELSEWHERE: &str = "elsewhere";
+pub(super) const ELSEWHERE: &str = "elsewhere";
 
 /// A room's counters of one interface.
-fn counters_of(
+pub(super) fn counters_of(
     interface: String,
     events: impl Iterator<Item = (&'static str, &'static str, u64)>,
     invalid: &BTreeMap<&'static str, u64>,

@@ -82,7 +82,7 @@ pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
             (change.forwarding, "forwarding options"),
             (change.nd, "neighbour discovery"),
             (change.ra, "router advertisements"),
-            (change.dhcp, "subnets and ports"),
+            (change.dhcp, "subnets, ports and DHCP"),
         ];
         details.extend(
             flags

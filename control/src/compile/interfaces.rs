@@ -11,6 +11,7 @@ use tables::id::{IfaceId, PortId};
 use wire::addr::v6;
 use wire::ether::MacAddr;
 
+use super::relay;
 use crate::model::{self, Interface, Model, Router, Tag, Urpf, broadcast, solicited_node};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -89,8 +90,8 @@ pub fn view(
         urpf4: urpf(interface.urpf_v4),
         redirects: interface.redirects,
         dhcp: Dhcp {
-            server6: interface.serves_dhcp6(),
-            server4: interface.serves_dhcp4(),
+            server6: interface.serves_dhcp6() || relay::hears6(router, interface),
+            server4: interface.serves_dhcp4() || relay::hears4(router, interface),
             ..Dhcp::default()
         },
         ..forwarding::Interface::new(
@@ -151,13 +152,21 @@ pub fn groups6(interface: &Interface, mac: MacAddr) -> BTreeSet<Ipv6Addr> {
     let dhcp = interface
         .serves_dhcp6()
         .then_some([v6::ALL_DHCP_RELAY_AGENTS_AND_SERVERS, v6::ALL_DHCP_SERVERS]);
+    // Relay agents are in the first group alone (RFC 8415 section 7.1).
+    let relay = interface
+        .relays_dhcp6()
+        .then_some([v6::ALL_DHCP_RELAY_AGENTS_AND_SERVERS]);
+    let dhcp = dhcp
+        .into_iter()
+        .flatten()
+        .chain(relay.into_iter().flatten());
     own.chain([interface.link_local_for(mac)])
         .chain(interface.subnet_router_anycast())
         .chain(interface.anycast.iter().copied())
         .chain(proxied.map(|net| net.addr()))
         .map(solicited_node)
         .chain([ALL_NODES, ALL_ROUTERS])
-        .chain(dhcp.into_iter().flatten().map(Ipv6Addr::from_bits))
+        .chain(dhcp.map(Ipv6Addr::from_bits))
         .collect()
 }
 

@@ -11,4 +11,5 @@ pub mod devices;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod interfaces;
+pub mod relay;
 pub mod routes;

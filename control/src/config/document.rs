@@ -7,6 +7,7 @@ use tables::id::{IfaceId, PortId, VrfId};
 
 use super::dhcp6::Leased;
 use super::reader::{Place, Table};
+use super::relay::RelaysSeen;
 use super::schema::{INTERFACE, REMOTE_LINK, ROOT, ROUTE, ROUTER};
 use super::{delegated, device, dhcp6, forwarding, interface, route, system};
 use crate::model::{Interface, Model, Router, Tag};
@@ -70,7 +71,11 @@ fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
     let name = seen.routers.take(table, "router");
     let mut subnets = Subnets::default();
     let mut interfaces: Vec<Interface> = Vec::new();
-    for table in table.tables("interface", &INTERFACE) {
+    let tables = table.tables("interface", &INTERFACE);
+    seen.relays = RelaysSeen::default();
+    let names = tables.iter().filter_map(|t| t.get("name"));
+    seen.relays.interfaces = names.filter_map(|name| name.as_text()).collect();
+    for table in tables {
         let id = IfaceId(seen.interface_count as u16 + 1);
         seen.interface_count = (seen.interface_count + 1).min(MAX_ITEMS);
         interfaces.extend(interface::read(&table, id, seen, &mut subnets));
@@ -108,6 +113,8 @@ pub(super) struct Seen {
     pub(super) leased4: Vec<(Ipv4Net, String)>,
     /// What the interfaces of the router at hand want of delegated prefixes.
     pub(super) delegated: Vec<delegated::Claim>,
+    /// Relays of the router that is read.
+    pub(super) relays: RelaysSeen,
     interface_count: usize,
     remote_link_count: usize,
 }

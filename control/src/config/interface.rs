@@ -9,8 +9,8 @@ use tables::id::{IfaceId, PortId};
 use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
-use super::schema::{DHCP4, DHCP6, ND, NEIGHBOR, RA};
-use super::{delegated, dhcp4, dhcp6, nd, net, port, ra, subnet};
+use super::schema::{DHCP4, DHCP4_RELAY, DHCP6, DHCP6_RELAY, ND, NEIGHBOR, RA};
+use super::{delegated, dhcp4, dhcp6, nd, net, port, ra, relay, subnet};
 use crate::model::{Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -62,6 +62,21 @@ pub(super) fn read(
         .table("dhcp4", &DHCP4)
         .map(|table| dhcp4::read(&table));
     dhcp4::claim(table, seen, &subnets4);
+    let called = name.as_deref().unwrap_or_default();
+    let dhcp6_relay = table
+        .table("dhcp6_relay", &DHCP6_RELAY)
+        .map(|t| relay::read6(&t, called, &addresses, &mut seen.relays));
+    let dhcp4_relay = table
+        .table("dhcp4_relay", &DHCP4_RELAY)
+        .and_then(|t| relay::read4(&t, called, &addresses, mtu, &mut seen.relays));
+    if dhcp6_relay.is_some() && (dhcp6.is_some() || subnets.iter().any(|s| s.has_dhcp())) {
+        let why = "a DHCPv6 server on the same interface would answer the same clients: take away `dhcp6` and `address_mode`, or the relay";
+        table.fault("dhcp6_relay", why);
+    }
+    if dhcp4_relay.is_some() && (dhcp4.is_some() || subnets4.iter().any(|s| s.enable_dhcp)) {
+        let why = "a DHCPv4 server on the same interface would answer the same clients: take away `dhcp4` and `enable_dhcp`, or the relay";
+        table.fault("dhcp4_relay", why);
+    }
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
@@ -70,6 +85,7 @@ pub(super) fn read(
         || link_local.is_some()
         || dhcp6.is_some()
         || !delegated.is_empty()
+        || dhcp6_relay.is_some()
         || !anycast.is_empty()
         || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
     if mtu < MIN_IPV6_MTU && speaks_ipv6 {
@@ -114,6 +130,8 @@ pub(super) fn read(
         dhcp6,
         subnets4,
         dhcp4,
+        dhcp6_relay,
+        dhcp4_relay,
     })
 }
 

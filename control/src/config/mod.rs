@@ -32,6 +32,7 @@ mod net;
 mod port;
 mod ra;
 mod reader;
+mod relay;
 mod route;
 pub mod schema;
 mod subnet;

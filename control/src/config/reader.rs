@@ -307,6 +307,14 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// Its text, if it is one; another kind of value is no fault here.
+    pub(super) fn as_text(&self) -> Option<String> {
+        match self.value {
+            DeValue::String(text) => Some(text.as_ref().to_owned()),
+            _ => None,
+        }
+    }
+
     /// Records that the value is wrong.
     pub(super) fn fault(&self, message: impl Display) {
         self.cx.fault(&self.at, message);

@@ -165,6 +165,7 @@ impl Engine {
         }
         self.change_dhcp6(old);
         self.change_dhcp4(old);
+        self.change_relays(old);
         let vrfs: Vec<VrfId> = self.ribs.keys().copied().collect();
         for vrf in vrfs {
             let removed = changes.routes.removed.iter().filter(|(of, _)| *of == vrf);

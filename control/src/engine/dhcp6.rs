@@ -9,6 +9,7 @@ use tables::id::VrfId;
 use tracing::warn;
 
 use super::Engine;
+use crate::bus::relay::Relay6Message;
 use crate::bus::{Bus, Dhcp6Message};
 use crate::compile::dhcp6::{interface, remote_link};
 use crate::compile::routes::{DELEGATED_DISTANCE, Edit, RibRoute, Source};
@@ -60,6 +61,8 @@ impl Engine {
         };
         if sources != self.sources {
             self.sources = sources.clone();
+            let of_relay = Box::new(sources.clone());
+            self.bus.relay6(Relay6Message::Sources(of_relay));
             self.bus.dhcp6(Dhcp6Message::Sources(Box::new(sources)));
         }
     }

@@ -19,6 +19,7 @@ mod delegation;
 mod devices;
 mod dhcp4;
 mod dhcp6;
+mod relay;
 mod routes;
 mod views;
 
@@ -239,6 +240,8 @@ impl Engine {
             EngineMessage::MldRestarted => self.configure_mld(),
             EngineMessage::Dhcp6Restarted => self.configure_dhcp6(),
             EngineMessage::Dhcp4Restarted => self.configure_dhcp4(),
+            EngineMessage::Relay6Restarted => self.configure_relay6(),
+            EngineMessage::Relay4Restarted => self.configure_relay4(),
             EngineMessage::DelegatedUp {
                 vrf,
                 prefix,

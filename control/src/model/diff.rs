@@ -72,7 +72,7 @@ pub struct InterfaceChange {
     pub nd: bool,
     /// Whether the router advertisements changed.
     pub ra: bool,
-    /// Whether subnets, ports or a DHCP server changed.
+    /// Whether subnets, ports, a DHCP server or relay changed.
     pub dhcp: bool,
 }
 
@@ -94,7 +94,9 @@ impl InterfaceChange {
                 || old.ports != new.ports
                 || old.dhcp6 != new.dhcp6
                 || old.subnets4 != new.subnets4
-                || old.dhcp4 != new.dhcp4,
+                || old.dhcp4 != new.dhcp4
+                || old.dhcp6_relay != new.dhcp6_relay
+                || old.dhcp4_relay != new.dhcp4_relay,
         };
         let nothing = change.addresses.is_empty()
             && change.anycast.is_empty()

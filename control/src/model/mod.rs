@@ -26,11 +26,13 @@ use protocols::{dhcp4, dhcp6, nd, ra};
 mod delegated;
 mod device;
 pub mod diff;
+mod relay;
 mod subnet;
 
 pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
 pub use diff::{Changes, diff};
+pub use relay::{Dhcp4Relay, Dhcp6Relay};
 pub use subnet::{
     Allocation, Gateway, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet, Subnet4,
 };
@@ -233,6 +235,10 @@ pub struct Interface {
     pub subnets4: Vec<Subnet4>,
     /// The DHCPv4 server's table, in the same way.
     pub dhcp4: Option<dhcp4::Config>,
+    /// The DHCPv6 relay, on an interface without a server.
+    pub dhcp6_relay: Option<Dhcp6Relay>,
+    /// The DHCPv4 relay.
+    pub dhcp4_relay: Option<Dhcp4Relay>,
 }
 
 impl Interface {

@@ -9,6 +9,8 @@ pub mod nd;
 pub mod punt;
 pub mod ra;
 pub mod reassembly;
+pub mod relay4;
+pub mod relay6;
 
 use std::future::Future;
 

@@ -6,6 +6,7 @@ mod dhcp;
 mod dhcp4;
 mod process;
 mod ra;
+mod relay;
 mod router;
 
 pub(super) use delegated::DELEGATED;
@@ -16,6 +17,7 @@ pub(super) use dhcp::{DHCP6, OPTION, PORT, PREFIX_POOL, RANGE, REMOTE_LINK, SUBN
 pub(super) use dhcp4::{DHCP4, HOST_ROUTE};
 pub(super) use process::{FORWARDING, ROOT, SYSTEM};
 pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
+pub(super) use relay::{DHCP4_RELAY, DHCP6_RELAY};
 pub(super) use router::{INTERFACE, ND, NEIGHBOR, NEXT_HOP, ROUTE, ROUTER};
 
 /// A key of a table.
@@ -90,6 +92,8 @@ pub static SECTIONS: &[&Section] = &[
     &DHCP6,
     &VENDOR,
     &PREFIX_POOL,
+    &DHCP6_RELAY,
+    &DHCP4_RELAY,
     &REMOTE_LINK,
     &ROUTE,
     &NEXT_HOP,

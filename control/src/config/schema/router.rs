@@ -151,6 +151,13 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "off, or as its subnets say",
             "DHCPv4 server.",
         ),
+        key(
+            "dhcp6_relay",
+            "table",
+            "off",
+            "DHCPv6 relay agent; not beside a server.",
+        ),
+        key("dhcp4_relay", "table", "off", "DHCPv4 relay agent."),
     ],
 };
 

@@ -137,6 +137,34 @@ pub(super) const FAMILIES: &[Family] = &[
             }
         },
     ),
+    counter(
+        "hextet_dhcp_relay_events_total",
+        "Messages that a DHCP relay has relayed, to servers and to clients by their types, and prefixes delegated behind it.",
+        &["family", "link", "event"],
+        |s, out| {
+            for (family, links) in relays(s) {
+                for on in links {
+                    for (event, count) in &on.events {
+                        out.add([&family, &on.interface, event], number(*count));
+                    }
+                }
+            }
+        },
+    ),
+    counter(
+        "hextet_dhcp_relay_dropped_total",
+        "DHCP messages that a relay has dropped, by class; only those that occurred.",
+        &["family", "link", "class"],
+        |s, out| {
+            for (family, links) in relays(s) {
+                for on in links {
+                    for (class, count) in &on.invalid {
+                        out.add([&family, &on.interface, class], number(*count));
+                    }
+                }
+            }
+        },
+    ),
     gauge(
         "hextet_dhcp_leases",
         "Leases by pool and state.",
@@ -233,3 +261,11 @@ pub(super) const FAMILIES: &[Family] = &[
         },
     ),
 ];
+
+/// The relays by family.
+fn relays(s: &Snapshot) -> [(&'static str, &[ProtocolCounters]); 2] {
+    [
+        ("ipv6", &s.counters.dhcp6_relay),
+        ("ipv4", &s.counters.dhcp4_relay),
+    ]
+}
