@@ -43,6 +43,9 @@ pub struct Counters {
     /// What the DHCPv4 relay counted, by interface.
     #[serde(default)]
     pub dhcp4_relay: Vec<ProtocolCounters>,
+    /// What the DHCPv6 client counted, by uplink.
+    #[serde(default)]
+    pub dhcp6_client: Vec<ProtocolCounters>,
     /// Neighbours, counted by interface and state; pairs without any may be left out.
     pub neighbors: Vec<NeighborCount>,
     /// Installed routes, counted by router and family.

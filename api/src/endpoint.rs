@@ -62,6 +62,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/pools", "[LeasePool]", "Subnets and prefix pools, with how much of each is in use."),
     get("/v1/delegations", "[Delegation]", "Prefixes that are delegated to us, with the subnets assigned of them."),
     get("/v1/relays", "[Relay]", "Links that DHCP is relayed for, with what is delegated behind each."),
+    get("/v1/dhcp-client", "[DhcpClient]", "The DHCPv6 client: what each uplink has been given."),
+    post("/v1/dhcp-client", "DhcpClientOrdered", "Has an uplink's leases renewed now, or given back.")
+        .body("OrderDhcpClient", r#"{"interface": "wan0", "order": "renew"}"#),
     get("/v1/workers", "[Worker]", "Workers: load, cycles for a packet, queues."),
     get("/v1/drops", "[Drop]", "Dropped packets by reason; every reason is listed."),
     get("/v1/counters", "Counters", "Everything else that is counted."),

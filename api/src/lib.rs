@@ -17,6 +17,7 @@ pub mod config;
 pub mod counters;
 pub mod delegation;
 pub mod device;
+pub mod dhcp_client;
 pub mod endpoint;
 pub mod error;
 pub mod interface;
@@ -44,6 +45,10 @@ pub use delegation::{DelegatedSubnet, Delegation, DelegationState};
 pub use device::{
     Device, DeviceCounters, DeviceKind, DeviceState, Link, MulticastFilter, MulticastMode, Offload,
     OffloadPlace,
+};
+pub use dhcp_client::{
+    DhcpClient, DhcpClientLease, DhcpClientOption, DhcpClientOrder, DhcpClientOrdered,
+    DhcpClientState, OrderDhcpClient,
 };
 pub use endpoint::DEFAULT_SOCKET;
 pub use error::{ErrorBody, ErrorCode};

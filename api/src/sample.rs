@@ -537,6 +537,45 @@ pub fn relays() -> Vec<Relay> {
     ]
 }
 
+/// An uplink with an address and two prefixes, of which one is deprecated.
+pub fn dhcp_clients() -> Vec<DhcpClient> {
+    let lease = |resource: &str, preferred: &str| DhcpClientLease {
+        resource: resource.into(),
+        iaid: 1936,
+        exclude: None,
+        deprecated: false,
+        preferred_until: preferred.into(),
+        valid_until: "2026-08-23T10:00:00Z".into(),
+    };
+    let later = "2026-08-22T22:00:00Z";
+    vec![DhcpClient {
+        interface: "wan0".into(),
+        state: DhcpClientState::Bound,
+        attempts: 0,
+        server: Some("00030001020000000001".into()),
+        renew_at: "2026-08-22T16:00:00Z".into(),
+        rebind_at: "2026-08-22T19:36:00Z".into(),
+        addresses: vec![lease("2001:db8::7", later)],
+        prefixes: vec![
+            DhcpClientLease {
+                deprecated: true,
+                ..lease("2001:db8:100::/56", "2026-08-22T10:00:00Z")
+            },
+            DhcpClientLease {
+                exclude: "2001:db8:200:ff::/64".parse().ok(),
+                ..lease("2001:db8:200::/56", later)
+            },
+        ],
+        dns_servers: vec![ip6("2001:db8::53")],
+        domain_search: vec!["example.net".into()],
+        ntp_servers: vec!["2001:db8::7b".into()],
+        options: vec![DhcpClientOption {
+            code: 64,
+            hex: "0461667472".into(),
+        }],
+    }]
+}
+
 /// The pools of the leases.
 pub fn pools() -> Vec<LeasePool> {
     let pool = |name: &str, kind, prefix: &str, size: &str| LeasePool {
@@ -619,6 +658,11 @@ pub fn counters() -> Counters {
             interface: "lan0".into(),
             events: tally(&[("discovers", 3), ("offers", 3)]),
             invalid: tally(&[("untrusted_agent_option", 1)]),
+        }],
+        dhcp6_client: vec![ProtocolCounters {
+            interface: "wan0".into(),
+            events: tally(&[("solicits", 1), ("requests", 1), ("replies", 1)]),
+            invalid: tally(&[("foreign_transaction", 1)]),
         }],
         neighbors: vec![
             NeighborCount {

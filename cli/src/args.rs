@@ -68,6 +68,9 @@ pub enum Command {
     /// Give leases, or end them
     #[command(subcommand)]
     Lease(Lease),
+    /// Renew what an uplink has been given, or give it back
+    #[command(subcommand)]
+    DhcpClient(DhcpClient),
     /// Follow packets through the router, stage by stage
     #[command(after_help = "\
 Without --count it goes on until you stop it (Ctrl-C).
@@ -187,6 +190,8 @@ pub enum Show {
     Pools,
     /// Links that DHCP is relayed for, and what is delegated behind them
     Relays,
+    /// Uplinks of the DHCPv6 client, and what they have been given
+    DhcpClient,
     /// Workers: load, cycles for a packet, queues
     Workers,
     /// Dropped packets by reason
@@ -303,6 +308,21 @@ Examples:
     Release {
         /// Address, or prefix with its length
         resource: String,
+    },
+}
+
+/// What to do with an uplink's leases.
+#[derive(Debug, Subcommand)]
+pub enum DhcpClient {
+    /// Ask the server now, or go on after a release
+    Renew {
+        /// The uplink
+        interface: String,
+    },
+    /// Give the leases back, and rest until `renew`
+    Release {
+        /// The uplink
+        interface: String,
     },
 }
 

@@ -6,15 +6,16 @@ use std::path::Path;
 
 use api::query::Query;
 use api::{
-    AddLease, CaptureRequest, ErrorBody, ErrorCode, LeaseChanges, LeaseKind, NeighFlush,
-    NeighFlushed, ReloadRequest, ReloadResponse, RouteChanges, TraceEvent, TraceRequest,
+    AddLease, CaptureRequest, DhcpClientOrder, DhcpClientOrdered, ErrorBody, ErrorCode,
+    LeaseChanges, LeaseKind, NeighFlush, NeighFlushed, OrderDhcpClient, ReloadRequest,
+    ReloadResponse, RouteChanges, TraceEvent, TraceRequest,
 };
 use clap::CommandFactory;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use serde::de::DeserializeOwned;
 
-use crate::args::{Cli, Command, Explain, Lease, Neigh, Route, Show, ShowRoute};
+use crate::args::{Cli, Command, DhcpClient, Explain, Lease, Neigh, Route, Show, ShowRoute};
 use crate::client::{Answer, Client};
 use crate::paint::Paint;
 use crate::{Error, show, words};
@@ -83,6 +84,15 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
             let answer: Answer<LeaseChanges> =
                 session.client.delete(&query.on("/v1/leases")).await?;
             session.print(answer, |changes, _| show::lease::changed(changes))
+        }
+        Command::DhcpClient(order) => {
+            let (interface, order) = match order {
+                DhcpClient::Renew { interface } => (interface, DhcpClientOrder::Renew),
+                DhcpClient::Release { interface } => (interface, DhcpClientOrder::Release),
+            };
+            let order = OrderDhcpClient { interface, order };
+            let answer = session.client.post("/v1/dhcp-client", &order).await?;
+            session.print(answer, |_: &DhcpClientOrdered, _| String::new())
         }
         Command::Trace { filter, count } => {
             let request = TraceRequest {
@@ -170,6 +180,10 @@ impl Session {
             }
             Show::Delegations => {
                 self.list("/v1/delegations", show::delegation::delegations)
+                    .await
+            }
+            Show::DhcpClient => {
+                self.list("/v1/dhcp-client", show::dhcp_client::uplinks)
                     .await
             }
             Show::Pools => self.list("/v1/pools", show::lease::pools).await,

@@ -129,6 +129,7 @@ fn every_table() {
         "show delegations",
         "show pools",
         "show relays",
+        "show dhcp-client",
         "show workers",
         "show drops",
         "show counters",
@@ -188,6 +189,7 @@ fn json_is_the_servers_own() {
         ("show delegations --json", json(sample::delegations())),
         ("show pools --json", json(sample::pools())),
         ("show relays --json", json(sample::relays())),
+        ("show dhcp-client --json", json(sample::dhcp_clients())),
         ("show workers --json", json(sample::workers())),
         ("show drops --json", json(sample::drops())),
         ("show counters --json", json(sample::counters())),
@@ -260,6 +262,13 @@ fn neighbours_are_flushed() {
 }
 
 #[test]
+fn an_uplink_takes_orders() {
+    let server = Server::start();
+    assert_eq!(server.ok("dhcp-client renew wan0"), "");
+    assert_eq!(server.ok("dhcp-client release wan0"), "");
+}
+
+#[test]
 fn leases_are_given_and_ended() {
     let server = Server::start();
     assert_eq!(
@@ -295,6 +304,7 @@ fn what_the_server_refuses_is_told_with_its_field() {
             "neigh flush --interface nope",
             "interface: there is no `nope`",
         ),
+        ("dhcp-client renew lan0", "interface: lan0 is no uplink"),
         (
             "lease release 2001:db8::9",
             "resource: there is no lease of 2001:db8::9",

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
-    DropAt, ExplainQuery, IdlePolicy, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery,
-    NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState, RaState, Relay, ReloadRequest,
-    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
-    TraceRequest, Worker, WorkerQueue,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
+    DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy, Interface, Lease,
+    LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin,
+    NudState, OrderDhcpClient, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch,
+    RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -26,6 +26,7 @@ use protocols::nd;
 
 mod counters;
 mod delegation;
+mod dhcp_client;
 mod lease;
 mod ra;
 mod relay;
@@ -238,6 +239,14 @@ impl Appliance for Router {
 
     async fn relays(&self) -> Result<Vec<Relay>, Error> {
         self.relay_list().await
+    }
+
+    async fn dhcp_clients(&self) -> Result<Vec<DhcpClient>, Error> {
+        self.dhcp_client_list().await
+    }
+
+    async fn order_dhcp_client(&self, order: OrderDhcpClient) -> Result<DhcpClientOrdered, Error> {
+        self.dhcp_client_order(order).await
     }
 
     async fn add_lease(&self, lease: AddLease) -> Result<LeaseChanges, Error> {

@@ -9,7 +9,8 @@
 //!    ├────────────────────► mld task ◄────────── MldMessage ─────────┤
 //!    ├────────────────────► dhcp6 task ◄──────── Dhcp6Message ───────┤
 //!    ├────────────────────► dhcp4 task ◄──────── Dhcp4Message ───────┤
-//!    ├────────────────────► relay6, relay4 tasks ◄ Relay6Message, ... ┘
+//!    ├────────────────────► relay6, relay4 tasks ◄ Relay6Message, ... ┤
+//!    ├─────────────► dhcp6_client task ◄── Dhcp6ClientMessage ───────┘
 //!    └────────────────────► reassembly task ──► injector
 //! ```
 //!
@@ -28,6 +29,7 @@ use wire::MacAddr;
 
 use crate::engine::Request;
 use crate::rooms::dhcp6::Sources;
+use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::{Order, OrderError, Question};
 use protocols::{dhcp4, dhcp6, dhcp6_client, mld, nd, ra, reassembly};
 
@@ -85,6 +87,15 @@ pub enum Dhcp4Message {
     Ask(Question<dhcp4::Machine>),
     /// An order of the API, answered when it is on disk.
     Order(Box<Order<dhcp4::Event<'static>>>),
+}
+
+/// To the DHCPv6 client's room.
+#[derive(Debug)]
+pub enum Dhcp6ClientMessage {
+    /// An event without packet bytes.
+    Event(dhcp6_client::Event<'static>),
+    /// A question of the API.
+    Ask(ClientQuestion),
 }
 
 /// A packet for a room, from its layer-3 header on.
@@ -185,6 +196,8 @@ pub enum EngineMessage {
     Relay6Restarted,
     /// The same of the DHCPv4 relay's room.
     Relay4Restarted,
+    /// The same of the DHCPv6 client's room.
+    Dhcp6ClientRestarted,
     /// A prefix is delegated: a route leads to it.
     DelegatedUp {
         /// Of this router.
@@ -233,6 +246,8 @@ pub struct Bus {
     dhcp4_packets: mpsc::Sender<Packet>,
     hears_arp: Arc<AtomicBool>,
     relays: relay::Senders,
+    dhcp6_client: mpsc::UnboundedSender<Dhcp6ClientMessage>,
+    dhcp6_client_packets: mpsc::Sender<Packet>,
     reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
     fragments: mpsc::Sender<Packet>,
     engine: crossbeam_channel::Sender<EngineMessage>,
@@ -254,6 +269,8 @@ pub struct Inboxes {
     pub dhcp4: Inbox<Dhcp4Message>,
     /// Those of the DHCP relays' rooms.
     pub relays: relay::RelayInboxes,
+    /// The DHCPv6 client's room's.
+    pub dhcp6_client: Inbox<Dhcp6ClientMessage>,
     /// The reassembly room's.
     pub reassembly: Inbox<ReassemblyMessage>,
     /// The engine's.
@@ -283,6 +300,8 @@ impl Bus {
         let (dhcp4, dhcp4_messages) = mpsc::unbounded_channel();
         let (dhcp4_packets, dhcp4_packets_out) = mpsc::channel(PACKETS);
         let (relays, relay_inboxes) = relay::channels();
+        let (dhcp6_client, dhcp6_client_messages) = mpsc::unbounded_channel();
+        let (dhcp6_client_packets, dhcp6_client_packets_out) = mpsc::channel(PACKETS);
         let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
         let (fragments, fragments_out) = mpsc::channel(PACKETS);
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
@@ -299,6 +318,8 @@ impl Bus {
             dhcp4_packets,
             hears_arp: Arc::default(),
             relays,
+            dhcp6_client,
+            dhcp6_client_packets,
             reassembly,
             fragments,
             engine,
@@ -326,6 +347,10 @@ impl Bus {
                 packets: dhcp4_packets_out,
             },
             relays: relay_inboxes,
+            dhcp6_client: Inbox {
+                messages: dhcp6_client_messages,
+                packets: dhcp6_client_packets_out,
+            },
             reassembly: Inbox {
                 messages: reassembly_messages,
                 packets: fragments_out,
@@ -358,6 +383,11 @@ impl Bus {
     /// Tells the DHCPv4 server's room.
     pub fn dhcp4(&self, message: Dhcp4Message) {
         let _ = self.dhcp4.send(message);
+    }
+
+    /// Tells the DHCPv6 client's room.
+    pub fn dhcp6_client(&self, event: dhcp6_client::Event<'static>) {
+        let _ = self.dhcp6_client.send(Dhcp6ClientMessage::Event(event));
     }
 
     /// Tells the engine.
@@ -406,6 +436,11 @@ impl Bus {
         self.hears_arp.store(hears, Ordering::Relaxed);
     }
 
+    /// Offers a DHCPv6 message to the client's room.
+    pub fn offer_dhcp6_client(&self, packet: Packet) {
+        self.offer(&self.dhcp6_client_packets, packet);
+    }
+
     /// Offers a fragment to the reassembly room.
     pub fn offer_fragment(&self, packet: Packet) {
         self.offer(&self.fragments, packet);
@@ -445,6 +480,23 @@ impl Bus {
         let (question, answer) = Question::new(question);
         self.dhcp6(Dhcp6Message::Ask(question));
         answer.await.ok()
+    }
+
+    /// Asks the DHCPv6 client's room; `None` when it does not answer.
+    pub async fn ask_dhcp6_client<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dhcp6_client::Machine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (question, answer) = ClientQuestion::new(question);
+        let _ = self.dhcp6_client.send(Dhcp6ClientMessage::Ask(question));
+        answer.await.ok()
+    }
+
+    /// Returns when the DHCPv6 client's room has handled all it has been told so far. For threads that are not Tokio's.
+    pub fn dhcp6_client_settled(&self) {
+        let (question, answer) = ClientQuestion::new(|_| ());
+        let _ = self.dhcp6_client.send(Dhcp6ClientMessage::Ask(question));
+        let _ = answer.blocking_recv();
     }
 
     /// Gives the DHCPv6 server an order; `None` when it does not answer.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
-//!                                           └► Tokio:   nd, ra, mld, dhcp6, dhcp4, relays, reassembly, API and metrics servers, signals
+//!                                           └► Tokio:   nd, ra, mld, dhcp6, dhcp4, relays, dhcp6_client, reassembly, API and metrics servers, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
 //! ```
@@ -33,6 +33,7 @@ use crate::observe::Observers;
 use crate::publish::{Publisher, Writers};
 use crate::rooms::dhcp4::{self, Dhcp4Task};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
+use crate::rooms::dhcp6_client::{self, Dhcp6ClientTask};
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
@@ -67,7 +68,7 @@ pub fn run(file: &Path) -> anyhow::Result<()> {
         warn!("not running as root: devices of the kernel need CAP_NET_ADMIN and CAP_NET_RAW");
     }
     let model = loaded.model;
-    let store = Store::open(&model.system.state_dir).map_err(chain)?;
+    let store = Arc::new(Store::open(&model.system.state_dir).map_err(chain)?);
     let specs: Vec<_> = model.devices.iter().map(Device::spec).collect();
     let (dataplane, side) = Dataplane::start(&devices::options(&model), &specs).map_err(chain)?;
     tell_start(&dataplane, &model);
@@ -123,7 +124,7 @@ struct House {
     started: Instant,
     model: Model,
     warnings: Vec<String>,
-    store: Store,
+    store: Arc<Store>,
     dataplane: Dataplane,
     side: ControlSide,
 }
@@ -148,6 +149,7 @@ impl House {
                 dhcp6,
                 dhcp4,
                 relays,
+                dhcp6_client,
                 reassembly,
                 engine: engine_inbox,
             },
@@ -169,6 +171,12 @@ impl House {
             bus: bus.clone(),
             injector: injector.clone(),
             disk: relay_store(&model),
+        };
+        let client_means = dhcp6_client::Means {
+            bus: bus.clone(),
+            injector: injector.clone(),
+            store: store.clone(),
+            duid: means.identity.duid.clone(),
         };
         let stop = CancellationToken::new();
         let stop_punt = Arc::new(AtomicBool::new(false));
@@ -208,6 +216,7 @@ impl House {
         let dhcp4_inbox = Arc::new(Mutex::new(dhcp4));
         let relay6_inbox = Arc::new(Mutex::new(relays.v6));
         let relay4_inbox = Arc::new(Mutex::new(relays.v4));
+        let dhcp6_client_inbox = Arc::new(Mutex::new(dhcp6_client));
         let fragments = Arc::new(Mutex::new(reassembly));
         let rooms = tokio::spawn({
             let (bus, injector, stop) = (bus.clone(), injector.clone(), stop.clone());
@@ -254,6 +263,12 @@ impl House {
                     || Relay4Task::run(injector.clone(), relay4_inbox.clone()),
                     || bus.engine(EngineMessage::Relay4Restarted),
                 );
+                let dhcp6_client = supervise(
+                    "dhcp6_client",
+                    stop.clone(),
+                    || Dhcp6ClientTask::run(client_means.clone(), dhcp6_client_inbox.clone()),
+                    || bus.engine(EngineMessage::Dhcp6ClientRestarted),
+                );
                 // It has no configuration: nobody needs to know that it started again.
                 let reassembly = supervise(
                     "reassembly",
@@ -261,7 +276,17 @@ impl House {
                     || ReassemblyTask::run(bus.clone(), injector.clone(), fragments.clone()),
                     || (),
                 );
-                tokio::join!(nd, ra, mld, dhcp6, dhcp4, relay6, relay4, reassembly);
+                tokio::join!(
+                    nd,
+                    ra,
+                    mld,
+                    dhcp6,
+                    dhcp4,
+                    relay6,
+                    relay4,
+                    dhcp6_client,
+                    reassembly
+                );
             }
         });
 

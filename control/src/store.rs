@@ -1,7 +1,8 @@
 //! The store: what was acknowledged and is not in the configuration file survives a crash.
 //!
 //! One redb database in the state directory. A change is durable when the call returns: only then may it be
-//! acknowledged. Values are JSON, so that a person with the database in hand can read them.
+//! acknowledged. Values are JSON, so that a person with the database in hand can read them;
+//! what the DHCPv6 client keeps has a record of its own.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 mod delegation;
 mod identity;
+mod uplinks;
 
 pub use identity::ServerIdentity;
+pub use uplinks::UplinkWrite;
 
 /// Routes made by the API; key: router, a NUL, prefix.
 const ROUTES: TableDefinition<'static, &str, &str> = TableDefinition::new("routes");
@@ -102,6 +105,10 @@ impl Store {
                 .map(drop)
                 .map_err(|e| failed(e.into()))?;
         }
+        write
+            .open_table(uplinks::UPLINKS)
+            .map(drop)
+            .map_err(|e| failed(e.into()))?;
         write.commit().map_err(|e| failed(e.into()))?;
         Ok(Self { db, path })
     }

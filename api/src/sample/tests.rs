@@ -40,6 +40,7 @@ fn answers_of_a_newer_server_are_understood() {
     survives(ra());
     survives(leases());
     survives(pools());
+    survives(dhcp_clients());
     survives(workers());
     survives(drops());
     survives(reload());

@@ -113,6 +113,10 @@ pub(crate) fn counters(c: &Counters, paint: Paint) -> String {
         (protocol("dhcpv4 server", &c.dhcp4), "no dhcpv4 server"),
         (protocol("dhcpv6 relay", &c.dhcp6_relay), "no dhcpv6 relay"),
         (protocol("dhcpv4 relay", &c.dhcp4_relay), "no dhcpv4 relay"),
+        (
+            protocol("dhcpv6 client", &c.dhcp6_client),
+            "no dhcpv6 client",
+        ),
         (pools, "no buffer pools"),
         (routes, "no routers"),
         (neighbors, "no neighbours"),

@@ -9,6 +9,7 @@ use crate::units::span;
 
 pub(crate) mod counters;
 pub(crate) mod delegation;
+pub(crate) mod dhcp_client;
 pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod neighbor;

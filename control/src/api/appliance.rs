@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
-    ExplainQuery, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
-    RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
+    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Interface, Lease, LeaseChanges, LeasePool,
+    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
+    TraceRequest, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -89,6 +90,15 @@ pub trait Appliance: Send + Sync + 'static {
         &self,
         resource: String,
     ) -> impl Future<Output = Result<LeaseChanges, Error>> + Send;
+
+    /// The DHCPv6 client's uplinks, by name.
+    fn dhcp_clients(&self) -> impl Future<Output = Result<Vec<DhcpClient>, Error>> + Send;
+
+    /// Gives an uplink's client an order.
+    fn order_dhcp_client(
+        &self,
+        order: OrderDhcpClient,
+    ) -> impl Future<Output = Result<DhcpClientOrdered, Error>> + Send;
 
     /// Workers.
     fn workers(&self) -> impl Future<Output = Result<Vec<Worker>, Error>> + Send;

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device, Drop,
-    ExplainQuery, Interface, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange,
-    RouteChanges, RouteExplain, RouteNextHop, RouteQuery, RouteSource, Status, TraceEvent,
-    TraceRequest, Worker, sample,
+    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
+    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Interface, Lease, LeaseChanges, LeasePool,
+    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
+    RouteQuery, RouteSource, Status, TraceEvent, TraceRequest, Worker, sample,
 };
 use ipnet::IpNet;
 use tokio::sync::mpsc;
@@ -242,6 +242,24 @@ impl Appliance for Fake {
 
     async fn relays(&self) -> Result<Vec<Relay>, Error> {
         Ok(sample::relays())
+    }
+
+    async fn dhcp_clients(&self) -> Result<Vec<DhcpClient>, Error> {
+        Ok(sample::dhcp_clients())
+    }
+
+    async fn order_dhcp_client(&self, order: OrderDhcpClient) -> Result<DhcpClientOrdered, Error> {
+        let known = sample::dhcp_clients();
+        if known
+            .iter()
+            .all(|uplink| uplink.interface != order.interface)
+        {
+            let message = format!("{} is no uplink", order.interface);
+            return Err(Error::not_found("interface", message));
+        }
+        Ok(DhcpClientOrdered {
+            interface: order.interface,
+        })
     }
 
     async fn add_lease(&self, _: AddLease) -> Result<LeaseChanges, Error> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use api::{
-    Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, Drop, ExplainQuery,
-    Interface, InterfaceAddress, Lease, LeaseChanges, LeasePool, LeaseQuery, NeighFlush,
-    NeighFlushed, Neighbor, RaState, Relay, ReloadRequest, Route, RouteBatch, RouteChanges,
-    RouteExplain, RouteQuery, Status, TraceEvent, Worker,
+    Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, DhcpClient,
+    DhcpClientOrdered, Drop, ExplainQuery, Interface, InterfaceAddress, Lease, LeaseChanges,
+    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay,
+    ReloadRequest, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
+    Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -64,6 +65,10 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/pools", get(pools::<A>))
         .route("/v1/delegations", get(delegations::<A>))
         .route("/v1/relays", get(relays::<A>))
+        .route(
+            "/v1/dhcp-client",
+            get(dhcp_clients::<A>).post(order_dhcp_client::<A>),
+        )
         .route("/v1/workers", get(workers::<A>))
         .route("/v1/drops", get(drops::<A>))
         .route("/v1/counters", get(counters::<A>))
@@ -243,6 +248,23 @@ async fn release_lease<A: Appliance>(
         .ok_or_else(|| Error::invalid("resource", "missing"))?;
     p.finish()?;
     s.appliance.release_lease(resource).await.map(Json)
+}
+
+async fn dhcp_clients<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+) -> Answer<Vec<DhcpClient>> {
+    p.finish()?;
+    s.appliance.dhcp_clients().await.map(Json)
+}
+
+async fn order_dhcp_client<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+    JsonBody(order): JsonBody<OrderDhcpClient>,
+) -> Answer<DhcpClientOrdered> {
+    p.finish()?;
+    s.appliance.order_dhcp_client(order).await.map(Json)
 }
 
 async fn workers<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Worker>> {

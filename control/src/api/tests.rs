@@ -138,6 +138,7 @@ async fn every_reading_endpoint_serves_its_type() {
         ("/v1/ra", json(sample::ra())),
         ("/v1/leases", json(sample::leases())),
         ("/v1/pools", json(sample::pools())),
+        ("/v1/dhcp-client", json(sample::dhcp_clients())),
         ("/v1/delegations", json(sample::delegations())),
         ("/v1/relays", json(sample::relays())),
         ("/v1/workers", json(sample::workers())),

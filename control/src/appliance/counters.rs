@@ -90,6 +90,7 @@ impl Router {
         let dhcp6 = self.dhcp6_counters().await?;
         let dhcp4 = self.dhcp4_counters().await?;
         let (dhcp6_relay, dhcp4_relay) = self.relay_counters().await?;
+        let dhcp6_client = self.dhcp6_client_counters().await;
         let (devices, interfaces, routes, mempools, reloads) = self
             .ask(|engine| {
                 (
@@ -139,6 +140,7 @@ impl Router {
             dhcp4,
             dhcp6_relay,
             dhcp4_relay,
+            dhcp6_client,
             neighbors: states
                 .into_iter()
                 .map(|((interface, _), (state, count))| NeighborCount {

@@ -1,6 +1,7 @@
 //! The file as a whole: its sections in turn, and what must hold between them.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net};
 use tables::id::{IfaceId, PortId, VrfId};
@@ -115,6 +116,8 @@ pub(super) struct Seen {
     pub(super) delegated: Vec<delegated::Claim>,
     /// Relays of the router that is read.
     pub(super) relays: RelaysSeen,
+    /// Numbers of the DHCPv6 client's associations, each with the interface they are of.
+    pub(super) iaids: Vec<(RangeInclusive<u64>, String)>,
     interface_count: usize,
     remote_link_count: usize,
 }

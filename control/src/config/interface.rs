@@ -10,7 +10,7 @@ use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
 use super::schema::{DHCP4, DHCP4_RELAY, DHCP6, DHCP6_RELAY, ND, NEIGHBOR, RA};
-use super::{delegated, dhcp4, dhcp6, nd, net, port, ra, relay, subnet};
+use super::{delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet};
 use crate::model::{Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -77,6 +77,7 @@ pub(super) fn read(
         let why = "a DHCPv4 server on the same interface would answer the same clients: take away `dhcp4` and `enable_dhcp`, or the relay";
         table.fault("dhcp4_relay", why);
     }
+    let dhcp6_client = dhcp6_client::read(table, name.as_deref(), seen);
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
@@ -86,6 +87,7 @@ pub(super) fn read(
         || dhcp6.is_some()
         || !delegated.is_empty()
         || dhcp6_relay.is_some()
+        || dhcp6_client.is_some()
         || !anycast.is_empty()
         || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
     if mtu < MIN_IPV6_MTU && speaks_ipv6 {
@@ -132,6 +134,7 @@ pub(super) fn read(
         dhcp4,
         dhcp6_relay,
         dhcp4_relay,
+        dhcp6_client,
     })
 }
 

@@ -21,6 +21,7 @@ mod delegated;
 mod device;
 mod dhcp4;
 mod dhcp6;
+mod dhcp6_client;
 #[cfg(test)]
 mod doc;
 mod document;

@@ -166,6 +166,7 @@ impl Engine {
         self.change_dhcp6(old);
         self.change_dhcp4(old);
         self.change_relays(old);
+        self.change_dhcp6_client(old);
         let vrfs: Vec<VrfId> = self.ribs.keys().copied().collect();
         for vrf in vrfs {
             let removed = changes.routes.removed.iter().filter(|(of, _)| *of == vrf);
@@ -190,6 +191,7 @@ impl Engine {
         if changes.interfaces.removed.is_empty() {
             return;
         }
+        self.give_back(&changes.interfaces.removed);
         for &(_, iface) in &changes.interfaces.removed {
             self.bus.mld(mld::Event::RemoveInterface { iface });
             self.bus.ra(ra::Event::RemoveInterface { iface });

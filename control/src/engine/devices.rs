@@ -149,6 +149,7 @@ impl Engine {
         snapshot.watch(self.observer.trace, self.observer.capture);
         let filters = interfaces::mac_filters(&self.model, &learned);
         self.tell_sources(&snapshot);
+        self.tell_uplinks(&snapshot);
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
         for port in ports {

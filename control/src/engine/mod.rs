@@ -3,7 +3,7 @@
 //! ```text
 //!   config, API ──► Engine ──► compile (pure) ──► publish ──► tables ──► workers
 //!   nd, links ────►   │
-//!                     └──► nd, ra, mld, dhcp6, dhcp4 (configuration)
+//!                     └──► nd, ra, mld, dhcp6, dhcp4, relays, dhcp6_client (configuration)
 //! ```
 //!
 //! One thread, one inbox: changes happen one after the other, so that a question of the API sees the router whole.
@@ -19,12 +19,13 @@ mod delegation;
 mod devices;
 mod dhcp4;
 mod dhcp6;
+mod dhcp6_client;
 mod relay;
 mod routes;
 mod views;
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,7 +100,7 @@ pub struct Engine {
     counters: Vec<Arc<WorkerCounters>>,
     forwarding: Arc<Published<Forwarding>>,
     publisher: Publisher,
-    store: Store,
+    store: Arc<Store>,
     config: PathBuf,
     /// What is configured.
     intent: Model,
@@ -114,6 +115,8 @@ pub struct Engine {
     observer: devices::Observer,
     /// What the DHCPv6 server was last told.
     sources: Sources,
+    /// Link-local addresses of uplinks that the DHCPv6 client was told are up.
+    uplinks: BTreeMap<IfaceId, Ipv6Addr>,
 }
 
 /// Reloads since the start.
@@ -140,7 +143,7 @@ pub struct Parts {
     /// The tables.
     pub publisher: Publisher,
     /// What survives a crash.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// The configuration file, for reloads.
     pub config: PathBuf,
     /// Its warnings.
@@ -184,6 +187,7 @@ impl Engine {
             reloads: Reloads::default(),
             observer: devices::Observer::default(),
             sources: Sources::default(),
+            uplinks: BTreeMap::new(),
         }
     }
 
@@ -242,6 +246,7 @@ impl Engine {
             EngineMessage::Dhcp4Restarted => self.configure_dhcp4(),
             EngineMessage::Relay6Restarted => self.configure_relay6(),
             EngineMessage::Relay4Restarted => self.configure_relay4(),
+            EngineMessage::Dhcp6ClientRestarted => self.configure_dhcp6_client(),
             EngineMessage::DelegatedUp {
                 vrf,
                 prefix,
@@ -275,6 +280,7 @@ impl Engine {
             self.bus.ra(ra::Event::LinkLocal { iface, addr });
             self.bus.mld(mld::Event::LinkLocal { iface, addr });
         }
+        self.tell_duplicate(iface, addr, state);
         self.refresh_link(iface);
         self.publish_forwarding();
     }

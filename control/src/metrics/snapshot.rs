@@ -1,7 +1,8 @@
 //! Everything that a scrape exposes, asked of the appliance once.
 
 use api::{
-    Accounting, Counters, Delegation, Device, Drop, Interface, LeasePool, RaState, Status, Worker,
+    Accounting, Counters, Delegation, Device, DhcpClient, Drop, Interface, LeasePool, RaState,
+    Status, Worker,
 };
 
 use crate::api::{Appliance, Error};
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub pools: Vec<LeasePool>,
     /// See [`Appliance::delegations`].
     pub delegations: Vec<Delegation>,
+    /// See [`Appliance::dhcp_clients`].
+    pub dhcp_clients: Vec<DhcpClient>,
     /// See [`Appliance::counters`].
     pub counters: Counters,
     /// See [`Appliance::accounting`].
@@ -44,6 +47,7 @@ impl Snapshot {
             ra: appliance.ra().await?,
             pools: appliance.pools().await?,
             delegations: appliance.delegations().await?,
+            dhcp_clients: appliance.dhcp_clients().await?,
             counters: appliance.counters().await?,
             accounting: appliance.accounting().await?,
         })

@@ -72,7 +72,7 @@ pub struct InterfaceChange {
     pub nd: bool,
     /// Whether the router advertisements changed.
     pub ra: bool,
-    /// Whether subnets, ports, a DHCP server or relay changed.
+    /// Whether subnets, ports, a DHCP server, relay or client changed.
     pub dhcp: bool,
 }
 
@@ -96,7 +96,8 @@ impl InterfaceChange {
                 || old.subnets4 != new.subnets4
                 || old.dhcp4 != new.dhcp4
                 || old.dhcp6_relay != new.dhcp6_relay
-                || old.dhcp4_relay != new.dhcp4_relay,
+                || old.dhcp4_relay != new.dhcp4_relay
+                || old.dhcp6_client != new.dhcp6_client,
         };
         let nothing = change.addresses.is_empty()
             && change.anycast.is_empty()

@@ -21,7 +21,7 @@ use ipnet::{IpNet, Ipv6Net};
 use tables::id::{IfaceId, PortId, VrfId};
 use wire::ether::MacAddr;
 
-use protocols::{dhcp4, dhcp6, nd, ra};
+use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
 
 mod delegated;
 mod device;
@@ -239,6 +239,8 @@ pub struct Interface {
     pub dhcp6_relay: Option<Dhcp6Relay>,
     /// The DHCPv4 relay.
     pub dhcp4_relay: Option<Dhcp4Relay>,
+    /// The DHCPv6 client; `None` when the interface is no uplink.
+    pub dhcp6_client: Option<dhcp6_client::Config>,
 }
 
 impl Interface {

@@ -3,6 +3,7 @@
 
 pub mod dhcp4;
 pub mod dhcp6;
+pub mod dhcp6_client;
 pub mod lease;
 pub mod mld;
 pub mod nd;

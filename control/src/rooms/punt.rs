@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 use dataplane::punt::{Punt, PuntClass, PuntConsumer};
 use wire::MacAddr;
+use wire::udp;
 
 use crate::bus::{Bus, Packet, unmapped};
 use protocols::nd;
 
+/// The UDP port of DHCPv6 clients (RFC 8415 section 7.2).
+const DHCP6_CLIENT: u16 = 546;
 const BUSY: Duration = Duration::from_micros(100);
 const IDLE: Duration = Duration::from_millis(1);
 /// How long the thread stays busy after the last packet.
@@ -62,7 +65,7 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
         }
         PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
         PuntClass::Mld => bus.offer_mld(packet(false)),
-        PuntClass::Dhcp6 => bus.offer_dhcp6(packet(false)),
+        PuntClass::Dhcp6 => dhcp6(packet(false), bus),
         PuntClass::Dhcp4 => bus.offer_dhcp4(packet(false)),
         PuntClass::Fragment => bus.offer_fragment(packet(false)),
         PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
@@ -74,6 +77,16 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
         _ => {
             counters.unclaimed.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// To the client or the server, as the port says. The worker has checked that it is a whole datagram.
+fn dhcp6(packet: Packet, bus: &Bus) {
+    match udp::Datagram::parse(&packet.bytes) {
+        Ok(datagram) if datagram.destination.port() == DHCP6_CLIENT => {
+            bus.offer_dhcp6_client(packet);
+        }
+        _ => bus.offer_dhcp6(packet),
     }
 }
 

@@ -84,7 +84,7 @@ impl Store {
             .collect()
     }
 
-    fn failed(&self, source: redb::Error) -> StoreError {
+    pub(super) fn failed(&self, source: redb::Error) -> StoreError {
         StoreError::Database {
             path: self.path.clone(),
             source: Box::new(source),

@@ -6,6 +6,7 @@
 
 mod dhcp4;
 mod dhcp6;
+mod dhcp6_client;
 mod nd;
 mod ra;
 mod relay6;
@@ -235,4 +236,46 @@ fn relay6_chain() {
 #[test]
 fn relay6_wrong_servers() {
     relay6::run("wrong_servers");
+}
+
+// Input: both offered in an Advertise, a renewal, the removal of the uplink.
+// Output: the four messages, what is kept and held; Renew at T1; a Release, and silence after it is answered.
+#[test]
+fn dhcp6_client_life_of_an_uplink() {
+    dhcp6_client::run("life_of_an_uplink");
+}
+
+// Input: Renew is answered with the old prefix withdrawn and a new one; then with the old one deprecated.
+// Output: the first goes at once; the second is held until its end and not asked for any more.
+#[test]
+fn dhcp6_client_renumbering() {
+    dhcp6_client::run("renumbering");
+}
+
+// Input: the server is silent; when nothing is preferred any more, another one answers.
+// Output: Renew, Rebind, Solicit; the old leases are held until their end, beside the new ones.
+#[test]
+fn dhcp6_client_server_vanishes() {
+    dhcp6_client::run("server_vanishes");
+}
+
+// Input: settings only, answered once.
+// Output: asked for again after a day.
+#[test]
+fn dhcp6_client_settings() {
+    dhcp6_client::run("settings");
+}
+
+// Input: the process starts again, and the link is down for a while.
+// Output: what was kept is held at once; Rebind both times; without an answer nothing changes.
+#[test]
+fn dhcp6_client_restart() {
+    dhcp6_client::run("restart");
+}
+
+// Input: the leased address is somebody else's.
+// Output: Decline, then a Request that holds on to the prefix and asks for another address.
+#[test]
+fn dhcp6_client_duplicate_address() {
+    dhcp6_client::run("duplicate_address");
 }

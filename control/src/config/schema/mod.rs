@@ -4,6 +4,7 @@ mod delegated;
 mod device;
 mod dhcp;
 mod dhcp4;
+mod dhcp6_client;
 mod process;
 mod ra;
 mod relay;
@@ -15,6 +16,7 @@ pub(super) use device::{
 };
 pub(super) use dhcp::{DHCP6, OPTION, PORT, PREFIX_POOL, RANGE, REMOTE_LINK, SUBNET, VENDOR};
 pub(super) use dhcp4::{DHCP4, HOST_ROUTE};
+pub(super) use dhcp6_client::{DHCP6_CLIENT, PREFIX_HINT};
 pub(super) use process::{FORWARDING, ROOT, SYSTEM};
 pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
 pub(super) use relay::{DHCP4_RELAY, DHCP6_RELAY};
@@ -94,6 +96,8 @@ pub static SECTIONS: &[&Section] = &[
     &PREFIX_POOL,
     &DHCP6_RELAY,
     &DHCP4_RELAY,
+    &DHCP6_CLIENT,
+    &PREFIX_HINT,
     &REMOTE_LINK,
     &ROUTE,
     &NEXT_HOP,

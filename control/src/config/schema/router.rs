@@ -158,6 +158,12 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "DHCPv6 relay agent; not beside a server.",
         ),
         key("dhcp4_relay", "table", "off", "DHCPv4 relay agent."),
+        key(
+            "dhcp6_client",
+            "table",
+            "off",
+            "DHCPv6 client: the interface is an uplink.",
+        ),
     ],
 };
 

@@ -238,6 +238,59 @@ pub(super) const FAMILIES: &[Family] = &[
             }
         },
     ),
+    counter(
+        "hextet_dhcp_client_events_total",
+        "What the DHCPv6 client counted on an uplink; the event's name says what.",
+        &["interface", "event"],
+        |s, out| {
+            for on in &s.counters.dhcp6_client {
+                for (event, count) in &on.events {
+                    out.add([&on.interface, event], number(*count));
+                }
+            }
+        },
+    ),
+    counter(
+        "hextet_dhcp_client_invalid_total",
+        "Messages of DHCPv6 servers, or parts of them, ignored because they broke a rule; only those that occurred.",
+        &["interface", "rule"],
+        |s, out| {
+            for on in &s.counters.dhcp6_client {
+                for (rule, count) in &on.invalid {
+                    out.add([&on.interface, rule], number(*count));
+                }
+            }
+        },
+    ),
+    gauge(
+        "hextet_dhcp_client_state",
+        "1 for the state that the client of an uplink is in.",
+        &["interface", "state"],
+        |s, out| {
+            for uplink in &s.dhcp_clients {
+                out.add([&uplink.interface, &uplink.state], 1.0);
+            }
+        },
+    ),
+    gauge(
+        "hextet_dhcp_client_leases",
+        "Addresses and delegated prefixes that an uplink holds, preferred and deprecated.",
+        &["interface", "kind", "state"],
+        |s, out| {
+            for uplink in &s.dhcp_clients {
+                for (kind, leases) in [("address", &uplink.addresses), ("prefix", &uplink.prefixes)]
+                {
+                    let deprecated = leases.iter().filter(|lease| lease.deprecated).count() as u64;
+                    let preferred = leases.len() as u64 - deprecated;
+                    out.add([&uplink.interface, &kind, &"preferred"], number(preferred));
+                    out.add(
+                        [&uplink.interface, &kind, &"deprecated"],
+                        number(deprecated),
+                    );
+                }
+            }
+        },
+    ),
     gauge(
         "hextet_mbufs_available",
         "Packet buffers that are free.",
