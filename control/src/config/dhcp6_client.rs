@@ -199,7 +199,7 @@ B
         );
         assert_eq!(
             faults("prefix = [{ length = 65 }]", ""),
-            ["[0].prefix[0].length 65 is not within 16 to 64"]
+            ["[0].prefix[0].length 65 is out of range; allowed: 16 to 64"]
         );
         assert_eq!(
             faults("prefix = [{ prefix = \"fe80::\" }]", ""),

@@ -284,7 +284,7 @@ fn faults_of_an_interface() {
         ("mtu = 9000", "mtu: 9000 is above the device's mtu, 1500"),
         (
             "urpf = \"on\"",
-            "urpf: \"on\" is not one of: off, strict, loose",
+            "urpf: \"on\" is not one of: off, strict, loose, station",
         ),
         (
             "directed_broadcast = true",
