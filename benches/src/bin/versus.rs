@@ -99,7 +99,7 @@ impl Report {
     /// The closing lines, for programs too.
     fn close(&self) {
         println!(
-            "\nratio = peer's cycles / Hextet's cycles, feed included; above 1 Hextet is faster (target/versus.json)"
+            "\nratio = peer's cycles / Hextet's cycles, feed included, or Hextet's exchanges a second / peer's; above 1 Hextet is faster (target/versus.json)"
         );
         let mut ratios: Vec<Ratio> = self
             .scenarios
