@@ -254,7 +254,8 @@ from functools import reduce
 def on(p):
     if DHCP6_Solicit not in p: return
     for a in answers(p):
-        send(IPv6(dst=p[IPv6].src) / UDP(sport=547, dport=546) / a, iface="eth0", verbose=0)
+        head = Ether(dst=p[Ether].src) / IPv6(src="fe80::99", dst=p[IPv6].src)
+        sendp(head / UDP(sport=547, dport=546) / a, iface="eth0", verbose=0)
     print("ANSWERED", flush=True)
 print("LISTENING", flush=True)
 sniff(iface="eth0", filter="udp port 547", prn=on)
