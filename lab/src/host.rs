@@ -70,6 +70,17 @@ impl Host {
         Daemon::spawn(&format!("ip netns exec {} {command}", self.netns), &log)
     }
 
+    /// Starts a Python program on the host, with the words of `args`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn python(&self, program: &str, args: &str) -> Result<Daemon> {
+        let n = self.logs.get() + 1;
+        let file = self.dir.join(format!("{}-{n}.py", self.netns));
+        std::fs::write(&file, program)?;
+        self.spawn(&format!("/usr/bin/python3 {} {args}", file.display()))
+    }
+
     /// Gives an interface an IPv6 or IPv4 address (`ADDR/LEN`), usable at once.
     ///
     /// # Errors

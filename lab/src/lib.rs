@@ -22,9 +22,13 @@
 pub mod dhcp6;
 pub mod dhcp_client;
 mod host;
+pub mod kea;
 mod netns;
 mod process;
+pub mod provider;
+pub mod requesting;
 mod router;
+pub mod session;
 pub mod topology;
 pub mod wait;
 

@@ -36,7 +36,14 @@ pub fn plan(router: &Router, learned: &Learned) -> (Vec<Box<str>>, Plan) {
         wishes: wishes.collect(),
         taken: taken(router, learned),
     };
-    let mut uplinks: Vec<Box<str>> = plan.wishes.iter().map(|w| w.uplink.clone()).collect();
+    // One that nobody wants a subnet of is delegated prefixes all the same: they are unreachable, and do not loop.
+    let clients = router
+        .interfaces
+        .iter()
+        .filter(|i| i.dhcp6_client.is_some());
+    let clients = clients.map(|i| Box::<str>::from(i.name.as_str()));
+    let wanted = plan.wishes.iter().map(|wish| wish.uplink.clone());
+    let mut uplinks: Vec<Box<str>> = clients.chain(wanted).collect();
     uplinks.sort();
     uplinks.dedup();
     (uplinks, plan)
@@ -156,6 +163,7 @@ name = "main"
 [[router.interface]]
 name = "wan"
 device = "d"
+[router.interface.dhcp6_client]
 [[router.interface]]
 name = "lan"
 device = "d"

@@ -93,7 +93,6 @@ pub fn view(
             server6: interface.serves_dhcp6() || relay::hears6(router, interface),
             server4: interface.serves_dhcp4() || relay::hears4(router, interface),
             client6: interface.dhcp6_client.is_some(),
-            ..Dhcp::default()
         },
         ..forwarding::Interface::new(
             interface.id,

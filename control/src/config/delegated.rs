@@ -111,9 +111,17 @@ pub(super) fn check(table: &Table<'_>, claims: &[Claim], interfaces: &[Interface
         if *uplink == claim.interface {
             let why = format_args!("\"{uplink}\" is this interface itself");
             table.cx.fault(uplink_at, why);
-        } else if !interfaces.iter().any(|other| other.name == *uplink) {
-            let why = format_args!("the router has no interface \"{uplink}\"");
-            table.cx.fault(uplink_at, why);
+        } else {
+            let why = match interfaces.iter().find(|other| other.name == *uplink) {
+                None => format!("the router has no interface \"{uplink}\""),
+                Some(other) if !asks_for_prefixes(other) => {
+                    format!("\"{uplink}\" asks for no prefixes: its dhcp6_client table does")
+                }
+                Some(_) => String::new(),
+            };
+            if !why.is_empty() {
+                table.cx.fault(uplink_at, why);
+            }
         }
         let clash = |other: &&Claim| {
             other.wish.uplink == *uplink
@@ -125,6 +133,11 @@ pub(super) fn check(table: &Table<'_>, claims: &[Claim], interfaces: &[Interface
             table.cx.fault(number_at, why);
         }
     }
+}
+
+fn asks_for_prefixes(interface: &Interface) -> bool {
+    let client = interface.dhcp6_client.as_ref();
+    client.is_some_and(|client| !client.prefixes.is_empty())
 }
 
 /// Whether both ask for the same part of every prefix.
@@ -156,6 +169,7 @@ name = "main"
 [[router.interface]]
 name = "wan"
 device = "d"
+[router.interface.dhcp6_client]
 [[router.interface]]
 name = "a"
 device = "d"
@@ -239,6 +253,10 @@ B
                 "[1].uplink \"a\" is this interface itself",
                 "[2].uplink the router has no interface \"dsl\""
             ]
+        );
+        assert_eq!(
+            faults("uplink = \"b\"", ""),
+            ["[1].uplink \"b\" asks for no prefixes: its dhcp6_client table does"]
         );
         assert_eq!(
             faults(
