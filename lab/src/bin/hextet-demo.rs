@@ -113,8 +113,9 @@ fn main() -> Result<()> {
 fn customer(lab: &Lab, net: &TwoNetworks) -> Result<Host> {
     let c = lab.host("c")?;
     lab.link(&c, "eth0", &net.r, "vc")?;
-    c.ok("ip link add lan0 type dummy")?;
+    c.ok("ip link add lan0 type veth peer name lan1")?;
     c.ok("ip link set lan0 up")?;
+    c.ok("ip link set lan1 up")?;
     Ok(c)
 }
 
