@@ -273,6 +273,8 @@ fn dhcpcd_gets_address_routes_and_names_and_gives_them_back() -> Result<()> {
     assert_eq!(bound[0]["resource"], address.to_string());
     // RFC 4361: an IAID and a DUID.
     assert!(bound[0]["client"].as_str().unwrap_or("").starts_with("ff"));
+    // dhcpcd takes its address away while the Release may still wait for the router's MAC: then it never leaves.
+    assert!(0 < a.ping("192.0.2.1", 3)?);
     a.ok(&format!("kill -ALRM {}", client.pid()))?;
     wait_for(LIMIT, "dhcpcd to release", || {
         net.leases("bound").ok()?.is_empty().then_some(())

@@ -93,3 +93,53 @@ fn the_graph_picture_names_every_stage_that_a_trace_shows() -> Result<()> {
     assert!(4 <= seen, "{}", trace.log());
     Ok(())
 }
+
+/// The example of a page runs as it stands: its configuration is saved, its commands are typed, in namespaces of their own; what
+/// it leaves running ends with them.
+fn example(page: &str, name: &str, shows: &[&str]) -> Result<()> {
+    let lab = Lab::new(name)?;
+    let text = document(page)?;
+    let block = |language: &str| -> String {
+        let fence = format!("```{language}\n");
+        let body = text.split(&fence).nth(1).unwrap_or_default();
+        body.split("```").next().unwrap_or_default().to_owned()
+    };
+    std::fs::write(lab.dir().join("router.toml"), block("toml"))?;
+    let path = lab::binary("hextetd")?;
+    let path = path.parent().map(Path::display);
+    let path = path.map(|p| p.to_string()).unwrap_or_default();
+    let script = format!(
+        "set -e\nmount -t tmpfs t /run\nip link set lo up\nexport PATH={path}:$PATH\ncd {}\nset -m\n{}",
+        lab.dir().display(),
+        block("sh")
+    );
+    std::fs::write(lab.dir().join("run.sh"), script)?;
+    let run = lab::run(&format!(
+        "timeout 60 unshare -n -m -p --fork --kill-child bash {}",
+        lab.dir().join("run.sh").display()
+    ))?;
+    let said = format!("{}\n{}", run.stdout, run.stderr);
+    assert!(run.status.success(), "{page}: {said}");
+    for what in shows {
+        assert!(run.stdout.contains(what), "{page} shows no {what}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_example_of_the_dhcpv6_page_runs() -> Result<()> {
+    example(
+        "dhcpv6.md",
+        "docsdhcp6",
+        &["iaaddr 2001:db8:1::1", "bound", "2001:db8:1::/64"],
+    )
+}
+
+#[test]
+fn the_example_of_the_prefix_delegation_page_runs() -> Result<()> {
+    example(
+        "prefix-delegation.md",
+        "docspd",
+        &["iaprefix 2001:db8:c0", "iaaddr 2001:db8:3:", "delegated"],
+    )
+}

@@ -68,6 +68,7 @@ fn wire(lab: &Lab) -> Result<Hosts> {
 impl Hosts {
     /// What a host sees of the router's flags.
     fn advert(&self) -> Result<String> {
+        self.kernel.link_local("eth0")?;
         self.kernel.ok("rdisc6 -1 -r 3 -w 2000 eth0")
     }
 

@@ -214,6 +214,15 @@ fn row_08_anti_spoof_accepts_what_a_host_has_and_nothing_else() -> Result<()> {
         .filter(|line| line.contains("IP6"))
         .count();
     assert_eq!(arrived, 0, "{}", heard.log());
+    // The same from who has the address arrives: tcpdump would have shown the others.
+    owner.ok(&format!(
+        "sh -c 'echo mine | socat - UDP6-SENDTO:[{outside}]:7777,bind=[2001:db8:8::c0de]'"
+    ))?;
+    lab::wait_for(
+        std::time::Duration::from_secs(5),
+        "the owner's own packet",
+        || heard.log().contains("2001:db8:8::c0de").then_some(()),
+    )?;
     // The claims have moved nothing.
     for address in ["2001:db8:8::c0de", formed.as_str()] {
         assert_eq!(far.ping(address, 3)?, 3, "{address}");
