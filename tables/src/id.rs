@@ -39,3 +39,84 @@ id! {
     /// What a route leads to. 0 means "no route".
     NextHopId(u32)
 }
+id! {
+    /// A layer-2 network. 0 is never used: it means "no network".
+    NetworkId(u16)
+}
+id! {
+    /// A peer of tunnels (a remote VTEP) as one of our addresses reaches it. 0 is never used.
+    TunnelId(u16)
+}
+id! {
+    /// A place in a network where stations can be; see [`Place`]. 0 means "nowhere".
+    AttachId(u32)
+}
+
+/// What an [`AttachId`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Nowhere.
+    Nowhere,
+    /// A device, or a VLAN on one: a number of the snapshot's list, not 0.
+    Local(u32),
+    /// Behind a tunnel, under the network's own identifier.
+    Tunnel(TunnelId),
+    /// Our own router, by this interface.
+    Router(IfaceId),
+}
+
+impl AttachId {
+    const KIND: u32 = 0xc000_0000;
+    const TUNNEL: u32 = 0x8000_0000;
+    const ROUTER: u32 = 0xc000_0000;
+
+    /// The id of a place. A local number beyond 31 bits is nowhere.
+    pub const fn of(place: Place) -> Self {
+        match place {
+            Place::Local(number) if number & Self::TUNNEL == 0 => Self(number),
+            Place::Nowhere | Place::Local(_) => Self(0),
+            Place::Tunnel(tunnel) => Self(Self::TUNNEL | tunnel.0 as u32),
+            Place::Router(iface) => Self(Self::ROUTER | iface.0 as u32),
+        }
+    }
+
+    /// The place.
+    #[inline(always)]
+    pub const fn place(self) -> Place {
+        match self.0 & Self::KIND {
+            Self::TUNNEL => Place::Tunnel(TunnelId(self.0 as u16)),
+            Self::ROUTER => Place::Router(IfaceId(self.0 as u16)),
+            _ if self.0 == 0 => Place::Nowhere,
+            _ => Place::Local(self.0),
+        }
+    }
+}
+
+impl PortId {
+    /// The port of next hops and interfaces that are on a network: where the packet leaves is asked of its FDB.
+    pub const NETWORK: PortId = PortId(u16::MAX);
+    /// The port of interfaces that are a tunnel.
+    pub const TUNNEL: PortId = PortId(u16::MAX - 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_keep_their_kinds_apart() {
+        let places = [
+            Place::Nowhere,
+            Place::Local(1),
+            Place::Local(0x7fff_ffff),
+            Place::Tunnel(TunnelId(0)),
+            Place::Tunnel(TunnelId(u16::MAX)),
+            Place::Router(IfaceId(1)),
+            Place::Router(IfaceId(u16::MAX)),
+        ];
+        for place in places {
+            assert_eq!(AttachId::of(place).place(), place);
+        }
+        assert_eq!(AttachId::of(Place::Local(1 << 31)).place(), Place::Nowhere);
+    }
+}
