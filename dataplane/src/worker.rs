@@ -49,8 +49,10 @@ pub enum Idle {
 
 /// Rounds without work before an adaptive worker sleeps.
 const PATIENCE: u32 = 512;
-/// First and longest nap.
+/// First and longest nap, and how many are taken before the next longer one: an exchange with the control plane comes
+/// back while naps are still short.
 const NAP: [Duration; 2] = [Duration::from_micros(20), Duration::from_micros(200)];
+const NAPS: u32 = 8;
 /// Requests taken from the inject ring in one round.
 const INJECTS_PER_ROUND: usize = 64;
 
@@ -242,7 +244,8 @@ impl Worker {
     fn nap(&mut self, rounds: u32) {
         self.state.counters.run.sleeps.add(1);
         let offline = self.reader.offline();
-        std::thread::sleep((NAP[0] * rounds.min(16)).min(NAP[1]));
+        let longer = rounds.div_ceil(NAPS).min(NAP[1].as_micros() as u32);
+        std::thread::sleep((NAP[0] * longer).min(NAP[1]));
         offline.online();
     }
 }

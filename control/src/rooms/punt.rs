@@ -1,7 +1,7 @@
 //! The punt thread: empties the workers' punt rings and sorts what it finds to the rooms.
 //!
-//! A thread of its own, because workers do not wake anybody: it looks every [`BUSY`] while packets come and every
-//! [`IDLE`] when none do.
+//! A thread of its own, because workers do not wake anybody: it looks often while packets come ([`PAUSES`]) and rarely when
+//! none do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,10 +16,12 @@ use protocols::nd;
 
 /// The UDP port of DHCPv6 clients (RFC 8415 section 7.2).
 const DHCP6_CLIENT: u16 = 546;
-const BUSY: Duration = Duration::from_micros(100);
+/// How long the thread sleeps when the last packet is so long ago.
+const PAUSES: [(Duration, Duration); 2] = [
+    (Duration::from_millis(1), Duration::from_micros(20)),
+    (Duration::from_millis(50), Duration::from_micros(100)),
+];
 const IDLE: Duration = Duration::from_millis(1);
-/// How long the thread stays busy after the last packet.
-const LINGER: Duration = Duration::from_millis(50);
 
 /// Counters of the thread.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Counters {
 
 /// Runs until `stop`, or until the workers are gone.
 pub fn run(mut rings: Vec<PuntConsumer>, bus: &Bus, counters: &Counters, stop: &Arc<AtomicBool>) {
+    // Without it the short pauses are some times as long.
+    let _ = nix::sys::prctl::set_timerslack(1);
     let mut last = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let mut any = false;
@@ -42,7 +46,9 @@ pub fn run(mut rings: Vec<PuntConsumer>, bus: &Bus, counters: &Counters, stop: &
         if any {
             last = Instant::now();
         }
-        std::thread::sleep(if last.elapsed() < LINGER { BUSY } else { IDLE });
+        let quiet = last.elapsed();
+        let pause = PAUSES.iter().find(|(until, _)| quiet < *until);
+        std::thread::sleep(pause.map_or(IDLE, |(_, pause)| *pause));
     }
 }
 
