@@ -150,6 +150,9 @@ impl EtherType {
     pub const IPV4: EtherType = EtherType(0x0800);
     /// ARP (RFC 826).
     pub const ARP: EtherType = EtherType(0x0806);
+    /// An Ethernet frame within a tunnel: transparent Ethernet bridging (RFC 1701, RFC 7637 section
+    /// 3.2).
+    pub const TRANSPARENT_BRIDGING: EtherType = EtherType(0x6558);
     /// A customer VLAN tag (802.1Q).
     pub const VLAN: EtherType = EtherType(0x8100);
     /// IPv6 (RFC 2464).

@@ -22,11 +22,15 @@ use crate::tcp::TcpHeader;
 use crate::udp::{Datagram, UdpHeader};
 use crate::{icmpv4, icmpv6, igmp, mld, vlan};
 
+mod tunnel;
+
+pub use tunnel::{geneve, gre, traffic_class, vxlan};
+
 /// A function that panics when bytes break an invariant.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("ether", ether),
     ("arp", arp),
     ("ipv4", ipv4),
@@ -40,6 +44,10 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("udp", udp),
     ("tcp", tcp),
     ("checksum", checksum),
+    ("vxlan", vxlan),
+    ("gre", gre),
+    ("geneve", geneve),
+    ("traffic_class", traffic_class),
 ];
 
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);

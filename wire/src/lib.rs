@@ -42,9 +42,15 @@ pub mod nd_option;
 pub mod tcp;
 pub mod udp;
 
+pub mod geneve;
+pub mod gre;
+pub mod traffic_class;
+pub mod vxlan;
+
 pub mod fuzzing;
 
 pub use error::{DecodeError, EmitError, Header};
 pub use ether::{EtherHeader, EtherType, MacAddr};
 pub use ipv4::Ipv4Header;
 pub use ipv6::{Ipv6Header, Protocol};
+pub use vxlan::Vni;

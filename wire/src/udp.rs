@@ -37,8 +37,8 @@ impl UdpHeader {
     pub const LEN: usize = 8;
 
     /// A header to send. `len` counts the header; the checksum is computed by the caller
-    /// ([`crate::checksum::Sum::finish_udp`]), 0 for none, which IPv6 does not allow (RFC 8200
-    /// section 8.1).
+    /// ([`crate::checksum::Sum::finish_udp`]), 0 for none, which IPv6 allows only to tunnels: see
+    /// [`ZeroChecksum`].
     pub fn new(source_port: u16, destination_port: u16, len: u16, checksum: u16) -> Self {
         UdpHeader {
             source_port: U16::new(source_port),
@@ -94,6 +94,43 @@ impl UdpHeader {
     pub fn checksum(&self) -> u16 {
         self.checksum.get()
     }
+
+    /// What a receiver owes to the checksum, where a zero one is `zero`.
+    ///
+    /// To permit zero is not to want it: another checksum is verified all the same (RFC 6936
+    /// section 4).
+    pub fn checksum_duty(&self, zero: ZeroChecksum) -> ChecksumDuty {
+        match (self.checksum.get(), zero) {
+            (0, ZeroChecksum::Permitted) => ChecksumDuty::Nothing,
+            (0, ZeroChecksum::Refused) => ChecksumDuty::Drop,
+            _ => ChecksumDuty::Verify,
+        }
+    }
+}
+
+/// Whether a datagram may come without a checksum, and so with 0 in its field.
+///
+/// Over IPv6 nothing but this checksum covers the addresses. A tunnel that goes without has to look
+/// at them: RFC 6936 section 4 has its end take zero only at a port that is configured for it, and
+/// only from and to the addresses that its tunnels have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ZeroChecksum {
+    /// Over IPv4 (RFC 768); over IPv6 at the port of a tunnel that is configured so (RFC 6935
+    /// section 5).
+    Permitted,
+    /// Over IPv6 everywhere else (RFC 8200 section 8.1).
+    Refused,
+}
+
+/// What a receiver owes to a checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChecksumDuty {
+    /// There is none, and none is needed.
+    Nothing,
+    /// It is to be verified, here ([`crate::checksum::is_valid_v6`], [`Sum`]) or by the device.
+    Verify,
+    /// There is none where there must be one: the datagram is dropped, and counted.
+    Drop,
 }
 
 /// A datagram with its addresses, over either version of IP.
@@ -337,6 +374,18 @@ mod tests {
         );
         assert_eq!((header.checksum(), payload), (0xbeef, &[1, 2][..]));
         assert_eq!(UdpHeader::new(5353, 53, 10, 0xbeef).as_bytes(), &bytes[..8]);
+    }
+
+    #[test]
+    fn only_a_tunnel_over_ipv6_goes_without_checksum() {
+        let duty = |sum, zero| UdpHeader::new(1, 4789, 8, sum).checksum_duty(zero);
+        let (permitted, refused) = (ZeroChecksum::Permitted, ZeroChecksum::Refused);
+        assert_eq!(duty(0, permitted), ChecksumDuty::Nothing);
+        assert_eq!(duty(0, refused), ChecksumDuty::Drop);
+        for sum in [1, 0x8000, 0xffff] {
+            assert_eq!(duty(sum, permitted), ChecksumDuty::Verify);
+            assert_eq!(duty(sum, refused), ChecksumDuty::Verify);
+        }
     }
 
     #[test]
