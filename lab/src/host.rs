@@ -114,7 +114,10 @@ impl Host {
     /// When there is none within 5 s.
     pub fn link_local(&self, dev: &str) -> Result<Ipv6Addr> {
         wait_for(Duration::from_secs(5), "a link-local address", || {
-            self.addresses(dev, "-6", "scope link").ok()?.first().copied()
+            self.addresses(dev, "-6", "scope link")
+                .ok()?
+                .first()
+                .copied()
         })
     }
 
