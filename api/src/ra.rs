@@ -91,6 +91,9 @@ pub struct RaPrefix {
     pub on_link: bool,
     /// A flag: hosts make addresses from it (SLAAC).
     pub autonomous: bool,
+    /// P flag: hosts that can had better ask for a prefix of their own (RFC 9762).
+    #[serde(default)]
+    pub prefer_delegation: bool,
     /// Valid lifetime, seconds; 4294967295 is infinity.
     pub valid_lifetime_seconds: u32,
     /// Preferred lifetime, seconds; 4294967295 is infinity.

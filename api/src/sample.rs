@@ -332,6 +332,7 @@ pub fn ra() -> Vec<RaState> {
                 prefix: net6("2001:db8:1::/64"),
                 on_link: true,
                 autonomous: true,
+                prefer_delegation: false,
                 valid_lifetime_seconds: 2_592_000,
                 preferred_lifetime_seconds: 604_800,
             }],

@@ -153,6 +153,47 @@ fn a_port_gets_its_own_address_and_nobody_elses() -> Result<()> {
     net.r.assert_balanced()
 }
 
+/// The P flag (RFC 9762), as scapy reads it: its layer calls the bits behind L, A and R reserved.
+const READ_FLAGS: &str = r#"
+import subprocess
+from scapy.all import *
+heard = AsyncSniffer(iface="eth0", lfilter=lambda p: p.haslayer(ICMPv6NDOptPrefixInfo), count=1, timeout=15)
+heard.start()
+time.sleep(0.5)
+subprocess.run("rdisc6 -1 -r 3 -w 2000 eth0", shell=True)
+heard.join()
+option = heard.results[0][ICMPv6NDOptPrefixInfo]
+print("flags", option.L, option.A, option.res1)
+"#;
+
+#[test]
+fn hosts_are_told_to_ask_for_a_prefix_of_their_own_and_get_it() -> Result<()> {
+    let lab = Lab::new("dhcp6host")?;
+    let net = TwoNetworks::wire(&lab)?;
+    let own = "[[router.interface.subnet]]\nprefix = \"2001:db8:1::/64\"\nra_mode = \"slaac\"\nprefer_delegation = true\n\
+        [[router.interface.dhcp6.prefix_pool]]\nprefix = \"2001:db8:8000::/40\"\nlength = 64\n";
+    net.r.start(&config(own))?;
+    net.a.wait_slaac("eth0", "2001:db8:1:")?;
+    net.b.wait_slaac("eth0", "2001:db8:2:")?;
+    let script = lab.dir().join("flags.py");
+    std::fs::write(&script, READ_FLAGS)?;
+    let told = net
+        .a
+        .ok(&format!("/usr/bin/python3 {}", script.display()))?;
+    // On the link, for those who form addresses too, and the first of the bits behind R.
+    assert!(told.contains("flags 1 1 16"), "{told}");
+    let client = Dhclient::start(&lab, &net.a, "host", "-N -P -1")?;
+    let prefix = client.told("new_ip6_prefix")?;
+    assert!(
+        prefix.starts_with("2001:db8:80") && prefix.ends_with("/64"),
+        "{prefix}"
+    );
+    let inside = prefix.replace("::/64", "::1");
+    net.a.ok(&format!("ip -6 addr add {inside}/128 dev lo"))?;
+    assert_eq!(net.b.ping(&inside, 3)?, 3);
+    net.r.assert_balanced()
+}
+
 #[test]
 fn a_delegated_prefix_is_routed_to_its_client_also_after_the_routers_death() -> Result<()> {
     let lab = Lab::new("dhcp6pd")?;

@@ -107,10 +107,11 @@ pub(crate) fn detail(s: &RaState, paint: Paint) -> String {
         facts.add(
             "prefix",
             format!(
-                "{} on-link {}, autonomous {}, valid {}, preferred {}",
+                "{} on-link {}, autonomous {}, prefer delegation {}, valid {}, preferred {}",
                 p.prefix,
                 yes(p.on_link),
                 yes(p.autonomous),
+                yes(p.prefer_delegation),
                 lifetime(p.valid_lifetime_seconds),
                 lifetime(p.preferred_lifetime_seconds)
             ),

@@ -89,6 +89,7 @@ fn config(config: &Config, mac: Option<api::Mac>) -> RaConfig {
                 prefix: net(p.prefix, p.prefix_len),
                 on_link: p.on_link,
                 autonomous: p.autonomous,
+                prefer_delegation: p.prefer_delegation,
                 valid_lifetime_seconds: seconds(p.valid_lifetime),
                 preferred_lifetime_seconds: seconds(p.preferred_lifetime),
             })

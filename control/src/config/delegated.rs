@@ -79,6 +79,7 @@ fn one(table: &Table<'_>) -> Option<Delegated> {
             .boolean("autonomous")
             .unwrap_or(matches!(ra_mode, Some(Mode::Slaac | Mode::Stateless))),
         on_link: table.boolean("on_link").unwrap_or(true),
+        prefer_delegation: table.boolean("prefer_delegation").unwrap_or(false),
         dns_servers: table
             .list("dns_servers", net::unicast_v6)
             .unwrap_or_default(),

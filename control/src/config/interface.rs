@@ -108,6 +108,13 @@ pub(super) fn read(
     let mut ra = ra.unwrap_or_default();
     subnet::advertise(table, &mut ra, &subnets, given, listed);
     subnet::tell_ports(table, &mut ra, &subnets, &ports);
+    let preferred = ra.prefixes.iter().any(|prefix| prefix.prefer_delegation)
+        || delegated.iter().any(|d| d.subnet.prefer_delegation);
+    let has_pool = dhcp6.as_ref().is_some_and(|d| !d.prefix_pools.is_empty());
+    if preferred && !has_pool && dhcp6_relay.is_none() {
+        let why = "prefer_delegation has hosts ask for prefixes, and there is neither a prefix_pool nor a relay: they will go on with the addresses they form";
+        table.warn("dhcp6", why);
+    }
     // All keys are read by now: what follows may leave without hiding a fault.
     Some(Interface {
         id,

@@ -140,6 +140,7 @@ fn prefixes(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Prefix> {
         let default = Prefix::new(Ipv6Addr::UNSPECIFIED, 64);
         let on_link = entry.boolean("on_link").unwrap_or(default.on_link);
         let autonomous = entry.boolean("autonomous").unwrap_or(default.autonomous);
+        let prefer_delegation = entry.boolean("prefer_delegation").unwrap_or(false);
         let valid = any_lifetime(&entry, "valid_lifetime");
         let preferred = any_lifetime(&entry, "preferred_lifetime");
         let valid_lifetime = valid.unwrap_or(default.valid_lifetime);
@@ -168,6 +169,7 @@ fn prefixes(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Prefix> {
             prefix_len: prefix.prefix_len(),
             on_link,
             autonomous,
+            prefer_delegation,
             valid_lifetime,
             preferred_lifetime,
         });

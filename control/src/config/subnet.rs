@@ -65,6 +65,7 @@ fn subnet(table: &Table<'_>) -> Option<Subnet> {
         address_mode,
         advertise: table.boolean("advertise").unwrap_or(true),
         on_link: table.boolean("on_link").unwrap_or(true),
+        prefer_delegation: table.boolean("prefer_delegation").unwrap_or(false),
         autonomous: table
             .boolean("autonomous")
             .unwrap_or(matches!(ra_mode, Some(Mode::Slaac | Mode::Stateless))),

@@ -15,12 +15,13 @@ use crate::model::{Gateway, Subnet4};
 use protocols::dhcp4::config::{INFINITE, Lifetimes};
 
 /// Keys of IPv6 subnets, which mean nothing here.
-const V6_ONLY: [&str; 7] = [
+const V6_ONLY: [&str; 8] = [
     "ra_mode",
     "address_mode",
     "advertise",
     "autonomous",
     "on_link",
+    "prefer_delegation",
     "preferred_lifetime",
     "valid_lifetime",
 ];

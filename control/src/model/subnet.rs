@@ -105,6 +105,8 @@ pub struct Subnet {
     pub autonomous: bool,
     /// Whether hosts may treat it as on-link (the L flag).
     pub on_link: bool,
+    /// Whether hosts that can had better ask for a prefix of their own (the P flag, RFC 9762).
+    pub prefer_delegation: bool,
     /// Of advertised prefixes and leases.
     pub times: LeaseTimes,
     /// Recursive DNS servers, told by DHCPv6 and in advertisements.
@@ -129,6 +131,7 @@ impl Subnet {
             advertise: true,
             autonomous: false,
             on_link: true,
+            prefer_delegation: false,
             times: LeaseTimes::default(),
             dns_servers: Vec::new(),
             domain_search: Vec::new(),
@@ -193,6 +196,7 @@ impl Subnet {
         Prefix {
             on_link: self.on_link,
             autonomous: self.autonomous,
+            prefer_delegation: self.prefer_delegation,
             valid_lifetime,
             preferred_lifetime: self.times.preferred.unwrap_or(shorter),
             ..default

@@ -279,7 +279,7 @@ fn prefix_option(p: &Prefix, valid_lifetime: u32, preferred_lifetime: u32) -> Nd
         on_link: p.on_link,
         autonomous: p.autonomous,
         router_address: false,
-        dhcpv6_pd_preferred: false,
+        dhcpv6_pd_preferred: p.prefer_delegation,
         valid_lifetime,
         preferred_lifetime,
         prefix: p.prefix,

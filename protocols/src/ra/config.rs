@@ -50,6 +50,8 @@ pub struct Prefix {
     pub on_link: bool,
     /// Hosts may form addresses from it (A; AdvAutonomousFlag, default on).
     pub autonomous: bool,
+    /// A host that can had better ask DHCPv6 for a prefix of its own than form addresses from this one (P; RFC 9762), default off.
+    pub prefer_delegation: bool,
     /// AdvValidLifetime, 30 days. RFC 9096 section 3.2 advises shorter ones for prefixes that an upstream may change.
     pub valid_lifetime: Lifetime,
     /// AdvPreferredLifetime, 7 days.
@@ -64,6 +66,7 @@ impl Prefix {
             prefix_len,
             on_link: true,
             autonomous: true,
+            prefer_delegation: false,
             valid_lifetime: Lifetime::Fixed(Duration::from_secs(2_592_000)),
             preferred_lifetime: Lifetime::Fixed(Duration::from_secs(604_800)),
         }

@@ -61,6 +61,12 @@ pub(in crate::config) static DELEGATED: Section = Section {
             "Hosts may treat it as on-link (the L flag).",
         ),
         key(
+            "prefer_delegation",
+            "boolean",
+            "false",
+            "A host that can had better ask DHCPv6 for a prefix of its own than form addresses from this one (the P flag, RFC 9762).",
+        ),
+        key(
             "preferred_lifetime",
             "duration, s",
             "2700",

@@ -49,6 +49,12 @@ pub(in crate::config) static SUBNET: Section = Section {
             "Hosts may treat it as on-link (the L flag).",
         ),
         key(
+            "prefer_delegation",
+            "boolean",
+            "false",
+            "A host that can had better ask DHCPv6 for a prefix of its own than form addresses from this one (the P flag, RFC 9762).",
+        ),
+        key(
             "preferred_lifetime",
             "lifetime, s",
             "advertised 604800, leased 43200",

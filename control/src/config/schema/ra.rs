@@ -152,6 +152,12 @@ pub(in crate::config) static RA_PREFIX: Section = Section {
             "Hosts may form addresses from it (AdvAutonomousFlag).",
         ),
         key(
+            "prefer_delegation",
+            "boolean",
+            "false",
+            "A host that can had better ask DHCPv6 for a prefix of its own than form addresses from this one (the P flag, RFC 9762).",
+        ),
+        key(
             "valid_lifetime",
             "lifetime, s",
             "2592000",

@@ -296,6 +296,14 @@ fn what_contradicts_itself_is_named() {
         "{told:?}"
     );
     let slaac = "ra_mode = \"slaac\"\n";
+    let preferred = subnet(P64, &format!("{slaac}prefer_delegation = true\n"));
+    assert_eq!(warnings(&preferred), ["dhcp6"]);
+    let pool =
+        "[[router.interface.dhcp6.prefix_pool]]\nprefix = \"2001:db8:f000::/48\"\nlength = 64\n";
+    assert_eq!(
+        warnings(&format!("{preferred}{pool}")),
+        Vec::<String>::new()
+    );
     assert_eq!(
         warnings(&subnet(P64, &format!("{slaac}autonomous = false"))),
         ["autonomous"]
