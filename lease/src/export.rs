@@ -53,6 +53,9 @@ pub struct ImportError {
 /// So many faults are told.
 const FAULTS: usize = 50;
 
+/// The longest name of a client, octets: a domain name is no longer (RFC 1035 section 2.3.4).
+const HOSTNAME: usize = 255;
+
 /// Writes leases, in the order in which they come. `name` gives the name of a scope that the configuration knows.
 ///
 /// # Errors
@@ -71,12 +74,23 @@ pub fn export<'a, 'b>(
     }
 }
 
-/// Reads leases.
+impl Format {
+    /// What a text seems to be: JSON begins with a bracket, no column's name does.
+    pub fn of(text: &str) -> Self {
+        match text.trim_start_matches('\u{feff}').trim_start() {
+            text if text.starts_with('[') => Format::Json,
+            _ => Format::Csv,
+        }
+    }
+}
+
+/// Reads leases, each with its line.
 ///
 /// # Errors
 /// Every fault, up to fifty: fields that are missing, unknown, or hold what they cannot; a resource that comes twice,
-/// prefixes that overlap, a kind of IA that does not have such resources, a lease that is preferred longer than valid.
-pub fn import(format: Format, text: &str) -> Result<Vec<Lease>, ImportError> {
+/// prefixes that overlap, a kind of IA that does not have such resources, a lease that is preferred longer than valid, a next
+/// hop of what is no prefix, or one that nobody can find.
+pub fn import(format: Format, text: &str) -> Result<Vec<(usize, Lease)>, ImportError> {
     let mut faults = Vec::new();
     let rows = match format {
         Format::Csv => csv::read(text, &mut faults),
@@ -84,11 +98,19 @@ pub fn import(format: Format, text: &str) -> Result<Vec<Lease>, ImportError> {
     };
     check(&rows, &mut faults);
     if faults.is_empty() {
-        return Ok(rows.into_iter().map(|(_, row)| row.into()).collect());
+        let lease = |(line, row): (usize, Row)| (line, row.into());
+        return Ok(rows.into_iter().map(lease).collect());
     }
-    faults.sort_by_key(|fault| fault.line);
-    faults.truncate(FAULTS);
-    Err(ImportError { faults })
+    Err(ImportError::new(faults))
+}
+
+impl ImportError {
+    /// The first of these faults, in the order of lines. There must be one.
+    pub fn new(mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(|fault| fault.line);
+        faults.truncate(FAULTS);
+        Self { faults }
+    }
 }
 
 /// A lease as it is written: each field by its text.
@@ -148,7 +170,9 @@ impl Row {
             ends: lease.ends,
             mac: lease.mac,
             hostname: lease.hostname.clone(),
-            next_hop_interface: next_hop.map(|hop| hop.iface.clone()),
+            next_hop_interface: next_hop
+                .map(|hop| hop.iface.clone())
+                .filter(|iface| !iface.is_empty()),
             next_hop_address: next_hop.map(|hop| hop.address),
             relay_interface_id: relay.interface_id,
             relay_remote_id: relay.remote_id,
@@ -159,7 +183,9 @@ impl Row {
 
 impl From<Row> for Lease {
     fn from(row: Row) -> Self {
-        let next_hop = row.next_hop_interface.zip(row.next_hop_address);
+        // Without an interface it is looked up in the routing table.
+        let iface = row.next_hop_interface.unwrap_or_default();
+        let next_hop = row.next_hop_address.map(|address| (iface, address));
         let relay = RelayInfo {
             interface_id: row.relay_interface_id,
             remote_id: row.relay_remote_id,
@@ -226,9 +252,26 @@ fn check(rows: &[(usize, Row)], faults: &mut Vec<Fault>) {
         if row.preferred_until > row.ends {
             fault("preferred_until", "it is after the end".to_owned());
         }
-        if row.next_hop_interface.is_some() != row.next_hop_address.is_some() {
-            let why = "next_hop_interface and next_hop_address come together".to_owned();
-            fault("next_hop_address", why);
+        if let Some(name) = &row.hostname
+            && name.len() > HOSTNAME
+        {
+            let why = format!("a name has {HOSTNAME} octets at most");
+            fault("hostname", why);
+        }
+        let interface = row.next_hop_interface.as_ref().filter(|i| !i.is_empty());
+        match row.next_hop_address {
+            None if interface.is_some() => {
+                fault("next_hop_address", "it is missing".to_owned());
+            }
+            Some(_) if row.kind != Kind::Pd => {
+                let why = "only a prefix has a next hop".to_owned();
+                fault("next_hop_address", why);
+            }
+            Some(address) if address.is_unicast_link_local() && interface.is_none() => {
+                let why = format!("{address} is link-local: it needs its interface");
+                fault("next_hop_interface", why);
+            }
+            _ => {}
         }
     }
 }
@@ -241,7 +284,8 @@ fn is_around(outer: Resource, inner: Resource) -> bool {
 }
 
 impl Fault {
-    fn new(line: usize, field: &str, why: impl Into<String>) -> Self {
+    /// A fault of a line, counted from 1.
+    pub fn new(line: usize, field: &str, why: impl Into<String>) -> Self {
         Self {
             line,
             field: field.to_owned(),

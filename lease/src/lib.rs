@@ -17,6 +17,7 @@
 //! | `pool/` | what may be given out, and how a free one is found without looking through them |
 //! | `disk.rs`, `record.rs` | the durable store, its journal, and the bytes of one lease |
 //! | `export.rs` | CSV and JSON for people, and back |
+//! | `import.rs` | leases of a file into a book: what is new, and what stands against it |
 //! | `siphash.rs` | a keyed hash that is the same in every process |
 //!
 //! Both machines use this room; it knows neither of them, reads no clock, and only `disk.rs` does I/O.
@@ -38,6 +39,7 @@ mod book;
 mod disk;
 pub mod export;
 mod holder;
+mod import;
 mod index;
 mod pool;
 mod record;
@@ -57,6 +59,7 @@ use wire::MacAddr;
 pub use book::{Book, Counts};
 pub use disk::{Disk, DiskError};
 pub use holder::{ClientId, ClientIdError, Holder, Kind};
+pub use import::{Blame, Conflict, ImportRefused, Imported};
 pub use pool::{Allocation, Lengths, Pool, PoolError};
 pub use record::RecordError;
 pub use relay::{RelayId, RelayIdError, RelayInfo};

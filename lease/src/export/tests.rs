@@ -72,8 +72,9 @@ fn secrets_and_offers_stay_here() {
             !text.contains("5a5a") && !text.contains("2001:db8::2"),
             "{text}"
         );
+        assert_eq!(Format::of(&text), format);
         let back = import(format, &text).unwrap();
-        assert_eq!(back, [lease("2001:db8::1", 1, 2000)]);
+        assert_eq!(back, [(2, lease("2001:db8::1", 1, 2000))]);
     }
 }
 
@@ -83,8 +84,9 @@ fn columns_in_any_order_and_a_mark_before_them() {
         \r\nnever,192.0.2.1,ipv4,01,0,released,\"a,b\",1970-01-01T00:00:00Z,never";
     let leases = import(Format::Csv, text).unwrap();
     assert_eq!(leases.len(), 1);
-    assert_eq!(leases[0].scope, ScopeId::of("a,b"));
-    assert_eq!(leases[0].ends, Wall::NEVER);
+    let (line, lease) = &leases[0];
+    assert_eq!((*line, lease.scope), (3, ScopeId::of("a,b")));
+    assert_eq!(lease.ends, Wall::NEVER);
 }
 
 #[test]
@@ -191,6 +193,47 @@ fn leases_that_do_not_go_together() {
 }
 
 #[test]
+fn next_hops_and_names_that_cannot_be() {
+    let hop = |iface: &str, address: &str| {
+        Some(Box::new(NextHop {
+            iface: iface.into(),
+            address: address.parse().unwrap(),
+        }))
+    };
+    let mut leases = [
+        ("2001:db8:1::/48", hop("", "2001:db8::7")),
+        ("2001:db8:2::/48", hop("", "fe80::7")),
+        ("2001:db8::1", hop("lan0", "fe80::7")),
+        ("2001:db8::2", None),
+    ]
+    .map(|(text, next_hop)| {
+        let mut l = lease(text, 1, 2000);
+        if matches!(l.resource, Resource::Prefix(_)) {
+            l.holder.kind = Kind::Pd;
+        }
+        Lease { next_hop, ..l }
+    });
+    leases[3].hostname = Some("a".repeat(256).into());
+    for format in [Format::Csv, Format::Json] {
+        let back = import(format, &exported(format, &leases[..1])).unwrap();
+        assert_eq!(back[0].1, leases[0], "looked up in the routing table");
+        assert_eq!(
+            faults(format, &exported(format, &leases)),
+            [
+                "line 3, next_hop_interface: fe80::7 is link-local: it needs its interface",
+                "line 4, next_hop_address: only a prefix has a next hop",
+                "line 5, hostname: a name has 255 octets at most",
+            ]
+        );
+    }
+    let half = CSV
+        .replace(",mac", ",next_hop_interface")
+        .replace("never,", "never,lan0");
+    let expected = ["line 2, next_hop_address: it is missing"];
+    assert_eq!(faults(Format::Csv, &half), expected);
+}
+
+#[test]
 fn each_fault_of_a_json_has_its_line_and_field() {
     let good = exported(
         Format::Json,
@@ -270,6 +313,7 @@ proptest! {
                     reconfigure_key: None,
                     // An empty name is none in a CSV.
                     hostname: lease.hostname.filter(|name| !name.is_empty()),
+                    next_hop: lease.next_hop.filter(|_| kind == Kind::Pd),
                     ..lease
                 }
             })
@@ -278,7 +322,8 @@ proptest! {
         leases.dedup_by(|a, b| a.resource == b.resource || is_around(b.resource, a.resource));
         for format in [Format::Csv, Format::Json] {
             let back = import(format, &exported(format, &leases));
-            prop_assert_eq!(back.as_ref(), Ok(&leases));
+            let lines: Vec<_> = (2..).zip(leases.iter().cloned()).collect();
+            prop_assert_eq!(back, Ok(lines));
         }
     }
 

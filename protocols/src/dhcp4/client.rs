@@ -58,7 +58,7 @@ pub(super) fn holder(message: &Message<'_>) -> Holder {
 }
 
 /// Which reservation is the client's. What the network knows of it comes before what it says itself.
-fn reservation(link: &Link, mac: Option<MacAddr>, id: Option<&[u8]>) -> Option<usize> {
+pub(super) fn reservation(link: &Link, mac: Option<MacAddr>, id: Option<&[u8]>) -> Option<usize> {
     let duid = match id {
         Some([IAID_DUID, _, _, _, _, duid @ ..]) => Some(duid),
         _ => None,

@@ -49,6 +49,8 @@ counters! {
         leases_declined,
         /// Leases that ran out.
         leases_expired,
+        /// Leases that an import put.
+        leases_imported,
         /// Addresses asked for before they were offered.
         probes,
         /// Addresses that somebody answered for, so that they were not offered.

@@ -55,6 +55,7 @@ pub mod config;
 pub mod counters;
 pub mod error;
 mod exchange;
+mod import;
 mod link;
 pub mod option;
 pub mod packet;

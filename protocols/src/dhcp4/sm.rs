@@ -14,7 +14,9 @@ use super::error::ConfigError;
 use super::link::{Link, LinkId};
 use super::probe::Probes;
 use crate::Random;
-use lease::{Book, ClientId, Lease, Resource, ScopeId, State, Wall, Write};
+use lease::{
+    Book, ClientId, ImportRefused, Imported, Lease, Resource, ScopeId, State, Wall, Write,
+};
 
 /// A UDP datagram to port 67, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +76,12 @@ pub enum Event<'a> {
         /// All writes that failed, in the order in which they were asked for.
         writes: Vec<Write>,
     },
+    /// An import was not made after all, though nothing stood against it here: it is taken back. To be told before any other
+    /// event, and instead of `Stored`.
+    Withdrawn {
+        /// All its writes, in the order in which they were asked for.
+        writes: Vec<Write>,
+    },
     /// An administrator ends a lease, or forgets a declined or released one.
     Release {
         /// What is released.
@@ -83,6 +91,11 @@ pub enum Event<'a> {
     Add {
         /// The lease.
         lease: Box<Lease>,
+    },
+    /// An administrator gives many leases: all of them or none. Answered by [`Notice::Imported`] or [`Notice::NotImported`].
+    Import {
+        /// The leases; each of another resource, none a part of another.
+        leases: Vec<Lease>,
     },
     /// `next_deadline()` has come.
     Timer,
@@ -179,6 +192,13 @@ pub enum Notice {
         resource: Resource,
         /// Why not.
         why: &'static str,
+    },
+    /// The leases of an import were put, as far as they were news.
+    Imported(Imported),
+    /// No lease of an import was put.
+    NotImported {
+        /// Why not.
+        why: ImportRefused,
     },
 }
 
@@ -284,16 +304,16 @@ impl Machine {
                     out.push(Action::Notice(Notice::ServiceResumed));
                 }
             }
+            Event::Withdrawn { writes } => self.take_back(&writes),
             Event::StoreFailed { writes } => {
-                for write in writes.iter().rev() {
-                    self.book.undo(write);
-                }
+                self.take_back(&writes);
                 if self.refuse_until.replace(now + REFUSE_FOR).is_none() {
                     out.push(Action::Notice(Notice::RefusingService));
                 }
             }
             Event::Release { resource } => self.release(resource, out),
             Event::Add { lease } => self.add(*lease, out),
+            Event::Import { leases } => self.import(leases, out),
             Event::Timer => {
                 self.expire(out);
                 self.probe_timer(out);
@@ -366,6 +386,17 @@ impl Machine {
         }
         self.by_address.clear();
         Some(link)
+    }
+
+    fn take_back(&mut self, writes: &[Write]) {
+        for write in writes.iter().rev() {
+            self.book.undo(write);
+        }
+    }
+
+    /// The link that a subnet belongs to.
+    pub(super) fn by_scope(&self, scope: ScopeId) -> Option<LinkId> {
+        self.by_scope.get(&scope).copied()
     }
 
     /// The link that a lease belongs to.

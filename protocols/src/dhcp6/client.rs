@@ -65,6 +65,16 @@ pub(super) fn reservation(
     duid: &[u8],
 ) -> Option<usize> {
     let subscriber = layers.last().and_then(|layer| layer.subscriber_id);
+    reservation_of(link, mac, subscriber, duid)
+}
+
+/// The same of a client of which this is known.
+pub(super) fn reservation_of(
+    link: &Link,
+    mac: Option<MacAddr>,
+    subscriber: Option<&[u8]>,
+    duid: &[u8],
+) -> Option<usize> {
     mac.and_then(|mac| link.by_mac.get(&mac))
         .or_else(|| subscriber.and_then(|id| link.by_subscriber.get(id)))
         .or_else(|| link.by_duid.get(duid))

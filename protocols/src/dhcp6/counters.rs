@@ -65,6 +65,8 @@ counters! {
         leases_declined,
         /// Leases that ran out.
         leases_expired,
+        /// Leases that an import put.
+        leases_imported,
         /// Leases whose holder came with another MAC than before: two machines may have the same DUID.
         mac_changed,
         /// Reconfigure messages that clients followed.

@@ -17,7 +17,9 @@ use super::link::{Link, LinkId};
 use super::packet::MessageType;
 use super::reconfigure::{Reconfigure, Reconfigures};
 use crate::Random;
-use lease::{Book, ClientId, Lease, NextHop, Resource, ScopeId, State, Wall, Write};
+use lease::{
+    Book, ClientId, ImportRefused, Imported, Lease, NextHop, Resource, ScopeId, State, Wall, Write,
+};
 
 /// A UDP datagram to port 547, as it came.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +79,12 @@ pub enum Event<'a> {
         /// What with: Renew, Rebind or Information-request (RFC 8415 section 21.19); others do nothing.
         with: MessageType,
     },
+    /// An import was not made after all, though nothing stood against it here: it is taken back. To be told before any other
+    /// event, and instead of `Stored`.
+    Withdrawn {
+        /// All its writes, in the order in which they were asked for.
+        writes: Vec<Write>,
+    },
     /// An administrator ends a lease, or forgets a declined or released one.
     Release {
         /// What is released.
@@ -86,6 +94,11 @@ pub enum Event<'a> {
     Add {
         /// The lease.
         lease: Box<Lease>,
+    },
+    /// An administrator gives many leases: all of them or none. Answered by [`Notice::Imported`] or [`Notice::NotImported`].
+    Import {
+        /// The leases; each of another resource, none a part of another.
+        leases: Vec<Lease>,
     },
     /// `next_deadline()` has come.
     Timer,
@@ -194,6 +207,13 @@ pub enum Notice {
         /// Why not.
         why: &'static str,
     },
+    /// The leases of an import were put, as far as they were news.
+    Imported(Imported),
+    /// No lease of an import was put.
+    NotImported {
+        /// Why not.
+        why: ImportRefused,
+    },
     /// A client did not follow its Reconfigure messages.
     ReconfigureFailed {
         /// The client.
@@ -294,10 +314,9 @@ impl Machine {
                     out.push(Action::Notice(Notice::ServiceResumed));
                 }
             }
+            Event::Withdrawn { writes } => self.take_back(&writes),
             Event::StoreFailed { writes } => {
-                for write in writes.iter().rev() {
-                    self.book.undo(write);
-                }
+                self.take_back(&writes);
                 if self.refuse_until.replace(now + REFUSE_FOR).is_none() {
                     out.push(Action::Notice(Notice::RefusingService));
                 }
@@ -305,10 +324,17 @@ impl Machine {
             Event::Reconfigure { whom, with } => self.reconfigure(&whom, with, out),
             Event::Release { resource } => self.release(resource, out),
             Event::Add { lease } => self.add(*lease, out),
+            Event::Import { leases } => self.import(leases, out),
             Event::Timer => {
                 self.expire(out);
                 self.reconfigure_timer(out);
             }
+        }
+    }
+
+    fn take_back(&mut self, writes: &[Write]) {
+        for write in writes.iter().rev() {
+            self.book.undo(write);
         }
     }
 
@@ -423,31 +449,6 @@ impl Machine {
         }
     }
 
-    /// Takes all routes of a link away.
-    fn routes_down(&self, link: &Link, out: &mut Vec<Action>) {
-        for (prefix, _) in delegated(link, &self.book) {
-            let vrf = link.vrf;
-            out.push(Action::RouteDown { prefix, vrf });
-        }
-    }
-
-    /// Tells all routes of a link.
-    fn routes_up(&self, id: LinkId, out: &mut Vec<Action>) {
-        let Some(link) = self.links.get(&id) else {
-            return;
-        };
-        for (prefix, lease) in delegated(link, &self.book) {
-            if let Some(next_hop) = &lease.next_hop {
-                out.push(Action::RouteUp {
-                    prefix,
-                    vrf: link.vrf,
-                    next_hop: NextHop::clone(next_hop),
-                    until: lease.ends,
-                });
-            }
-        }
-    }
-
     fn expire(&mut self, out: &mut Vec<Action>) {
         let (now, wall) = self.clock;
         if self.refuse_until.is_some_and(|until| now < until) {
@@ -498,18 +499,6 @@ fn prefixes(config: &Config) -> impl Iterator<Item = (&str, usize, &str, Ipv6Net
     subnets
         .map(|(i, s)| ("subnets", i, s.name.as_str(), s.prefix))
         .chain(pools.map(|(i, p)| ("prefix_pools", i, p.name.as_str(), p.prefix)))
-}
-
-/// The prefixes of a link that are in use.
-fn delegated<'a>(link: &'a Link, book: &'a Book) -> impl Iterator<Item = (Ipv6Net, &'a Lease)> {
-    let any = link.pools.iter().any(|scope| book.counts(*scope).bound > 0);
-    let leases = any.then(|| book.iter()).into_iter().flatten();
-    leases.filter_map(|lease| match lease.resource {
-        Resource::Prefix(prefix) if lease.state == State::Bound => {
-            link.pools.contains(&lease.scope).then_some((prefix, lease))
-        }
-        _ => None,
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Simulated time and clients whose messages dhcproto writes and reads: the server is never tested with its own codec.
 
+mod import;
 mod leases;
 mod links;
 mod malformed;
