@@ -59,6 +59,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
     ),
     method("DELETE", "/v1/leases", "LeaseChanges", "Ends a lease, or lifts a quarantine; the client is not told.")
         .query("resource", "resource=2001:db8:1::1000"),
+    get("/v1/leases/export", "leases", "All leases as a file, CSV or JSON: to keep, to edit, or to import elsewhere.")
+        .query("[format] [family]", "format=json&family=ipv6"),
+    post(
+        "/v1/leases/import",
+        "LeaseImported",
+        "Leases of such a file, all or none; status 422 and no change when it has faults.",
+    )
+    .query("[format]", "format=json")
+    .body(
+        "leases",
+        r#"[{"resource": "2001:db8:1::1001", "kind": "ia_na", "client": "000300010200000000aa", "iaid": 1, "state": "bound", "scope": "2001:db8:1::/64", "starts": "2026-08-22T10:00:00Z", "preferred_until": "2026-08-22T22:00:00Z", "ends": "2026-08-23T10:00:00Z"}]"#,
+    ),
     get("/v1/pools", "[LeasePool]", "Subnets and prefix pools, with how much of each is in use."),
     get("/v1/delegations", "[Delegation]", "Prefixes that are delegated to us, with the subnets assigned of them."),
     get("/v1/relays", "[Relay]", "Links that DHCP is relayed for, with what is delegated behind each."),

@@ -1,5 +1,6 @@
 //! Leases of the DHCP servers, and the pools that they come from.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use ipnet::IpNet;
@@ -92,6 +93,80 @@ pub struct LeaseQuery {
     pub kind: Option<LeaseKind>,
     /// So many at most.
     pub limit: Option<u64>,
+}
+
+words! {
+    /// The form of a file of leases.
+    LeaseFormat {
+        /// Comma-separated values with a header (RFC 4180).
+        Csv = "csv",
+        /// An array of objects, one a line.
+        Json = "json",
+    }
+}
+
+words! {
+    /// Whose leases: of one of the two DHCP servers.
+    LeaseFamily {
+        /// Addresses and prefixes of DHCPv6.
+        Ipv6 = "ipv6",
+        /// Addresses of DHCPv4.
+        Ipv4 = "ipv4",
+    }
+}
+
+/// Which leases to export, and how. The answer is the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseExport {
+    /// The form of the file.
+    pub format: LeaseFormat,
+    /// Only of this family.
+    pub family: Option<LeaseFamily>,
+}
+
+/// Leases to import: a file that an export made, all of it or nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportLeases {
+    /// The form of the file; absent: JSON when it begins with a bracket.
+    pub format: Option<LeaseFormat>,
+    /// The file.
+    pub text: String,
+}
+
+/// What an import did; on disk when it is told. Status 200 when there was no fault, else 422 and nothing changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseImported {
+    /// Leases of addresses and prefixes of which nothing was known.
+    pub added: u64,
+    /// Leases that took the place of older ones.
+    pub replaced: u64,
+    /// Leases that were known already, or renewed since.
+    pub unchanged: u64,
+    /// What is wrong with the file, or stands against it: up to fifty faults at once.
+    pub faults: Vec<LeaseFault>,
+}
+
+/// A fault of a file of leases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseFault {
+    /// The line, from 1.
+    pub line: u64,
+    /// The field; empty when it is the line as a whole.
+    #[serde(default)]
+    pub field: String,
+    /// What is wrong with it, or stands against it.
+    pub message: String,
+}
+
+impl fmt::Display for LeaseFault {
+    /// As compilers print it, behind the file's name: `line: field: message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.line)?;
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)
+    }
 }
 
 /// A lease that an administrator gives, or changes.

@@ -57,7 +57,8 @@ pub use interface::{
     InterfaceState,
 };
 pub use lease::{
-    AddLease, Lease, LeaseChanges, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState,
+    AddLease, ImportLeases, Lease, LeaseChanges, LeaseExport, LeaseFamily, LeaseFault, LeaseFormat,
+    LeaseImported, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState,
 };
 pub use mac::Mac;
 pub use neighbor::{NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState};

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
-use api::{CapturePoint, DEFAULT_SOCKET, LeaseKind, Mac, PacketFilter, Protocol};
+use api::{
+    CapturePoint, DEFAULT_SOCKET, LeaseFamily, LeaseFormat, LeaseKind, Mac, PacketFilter, Protocol,
+};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use ipnet::IpNet;
@@ -24,8 +26,8 @@ Exit codes:
   0  done
   1  the command line makes no sense
   2  hextetd cannot be reached
-  3  hextetd refused, or the configuration has faults; nothing was changed
-  4  the connection broke, or a file could not be written";
+  3  hextetd refused, or the configuration or a file has faults; nothing was changed
+  4  the connection broke, or a file could not be read or written";
 
 /// Looks at a running Hextet router, and changes its routes and neighbours.
 #[derive(Debug, Parser)]
@@ -65,8 +67,8 @@ pub enum Command {
     /// Forget neighbours
     #[command(subcommand)]
     Neigh(Neigh),
-    /// Give leases, or end them
-    #[command(subcommand)]
+    /// Give leases, end them, or keep them in a file
+    #[command(subcommand, visible_alias = "leases")]
     Lease(Lease),
     /// Renew what an uplink has been given, or give it back
     #[command(subcommand)]
@@ -303,6 +305,36 @@ Examples:
         /// The interface of a link-local gateway
         #[arg(long, value_name = "NAME", requires = "via")]
         dev: Option<String>,
+    },
+    /// Print all leases as a file: to keep, to edit, or to import elsewhere
+    #[command(after_help = "\
+Keys for Reconfigure messages are left out: clients get new ones. With --json the form is JSON.
+
+Examples:
+  hextetctl lease export > leases.csv
+  hextetctl lease export --format json --family ipv6 > leases.json")]
+    Export {
+        /// Form of the file: csv or json [default: csv]
+        #[arg(long, value_name = "FORM")]
+        format: Option<LeaseFormat>,
+        /// Only of this family: ipv6 or ipv4
+        #[arg(long, value_name = "FAMILY")]
+        family: Option<LeaseFamily>,
+    },
+    /// Give all leases of a file, or none of them
+    #[command(after_help = "\
+Every fault is told with its line and field; then nothing was changed. A lease that is known already is no fault, and one
+that its client has renewed since the export stays as it is. What is imported is on disk when this returns.
+
+Examples:
+  hextetctl lease import leases.csv
+  ssh old-router hextetctl lease export | hextetctl lease import -")]
+    Import {
+        /// The file, or - for standard input
+        file: PathBuf,
+        /// Form of the file: csv or json [default: json when it begins with a bracket, else csv]
+        #[arg(long, value_name = "FORM")]
+        format: Option<LeaseFormat>,
     },
     /// End a lease, or lift a quarantine; the client is not told
     Release {

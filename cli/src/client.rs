@@ -61,6 +61,22 @@ impl Client {
         decode(path, self.request(Method::POST, path, body.into()).await?).await
     }
 
+    /// Reads a path whose answer is a file.
+    pub(crate) async fn get_file(&self, path: &str) -> Result<Bytes, Error> {
+        let response = self.request(Method::GET, path, Bytes::new()).await?;
+        let body = accept(response).await?.into_body();
+        Ok(body.collect().await?.to_bytes())
+    }
+
+    /// Sends a file.
+    pub(crate) async fn post_file<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        file: Vec<u8>,
+    ) -> Result<Answer<T>, Error> {
+        decode(path, self.request(Method::POST, path, file.into()).await?).await
+    }
+
     /// Opens an answer without end.
     pub(crate) async fn stream(&self, path: &str) -> Result<Incoming, Error> {
         let response = self.request(Method::GET, path, Bytes::new()).await?;
@@ -112,7 +128,7 @@ async fn decode<T: DeserializeOwned>(
     Ok(Answer { raw, value })
 }
 
-/// An answer that is no refusal. A reload that found faults (422) is an answer.
+/// An answer that is no refusal. A reload or an import that found faults (422) is an answer.
 async fn accept(response: Response<Incoming>) -> Result<Response<Incoming>, Error> {
     let status = response.status();
     if status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY {

@@ -9,9 +9,9 @@ use api::ErrorBody;
 pub(crate) const USAGE: u8 = 1;
 /// Exit code: nobody answers on the socket.
 const UNREACHABLE: u8 = 2;
-/// Exit code: `hextetd` refused the request, or the configuration has faults.
+/// Exit code: `hextetd` refused the request, or a file has faults.
 const REFUSED: u8 = 3;
-/// Exit code: the conversation broke off, or a file could not be written.
+/// Exit code: the conversation broke off, or a file could not be read or written.
 const BROKEN: u8 = 4;
 
 /// Why `hextetctl` did not do what it was asked to.
@@ -31,9 +31,14 @@ pub enum Error {
     /// `hextetd` refused.
     #[error("{}", refusal(.0))]
     Refused(ErrorBody),
-    /// The configuration file has faults.
-    #[error("the configuration has {0} fault{s}; nothing was changed", s = if *.0 == 1 { "" } else { "s" })]
-    Faults(usize),
+    /// A file has faults.
+    #[error("{what} has {count} fault{s}; nothing was changed", s = if *.count == 1 { "" } else { "s" })]
+    Faults {
+        /// Which.
+        what: String,
+        /// How many were told.
+        count: usize,
+    },
     /// The conversation broke off.
     #[error("the connection to hextetd broke: {0}")]
     Connection(#[from] hyper::Error),
@@ -44,6 +49,14 @@ pub enum Error {
         path: String,
         /// What is odd about the answer.
         detail: String,
+    },
+    /// A file could not be read.
+    #[error("cannot read {file}: {source}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
     },
     /// A file could not be written.
     #[error("cannot write {}: {source}", .path.display())]
@@ -64,10 +77,12 @@ impl Error {
         match self {
             Self::Usage(_) => USAGE,
             Self::Unreachable { .. } => UNREACHABLE,
-            Self::Refused(_) | Self::Faults(_) => REFUSED,
-            Self::Connection(_) | Self::Answer { .. } | Self::File { .. } | Self::Output(_) => {
-                BROKEN
-            }
+            Self::Refused(_) | Self::Faults { .. } => REFUSED,
+            Self::Connection(_)
+            | Self::Answer { .. }
+            | Self::Unreadable { .. }
+            | Self::File { .. }
+            | Self::Output(_) => BROKEN,
         }
     }
 }

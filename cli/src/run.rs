@@ -1,14 +1,14 @@
 //! From a command to the server and back to the terminal.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 
 use api::query::Query;
 use api::{
     AddLease, CaptureRequest, DhcpClientOrder, DhcpClientOrdered, ErrorBody, ErrorCode,
-    LeaseChanges, LeaseKind, NeighFlush, NeighFlushed, OrderDhcpClient, ReloadRequest,
-    ReloadResponse, RouteChanges, TraceEvent, TraceRequest,
+    LeaseChanges, LeaseFamily, LeaseFormat, LeaseImported, LeaseKind, NeighFlush, NeighFlushed,
+    OrderDhcpClient, ReloadRequest, ReloadResponse, RouteChanges, TraceEvent, TraceRequest,
 };
 use clap::CommandFactory;
 use http_body_util::BodyExt;
@@ -79,6 +79,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
             let answer = session.client.post("/v1/leases", &lease).await?;
             session.print(answer, |changes, _| show::lease::changed(changes))
         }
+        Command::Lease(Lease::Export { format, family }) => session.export(format, family).await,
+        Command::Lease(Lease::Import { file, format }) => session.import(&file, format).await,
         Command::Lease(Lease::Release { resource }) => {
             let query = Query::default().with("resource", Some(resource));
             let answer: Answer<LeaseChanges> =
@@ -283,11 +285,52 @@ impl Session {
         self.print(answer, |response, paint| {
             show::reload(response, request.dry_run, paint)
         })?;
-        if faults == 0 {
-            Ok(())
-        } else {
-            Err(Error::Faults(faults))
-        }
+        sound("the configuration", faults)
+    }
+
+    /// Prints all leases as a file, once the whole of it is there.
+    async fn export(
+        &self,
+        format: Option<LeaseFormat>,
+        family: Option<LeaseFamily>,
+    ) -> Result<(), Error> {
+        let format = format.or(self.json.then_some(LeaseFormat::Json));
+        let query = Query::default()
+            .with("format", format)
+            .with("family", family);
+        let file = self.client.get_file(&query.on("/v1/leases/export")).await?;
+        let mut out = io::stdout().lock();
+        out.write_all(&file)?;
+        Ok(out.flush()?)
+    }
+
+    async fn import(&self, path: &Path, format: Option<LeaseFormat>) -> Result<(), Error> {
+        let is_input = path == Path::new("-");
+        let read = || match is_input {
+            true => {
+                let mut bytes = Vec::new();
+                io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+            }
+            false => std::fs::read(path),
+        };
+        let name = match is_input {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        let bytes = read().map_err(|source| Error::Unreadable {
+            file: name.clone(),
+            source,
+        })?;
+        let query = Query::default().with("format", format);
+        let answer: Answer<LeaseImported> = self
+            .client
+            .post_file(&query.on("/v1/leases/import"), bytes)
+            .await?;
+        let faults = answer.value.faults.len();
+        self.print(answer, |imported, paint| {
+            show::lease::imported(imported, &name, paint)
+        })?;
+        sound(&name, faults)
     }
 
     async fn trace(&self, request: TraceRequest) -> Result<(), Error> {
@@ -339,6 +382,17 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a file that was taken as a whole or not at all had no faults.
+fn sound(what: &str, faults: usize) -> Result<(), Error> {
+    match faults {
+        0 => Ok(()),
+        count => Err(Error::Faults {
+            what: what.to_owned(),
+            count,
+        }),
     }
 }
 

@@ -1,13 +1,14 @@
 //! The real `hextetctl` against the real API server with an appliance of samples.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use api::{LeaseFormat, sample};
 use control::api::Socket;
 use control::api::fake::Fake;
 use serde_json::Value;
@@ -154,7 +155,6 @@ fn every_table() {
 #[test]
 fn json_is_the_servers_own() {
     let server = Server::start();
-    use api::sample;
     for (line, value) in [
         ("show status --json", json(sample::status())),
         ("--json show devices", json(sample::devices())),
@@ -277,6 +277,67 @@ fn leases_are_given_and_ended() {
     );
     assert_eq!(server.ok("lease release 2001:db8:1::1000"), "1 released\n");
     assert!(server.ok("show leases --pool nope").contains("no leases"));
+}
+
+#[test]
+fn leases_go_into_a_file_and_come_back_or_every_fault_is_told() {
+    let server = Server::start();
+    let csv = server.ok("lease export");
+    assert_eq!(csv, sample::lease_file(LeaseFormat::Csv));
+    let json = sample::lease_file(LeaseFormat::Json);
+    assert_eq!(server.ok("leases export --format json --family ipv6"), json);
+    assert_eq!(server.ok("lease export --json"), json);
+
+    let file = server.directory.path().join("leases");
+    let line = format!("lease import {}", file.display());
+    for text in [&csv, json] {
+        fs::write(&file, text).unwrap();
+        assert_eq!(server.ok(&line), "1 added, 0 replaced, 0 unchanged\n");
+    }
+    fs::write(
+        &file,
+        csv.replace("ia_na", "ia_x").replace(",bound,", ",gone,"),
+    )
+    .unwrap();
+    let output = server.run(&line);
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let name = file.display();
+    assert!(
+        said.contains(&format!("{name}:2: kind: it is one of")),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("{name}:2: state: it is one of")),
+        "{said}"
+    );
+    let end = String::from_utf8(output.stderr).unwrap();
+    assert!(end.contains("has 2 faults; nothing was changed"), "{end}");
+
+    let mut child = server
+        .command("lease import - --json")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(csv.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&answer["added"], &answer["faults"]),
+        (&1.into(), &Value::Array(vec![]))
+    );
+
+    let (code, text) = complaint(&server.run("lease import /nonexistent"));
+    assert!(
+        code == 4 && text.contains("cannot read /nonexistent"),
+        "{text}"
+    );
 }
 
 #[test]

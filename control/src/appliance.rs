@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy, Interface, Lease,
-    LeaseChanges, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin,
-    NudState, OrderDhcpClient, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch,
-    RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker, WorkerQueue,
+    DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy, ImportLeases, Interface,
+    Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush,
+    NeighFlushed, Neighbor, NeighborOrigin, NudState, OrderDhcpClient, RaState, Relay,
+    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
+    Status, TraceEvent, TraceRequest, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -22,6 +23,7 @@ use crate::injector::Injector;
 use crate::model::Idle;
 use crate::observe::Observers;
 use crate::rooms::punt;
+use ::lease::Disk;
 use protocols::nd;
 
 mod counters;
@@ -43,6 +45,8 @@ pub struct Router {
     pub counters: Vec<Arc<WorkerCounters>>,
     /// The way to the workers.
     pub injector: Arc<Injector>,
+    /// The leases' store; `None` when it cannot be used.
+    pub disk: Option<Arc<Disk>>,
     /// What the punt thread counts.
     pub punts: Arc<punt::Counters>,
     /// Traces and captures.
@@ -251,6 +255,14 @@ impl Appliance for Router {
 
     async fn add_lease(&self, lease: AddLease) -> Result<LeaseChanges, Error> {
         self.lease_add(lease).await
+    }
+
+    async fn export_leases(&self, query: LeaseExport) -> Result<String, Error> {
+        self.lease_export(query).await
+    }
+
+    async fn import_leases(&self, import: ImportLeases) -> Result<LeaseImported, Error> {
+        self.lease_import(import).await
     }
 
     async fn release_lease(&self, resource: String) -> Result<LeaseChanges, Error> {

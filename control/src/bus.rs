@@ -30,6 +30,7 @@ use wire::MacAddr;
 use crate::engine::Request;
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::dhcp6_client::Question as ClientQuestion;
+use crate::rooms::lease::import::Import;
 use crate::rooms::lease::{Order, OrderError, Question};
 use protocols::{dhcp4, dhcp6, dhcp6_client, mld, nd, ra, reassembly};
 
@@ -76,6 +77,8 @@ pub enum Dhcp6Message {
     Ask(Question<dhcp6::Machine>),
     /// An order of the API, answered when it is on disk.
     Order(Box<Order<dhcp6::Event<'static>>>),
+    /// Its part of an import of leases.
+    Import(Box<Import>),
 }
 
 /// To the DHCPv4 server's room.
@@ -87,6 +90,8 @@ pub enum Dhcp4Message {
     Ask(Question<dhcp4::Machine>),
     /// An order of the API, answered when it is on disk.
     Order(Box<Order<dhcp4::Event<'static>>>),
+    /// Its part of an import of leases.
+    Import(Box<Import>),
 }
 
 /// To the DHCPv6 client's room.

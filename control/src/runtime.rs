@@ -161,6 +161,7 @@ impl House {
             disk: lease_store(&model),
             identity: identity(&store)?,
         };
+        let disk = means.disk.clone();
         let means4 = dhcp4::Means {
             bus: bus.clone(),
             injector: injector.clone(),
@@ -315,6 +316,7 @@ impl House {
             bus: bus.clone(),
             counters,
             injector: injector.clone(),
+            disk,
             punts: punt_counters.clone(),
             observers: Observers::new(traces, captures, stop.clone()),
             started,

@@ -97,21 +97,26 @@ fn the_graph_picture_names_every_stage_that_a_trace_shows() -> Result<()> {
 /// The example of a page runs as it stands: its configuration is saved, its commands are typed, in namespaces of their own; what
 /// it leaves running ends with them.
 fn example(page: &str, name: &str, shows: &[&str]) -> Result<()> {
+    example_at(page, 1, name, shows)
+}
+
+/// The same of a later one, with the page's configuration and the `nth` commands.
+fn example_at(page: &str, nth: usize, name: &str, shows: &[&str]) -> Result<()> {
     let lab = Lab::new(name)?;
     let text = document(page)?;
-    let block = |language: &str| -> String {
+    let block = |language: &str, nth: usize| -> String {
         let fence = format!("```{language}\n");
-        let body = text.split(&fence).nth(1).unwrap_or_default();
+        let body = text.split(&fence).nth(nth).unwrap_or_default();
         body.split("```").next().unwrap_or_default().to_owned()
     };
-    std::fs::write(lab.dir().join("router.toml"), block("toml"))?;
+    std::fs::write(lab.dir().join("router.toml"), block("toml", 1))?;
     let path = lab::binary("hextetd")?;
     let path = path.parent().map(Path::display);
     let path = path.map(|p| p.to_string()).unwrap_or_default();
     let script = format!(
         "set -e\nmount -t tmpfs t /run\nip link set lo up\nexport PATH={path}:$PATH\ncd {}\nset -m\n{}",
         lab.dir().display(),
-        block("sh")
+        block("sh", nth)
     );
     std::fs::write(lab.dir().join("run.sh"), script)?;
     let run = lab::run(&format!(
@@ -133,6 +138,12 @@ fn the_example_of_the_dhcpv6_page_runs() -> Result<()> {
         "docsdhcp6",
         &["iaaddr 2001:db8:1::1", "bound", "2001:db8:1::/64"],
     )
+}
+
+#[test]
+fn the_example_of_leases_in_a_file_runs() -> Result<()> {
+    let shows = ["no leases", "1 added, 0 replaced", "2001:db8:1::1"];
+    example_at("dhcpv6.md", 2, "docsleases", &shows)
 }
 
 #[test]

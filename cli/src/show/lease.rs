@@ -1,6 +1,8 @@
 //! Leases and pools of the DHCP servers.
 
-use api::{Lease, LeaseChanges, LeasePool, LeaseState};
+use std::fmt::Write as _;
+
+use api::{Lease, LeaseChanges, LeaseImported, LeasePool, LeaseState};
 
 use crate::paint::Paint;
 use crate::table::{Cell, Table, cell};
@@ -93,6 +95,27 @@ pub(crate) fn pools(pools: &[LeasePool], paint: Paint) -> String {
         ]);
     }
     table.render(paint, "nothing is leased out")
+}
+
+/// What an import of a file did.
+pub(crate) fn imported(imported: &LeaseImported, file: &str, paint: Paint) -> String {
+    let mut out = String::new();
+    for fault in &imported.faults {
+        let _ = writeln!(out, "{} {file}:{fault}", paint.bad("fault:"));
+    }
+    if imported.faults.is_empty() {
+        let LeaseImported {
+            added,
+            replaced,
+            unchanged,
+            ..
+        } = imported;
+        let _ = writeln!(
+            out,
+            "{added} added, {replaced} replaced, {unchanged} unchanged"
+        );
+    }
+    out
 }
 
 /// What was done.

@@ -4,10 +4,10 @@ use std::future::Future;
 
 use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Interface, Lease, LeaseChanges, LeasePool,
-    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest,
-    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
-    TraceRequest, Worker,
+    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
+    LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch,
+    RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -84,6 +84,18 @@ pub trait Appliance: Send + Sync + 'static {
         &self,
         lease: AddLease,
     ) -> impl Future<Output = Result<LeaseChanges, Error>> + Send;
+
+    /// All leases as a file.
+    fn export_leases(
+        &self,
+        query: LeaseExport,
+    ) -> impl Future<Output = Result<String, Error>> + Send;
+
+    /// Imports a file of leases, all or none; on disk when this returns. Faults of the file are an answer, not an error.
+    fn import_leases(
+        &self,
+        import: ImportLeases,
+    ) -> impl Future<Output = Result<LeaseImported, Error>> + Send;
 
     /// Ends the lease of a resource, or lifts its quarantine; on disk when this returns.
     fn release_lease(

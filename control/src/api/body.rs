@@ -1,4 +1,4 @@
-//! JSON bodies, read so that every fault names its field.
+//! Bodies: JSON, read so that every fault names its field, and files.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Request};
@@ -8,6 +8,26 @@ use super::Error;
 
 /// Most bytes of a body: a full BGP table of routes in one batch fits.
 const LIMIT: usize = 64 << 20;
+
+/// Most bytes of a file: more than a million leases in either form.
+const FILE_LIMIT: usize = 512 << 20;
+
+/// A body that is a file of text, whatever its content type says.
+pub(super) struct TextBody(pub(super) String);
+
+impl<S: Sync> FromRequest<S> for TextBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, Error> {
+        let limit = FILE_LIMIT;
+        let bytes = to_bytes(request.into_body(), limit)
+            .await
+            .map_err(|_| Error::TooLarge { limit })?;
+        let text = String::from_utf8(bytes.into());
+        text.map(Self)
+            .map_err(|fault| Error::invalid("body", fault.utf8_error()))
+    }
+}
 
 /// A body read as JSON, whatever its content type says; an empty one stands for `{}`.
 pub(super) struct JsonBody<T>(pub(super) T);

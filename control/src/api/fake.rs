@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Interface, Lease, LeaseChanges, LeasePool,
-    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest,
+    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
+    LeaseChanges, LeaseExport, LeaseFault, LeaseFormat, LeaseImported, LeasePool, LeaseQuery,
+    NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
     RouteQuery, RouteSource, Status, TraceEvent, TraceRequest, Worker, sample,
 };
 use ipnet::IpNet;
+use lease::export::{self, Format};
 use tokio::sync::mpsc;
 
 use super::{Appliance, Error};
@@ -107,6 +109,14 @@ impl Fake {
                 ..RouteChanges::default()
             }),
         }
+    }
+}
+
+fn fault(fault: export::Fault) -> LeaseFault {
+    LeaseFault {
+        line: fault.line as u64,
+        field: fault.field,
+        message: fault.why,
     }
 }
 
@@ -266,6 +276,28 @@ impl Appliance for Fake {
         Ok(LeaseChanges {
             added: 1,
             ..LeaseChanges::default()
+        })
+    }
+
+    async fn export_leases(&self, query: LeaseExport) -> Result<String, Error> {
+        Ok(sample::lease_file(query.format).to_owned())
+    }
+
+    async fn import_leases(&self, import: ImportLeases) -> Result<LeaseImported, Error> {
+        let format = match import.format {
+            Some(LeaseFormat::Csv) => Format::Csv,
+            Some(_) => Format::Json,
+            None => Format::of(&import.text),
+        };
+        Ok(match export::import(format, &import.text) {
+            Ok(leases) => LeaseImported {
+                added: leases.len() as u64,
+                ..LeaseImported::default()
+            },
+            Err(error) => LeaseImported {
+                faults: error.faults.into_iter().map(fault).collect(),
+                ..LeaseImported::default()
+            },
         })
     }
 

@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use api::{
     Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, DhcpClient,
-    DhcpClientOrdered, Drop, ExplainQuery, Interface, InterfaceAddress, Lease, LeaseChanges,
-    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay,
-    ReloadRequest, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent,
-    Worker,
+    DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, InterfaceAddress, Lease,
+    LeaseChanges, LeaseExport, LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest, Route, RouteBatch, RouteChanges,
+    RouteExplain, RouteQuery, Status, TraceEvent, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio_util::sync::CancellationToken;
 
-use super::body::JsonBody;
+use super::body::{JsonBody, TextBody};
 use super::params::Params;
 use super::{Appliance, Error, check, stream};
 
@@ -62,6 +63,8 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
                 .post(add_lease::<A>)
                 .delete(release_lease::<A>),
         )
+        .route("/v1/leases/export", get(export_leases::<A>))
+        .route("/v1/leases/import", post(import_leases::<A>))
         .route("/v1/pools", get(pools::<A>))
         .route("/v1/delegations", get(delegations::<A>))
         .route("/v1/relays", get(relays::<A>))
@@ -250,6 +253,43 @@ async fn release_lease<A: Appliance>(
     s.appliance.release_lease(resource).await.map(Json)
 }
 
+async fn export_leases<A: Appliance>(
+    State(s): State<Server<A>>,
+    mut p: Params,
+) -> Result<Response, Error> {
+    let query = LeaseExport {
+        format: p.parsed("format")?.unwrap_or(LeaseFormat::Csv),
+        family: p.parsed("family")?,
+    };
+    p.finish()?;
+    let kind = match query.format {
+        LeaseFormat::Csv => "text/csv; charset=utf-8",
+        LeaseFormat::Json | LeaseFormat::Unknown => "application/json",
+    };
+    let text = s.appliance.export_leases(query).await?;
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
+async fn import_leases<A: Appliance>(
+    State(s): State<Server<A>>,
+    mut p: Params,
+    TextBody(text): TextBody,
+) -> Result<Response, Error> {
+    let format = p.parsed("format")?;
+    p.finish()?;
+    let import = ImportLeases { format, text };
+    let imported = s.appliance.import_leases(import).await?;
+    Ok((status_of(imported.faults.is_empty()), Json(imported)).into_response())
+}
+
+/// What is wrong with a file is an answer of its own kind.
+fn status_of(is_sound: bool) -> StatusCode {
+    match is_sound {
+        true => StatusCode::OK,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
 async fn dhcp_clients<A: Appliance>(
     State(s): State<Server<A>>,
     p: Params,
@@ -297,12 +337,7 @@ async fn reload<A: Appliance>(
 ) -> Result<Response, Error> {
     p.finish()?;
     let response = s.appliance.reload(request).await?;
-    let status = if response.faults.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    };
-    Ok((status, Json(response)).into_response())
+    Ok((status_of(response.faults.is_empty()), Json(response)).into_response())
 }
 
 async fn trace<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Result<Response, Error> {

@@ -8,7 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::endpoint::ENDPOINTS;
-use api::{ErrorBody, ErrorCode, ReloadResponse, Route, RouteChanges, TraceEvent, sample};
+use api::{
+    ErrorBody, ErrorCode, LeaseFormat, LeaseImported, ReloadResponse, Route, RouteChanges,
+    TraceEvent, sample,
+};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode};
@@ -124,6 +127,39 @@ async fn request(
 
 fn json<T: Serialize>(value: T) -> Value {
     serde_json::to_value(value).unwrap()
+}
+
+#[tokio::test]
+async fn a_file_of_leases_goes_out_and_comes_in() {
+    let server = Server::start().await;
+    let response = server.open("GET", "/v1/leases/export", "").await;
+    assert_eq!(
+        response.headers()["content-type"],
+        "text/csv; charset=utf-8"
+    );
+    let file = response.into_body().collect().await.unwrap().to_bytes();
+    let file = std::str::from_utf8(&file).unwrap();
+    assert_eq!(file, sample::lease_file(LeaseFormat::Csv));
+    let imported: LeaseImported = server.ok("POST", "/v1/leases/import", file).await;
+    assert_eq!((imported.added, imported.faults), (1, vec![]));
+
+    let faulty = file.replace(",1,bound", ",one,bound");
+    let (status, body) = server.call("POST", "/v1/leases/import", &faulty).await;
+    assert_eq!(status, 422);
+    let imported: LeaseImported = serde_json::from_slice(&body).unwrap();
+    let fault = &imported.faults[0];
+    assert_eq!((imported.added, fault.line, &*fault.field), (0, 2, "iaid"));
+    for (path, field) in [
+        ("/v1/leases/import?format=xml", "format"),
+        ("/v1/leases/import?dry=1", "dry"),
+    ] {
+        let (status, error) = server.refused("POST", path, file).await;
+        assert_eq!(
+            (status, error.field.as_deref()),
+            (StatusCode::BAD_REQUEST, Some(field))
+        );
+    }
+    server.stop().await;
 }
 
 #[tokio::test]

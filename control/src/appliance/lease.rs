@@ -1,5 +1,6 @@
 //! Leases and pools as the API shows them, and what it may change of them.
 
+mod file;
 mod lease4;
 
 use std::collections::HashMap;

@@ -16,11 +16,12 @@ use wire::udp;
 use wire::{EtherType, MacAddr};
 use zerocopy::IntoBytes;
 
+use super::lease::import::{Import, Verdict};
 use super::lease::{OrderError, commit, load};
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp4Message, Inbox, Packet};
 use crate::injector::Injector;
-use lease::{Disk, DiskError, Kind, Lease, Write};
+use lease::{Disk, DiskError, Imported, Kind, Lease, Write};
 use protocols::dhcp4::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
 
 /// Packets that share one transaction at most.
@@ -117,6 +118,7 @@ impl Dhcp4Task {
                 let done = self.order(event).await;
                 let _ = reply.send(done);
             }
+            Dhcp4Message::Import(import) => self.import(*import).await,
         }
     }
 
@@ -133,6 +135,43 @@ impl Dhcp4Task {
             return Err(OrderError::Refused(why));
         }
         self.settle().await.map_err(OrderError::NotStored)
+    }
+
+    /// Has the machine put its part of an import, and waits for what becomes of the whole.
+    async fn import(&mut self, import: Import) {
+        let _ = self.settle().await;
+        let leases = import.leases;
+        self.event(Event::Import { leases });
+        let actions = std::mem::take(&mut self.actions);
+        let said = |action: &Action| match action {
+            Action::Notice(Notice::Imported(imported)) => Some(Ok(*imported)),
+            Action::Notice(Notice::NotImported { why }) => Some(Err(why.clone())),
+            _ => None,
+        };
+        let Some(said) = actions.iter().rev().find_map(said) else {
+            unreachable!("the machine answers an import")
+        };
+        let write = |action: &Action| match action {
+            Action::Write(write) => Some(write.clone()),
+            _ => None,
+        };
+        let writes: Vec<Write> = actions.iter().filter_map(write).collect();
+        let (verdict, _told_when_done) = import.part.offer(said, writes.clone()).await;
+        match verdict {
+            Verdict::Stored => {
+                if !writes.is_empty() {
+                    self.event(Event::Stored);
+                }
+                for action in actions {
+                    self.carry_out(action);
+                }
+            }
+            Verdict::NotStored(why) => {
+                error!(error = %why, writes = writes.len(), "DHCPv4 leases could not be stored");
+                self.event(Event::StoreFailed { writes });
+            }
+            Verdict::Withdrawn => self.event(Event::Withdrawn { writes }),
+        }
     }
 
     fn packet(&mut self, packet: &Packet) {
@@ -304,6 +343,11 @@ impl Dhcp4Task {
                 }
             }
             Notice::NotAdded { resource, why } => warn!(%resource, why, "lease not added"),
+            Notice::Imported(Imported {
+                added, replaced, ..
+            }) => info!(added, replaced, "DHCPv4 leases imported"),
+            // Who imports is told why.
+            Notice::NotImported { .. } => {}
         }
     }
 }

@@ -24,12 +24,13 @@ use tracing::{error, info, warn};
 use wire::MacAddr;
 use wire::udp;
 
+use super::lease::import::{Import, Verdict};
 use super::lease::{OrderError, load};
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Packet};
 use crate::injector::Injector;
 use commit::{Commits, Done};
-use lease::{Disk, DiskError, Kind, Lease};
+use lease::{Disk, DiskError, Imported, Kind, Lease};
 use protocols::dhcp6::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
 
 /// Packets that share one transaction at most.
@@ -147,6 +148,7 @@ impl Dhcp6Task {
                 let done = self.order(event).await;
                 let _ = reply.send(done);
             }
+            Dhcp6Message::Import(import) => self.import(*import).await,
         }
     }
 
@@ -163,6 +165,39 @@ impl Dhcp6Task {
             return Err(OrderError::Refused(why));
         }
         self.drain().await.map_err(OrderError::NotStored)
+    }
+
+    /// Has the machine put its part of an import, and waits for what becomes of the whole.
+    async fn import(&mut self, import: Import) {
+        let _ = self.drain().await;
+        let leases = import.leases;
+        self.event(Event::Import { leases });
+        let actions = std::mem::take(&mut self.actions);
+        let said = |action: &Action| match action {
+            Action::Notice(Notice::Imported(imported)) => Some(Ok(*imported)),
+            Action::Notice(Notice::NotImported { why }) => Some(Err(why.clone())),
+            _ => None,
+        };
+        let Some(said) = actions.iter().rev().find_map(said) else {
+            unreachable!("the machine answers an import")
+        };
+        let writes = commit::writes(&actions);
+        let (verdict, _told_when_done) = import.part.offer(said, writes.clone()).await;
+        match verdict {
+            Verdict::Stored => {
+                if !writes.is_empty() {
+                    self.event(Event::Stored);
+                }
+                for action in actions {
+                    self.carry_out(action);
+                }
+            }
+            Verdict::NotStored(why) => {
+                error!(error = %why, writes = writes.len(), "DHCPv6 leases could not be stored");
+                self.event(Event::StoreFailed { writes });
+            }
+            Verdict::Withdrawn => self.event(Event::Withdrawn { writes }),
+        }
     }
 
     fn packet(&mut self, packet: &Packet) {
@@ -316,6 +351,11 @@ impl Dhcp6Task {
                 }
             }
             Notice::NotAdded { resource, why } => warn!(%resource, why, "lease not added"),
+            Notice::Imported(Imported {
+                added, replaced, ..
+            }) => info!(added, replaced, "DHCPv6 leases imported"),
+            // Who imports is told why.
+            Notice::NotImported { .. } => {}
             Notice::ReconfigureFailed { client } => {
                 info!(%client, "client did not follow its Reconfigure messages");
             }

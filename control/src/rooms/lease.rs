@@ -1,5 +1,7 @@
 //! What the rooms of both DHCP servers share: the leases' store, questions and orders of the API.
 
+pub mod import;
+
 use std::sync::Arc;
 
 use lease::{Disk, DiskError, Lease, Write};

@@ -121,6 +121,15 @@ impl Commits {
     }
 }
 
+/// The writes among some actions, in their order.
+pub(super) fn writes(actions: &[Action]) -> Vec<Write> {
+    let write = |action: &Action| match action {
+        Action::Write(write) => Some(write.clone()),
+        _ => None,
+    };
+    actions.iter().filter_map(write).collect()
+}
+
 /// Why a transaction failed, in one line.
 pub(super) fn said(error: DiskError) -> String {
     format!("{:#}", anyhow::Error::from(error))

@@ -10,6 +10,7 @@ use crate::bus::Inboxes;
 use crate::injector::NamedLink;
 use crate::model::Tag;
 use crate::publish::Link;
+use crate::rooms::lease::import::{ImportError, import};
 use protocols::dhcp6::Secret;
 use protocols::dhcp6::config::{Config, Range, Subnet};
 
@@ -261,4 +262,63 @@ async fn orders_are_answered_when_they_are_on_disk_or_refused() {
     assert_ne!(state, Some(lease::State::Bound));
     assert_eq!(room.bus.order_dhcp6(add(lease)).await, Some(Ok(())));
     assert_eq!(room.on_disk(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_on_disk_when_it_is_answered_or_was_never_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Disk::open(dir.path()).unwrap());
+    let mut room = Room::start(Some(disk.clone()));
+    for _ in 0..50 {
+        room.hear(SOLICIT, 1);
+        if !room.sent(1).await.is_empty() {
+            break;
+        }
+    }
+    let first = room
+        .bus
+        .ask_dhcp6(|machine| machine.book().iter().next().cloned())
+        .await
+        .flatten()
+        .unwrap();
+    let numbered = |n: u8, address: &str| Lease {
+        resource: address.parse().unwrap(),
+        holder: lease::Holder {
+            client: lease::ClientId::new(&[0, 3, 0, 1, 2, 0, 0, 0, 1, n]).unwrap(),
+            ..first.holder.clone()
+        },
+        ..first.clone()
+    };
+    // Room for what is imported: the first client has one of these three.
+    let mut wanted = ["2001:db8:1::1100", "2001:db8:1::1101", "2001:db8:1::1102"]
+        .map(|text| numbered(9, text))
+        .to_vec();
+    wanted.retain(|lease| lease.resource != first.resource);
+    wanted.truncate(2);
+    let import = |leases: Vec<Lease>| import(room.bus.clone(), Some(disk.clone()), leases);
+
+    let mut with_fault = wanted.clone();
+    with_fault.push(numbered(7, &first.resource.to_string()));
+    let refused = import(with_fault).await.unwrap_err();
+    assert!(matches!(refused, ImportError::Conflicts(c) if c[0].index == 2));
+    assert_eq!(room.on_disk(), 1);
+
+    // Nobody answers for DHCPv4 here: what DHCPv6 has put is taken back, and it serves on.
+    let mut with_v4 = wanted.clone();
+    let mut v4 = numbered(8, "192.0.2.1");
+    v4.holder.kind = Kind::V4;
+    with_v4.push(v4);
+    assert_eq!(import(with_v4).await, Err(ImportError::Stopping));
+    assert_eq!(room.on_disk(), 1);
+    room.wait(|leases| leases == Some(1)).await;
+
+    let done = import(wanted.clone()).await.unwrap();
+    assert_eq!((done.added, done.replaced, done.unchanged), (2, 0, 0));
+    assert_eq!(room.on_disk(), 3);
+    room.wait(|leases| leases == Some(3)).await;
+    let again = import(wanted).await.unwrap();
+    assert_eq!((again.added, again.unchanged), (0, 2));
+    room.hear(SOLICIT, 2);
+    assert_eq!(room.sent(1).await, [REPLY]);
+    assert_eq!(room.on_disk(), 4);
 }
