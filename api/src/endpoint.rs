@@ -69,7 +69,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     .query("[format]", "format=json")
     .body(
         "leases",
-        r#"[{"resource": "2001:db8:1::1001", "kind": "ia_na", "client": "000300010200000000aa", "iaid": 1, "state": "bound", "scope": "2001:db8:1::/64", "starts": "2026-08-22T10:00:00Z", "preferred_until": "2026-08-22T22:00:00Z", "ends": "2026-08-23T10:00:00Z"}]"#,
+        r#"[{"resource": "2001:db8:1::1001", "kind": "ia_na", "client": "000300010200000000aa", "iaid": 1, "state": "bound", "scope": "main 2001:db8:1::/64", "starts": "2026-08-22T10:00:00Z", "preferred_until": "2026-08-22T22:00:00Z", "ends": "2026-08-23T10:00:00Z"}]"#,
     ),
     get("/v1/pools", "[LeasePool]", "Subnets and prefix pools, with how much of each is in use."),
     get("/v1/delegations", "[Delegation]", "Prefixes that are delegated to us, with the subnets assigned of them."),

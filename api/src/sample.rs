@@ -583,13 +583,13 @@ pub fn lease_file(format: LeaseFormat) -> &'static str {
         LeaseFormat::Csv => concat!(
             "resource,kind,client,iaid,state,scope,starts,preferred_until,ends,mac,hostname,next_hop_interface,next_hop_address,",
             "relay_interface_id,relay_remote_id,relay_subscriber_id\r\n",
-            "2001:db8:1::1000,ia_na,00030001020000000010,1,bound,2001:db8:1::/64,2026-08-22T10:00:00Z,2026-08-22T22:00:00Z,",
+            "2001:db8:1::1000,ia_na,00030001020000000010,1,bound,main 2001:db8:1::/64,2026-08-22T10:00:00Z,2026-08-22T22:00:00Z,",
             "2026-08-23T10:00:00Z,02:00:00:00:00:10,,,,,,\r\n",
         ),
         LeaseFormat::Json | LeaseFormat::Unknown => concat!(
             "[\n",
             r#"{"resource":"2001:db8:1::1000","kind":"ia_na","client":"00030001020000000010","iaid":1,"state":"bound","#,
-            r#""scope":"2001:db8:1::/64","starts":"2026-08-22T10:00:00Z","preferred_until":"2026-08-22T22:00:00Z","#,
+            r#""scope":"main 2001:db8:1::/64","starts":"2026-08-22T10:00:00Z","preferred_until":"2026-08-22T22:00:00Z","#,
             r#""ends":"2026-08-23T10:00:00Z","mac":"02:00:00:00:00:10"}"#,
             "\n]\n",
         ),

@@ -179,7 +179,7 @@ fn a_router_that_lost_its_leases_goes_on_from_a_file_and_nobody_notices() -> Res
         std::fs::write(&faulty, text.replace("192.0.2.50", "192.0.2.51"))?;
         let refused = import(&r, &faulty)?;
         assert_eq!(refused.status.code(), Some(3), "{}", refused.stderr);
-        let fault = "faulty:4: resource: no pool of 192.0.2.0/24 has it";
+        let fault = "faulty:4: resource: no pool of main 192.0.2.0/24 has it";
         ensure!(refused.stdout.contains(fault), "{}", refused.stdout);
         ensure!(
             refused.stderr.contains("nothing was changed"),

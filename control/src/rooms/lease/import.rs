@@ -79,8 +79,13 @@ impl Part {
         writes: Vec<Write>,
     ) -> (Verdict, oneshot::Sender<()>) {
         let ready = said.map(|imported| Ready { imported, writes });
+        let is_refused = ready.is_err();
         let _ = self.ready.send(ready);
-        let verdict = self.verdict.await.unwrap_or(Verdict::Withdrawn);
+        let verdict = match is_refused {
+            // There is nothing to wait for.
+            true => Verdict::Withdrawn,
+            false => self.verdict.await.unwrap_or(Verdict::Withdrawn),
+        };
         (verdict, self.done)
     }
 }
