@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tables::id::{IfaceId, NextHopId, PortId};
+use tables::id::{IfaceId, NetworkId, NextHopId, PortId, TunnelId};
 
 use crate::drop::DropReason;
 use crate::punt::PuntClass;
@@ -124,6 +124,43 @@ pub struct InterfaceCounters {
     pub tx4: Traffic,
 }
 
+/// What a worker counts for one network: frames, as they are without tags.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct NetworkCounters {
+    /// Frames that came in.
+    pub rx: Traffic,
+    /// Frames that left for a place, copies included.
+    pub tx: Traffic,
+    /// Frames that went everywhere.
+    pub flooded: Traffic,
+}
+
+/// What a worker counts for one tunnel: outer IP packets.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub struct TunnelCounters {
+    /// Packets that were unpacked.
+    pub rx: Traffic,
+    /// Packets that were packed.
+    pub tx: Traffic,
+    /// Packets that did not fit the path.
+    pub too_big: Cell,
+}
+
+/// For how much there are cells; what is beyond is counted under id 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterSizes {
+    /// Interfaces.
+    pub interfaces: usize,
+    /// Next hops.
+    pub next_hops: usize,
+    /// Networks.
+    pub networks: usize,
+    /// Tunnels.
+    pub tunnels: usize,
+}
+
 /// How busy the worker's loop is.
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -153,14 +190,20 @@ pub struct WorkerCounters {
     pub ports: Box<[PortCounters]>,
     interfaces: Box<[InterfaceCounters]>,
     next_hops: Box<[Traffic]>,
+    networks: Box<[NetworkCounters]>,
+    tunnels: Box<[TunnelCounters]>,
     /// The loop.
     pub run: LoopCounters,
     /// Packets taken from the inject ring (frames and IP packets, not verdicts).
     pub injected: Cell,
     /// Packets made here: ICMP errors, echo replies, redirects, extra fragments, segments.
     pub originated: Cell,
+    /// Copies of frames that went to several places of a network.
+    pub replicated: Cell,
     /// Local packets that a reply took the place of.
     pub consumed: Cell,
+    /// Notes of stations heard that the control plane had no room for.
+    pub unheard: Cell,
     /// Packets waiting for a neighbour now (gauge).
     pub held: Cell,
     /// Packets handed to the worker that owns the output queue.
@@ -180,19 +223,23 @@ pub struct WorkerCounters {
 }
 
 impl WorkerCounters {
-    /// Cells for interfaces and next hops below these ids. What is beyond is counted under id 0.
-    pub fn new(interfaces: usize, next_hops: usize) -> Self {
+    /// Cells for ids below these.
+    pub fn new(sizes: CounterSizes) -> Self {
         fn cells<T: Default>(n: usize) -> Box<[T]> {
             std::iter::repeat_with(T::default).take(n.max(1)).collect()
         }
         Self {
             ports: cells(PORTS),
-            interfaces: cells(interfaces),
-            next_hops: cells(next_hops),
+            interfaces: cells(sizes.interfaces),
+            next_hops: cells(sizes.next_hops),
+            networks: cells(sizes.networks),
+            tunnels: cells(sizes.tunnels),
             run: LoopCounters::default(),
             injected: Cell::default(),
             originated: Cell::default(),
+            replicated: Cell::default(),
             consumed: Cell::default(),
+            unheard: Cell::default(),
             held: Cell::default(),
             handed_off: Cell::default(),
             taken_over: Cell::default(),
@@ -220,6 +267,18 @@ impl WorkerCounters {
             .unwrap_or(&self.interfaces[0])
     }
 
+    /// The network's cells.
+    #[inline(always)]
+    pub fn network(&self, id: NetworkId) -> &NetworkCounters {
+        self.networks.get(id.index()).unwrap_or(&self.networks[0])
+    }
+
+    /// The tunnel's cells.
+    #[inline(always)]
+    pub fn tunnel(&self, id: TunnelId) -> &TunnelCounters {
+        self.tunnels.get(id.index()).unwrap_or(&self.tunnels[0])
+    }
+
     /// The next hop's cells: packets that left by it.
     #[inline(always)]
     pub fn next_hop(&self, id: NextHopId) -> &Traffic {
@@ -239,6 +298,7 @@ impl WorkerCounters {
             rx: ports().map(|p| p.rx.packets.get()).sum(),
             injected: self.injected.get(),
             originated: self.originated.get(),
+            replicated: self.replicated.get(),
             taken_over: self.taken_over.get(),
             tx: ports().map(|p| p.tx.packets.get()).sum(),
             dropped: ports().flat_map(|p| &p.drops).map(Cell::get).sum(),
@@ -252,7 +312,7 @@ impl WorkerCounters {
 
 /// The conservation equation: what came in is what went out.
 ///
-/// `rx + injected + originated + taken_over = tx + dropped + punted + consumed + held + handed_off`
+/// `rx + injected + originated + replicated + taken_over = tx + dropped + punted + consumed + held + handed_off`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accounting {
     /// Received from ports.
@@ -261,6 +321,8 @@ pub struct Accounting {
     pub injected: u64,
     /// Made by the worker.
     pub originated: u64,
+    /// Copied for several places of a network.
+    pub replicated: u64,
     /// Taken over from other workers for sending.
     pub taken_over: u64,
     /// Accepted by devices.
@@ -280,7 +342,7 @@ pub struct Accounting {
 impl Accounting {
     /// In minus out: 0 when nothing was lost and nothing counted twice.
     pub fn balance(&self) -> i64 {
-        let sources = self.rx + self.injected + self.originated + self.taken_over;
+        let sources = self.rx + self.injected + self.originated + self.replicated + self.taken_over;
         let sinks =
             self.tx + self.dropped + self.punted + self.consumed + self.held + self.handed_off;
         sources.wrapping_sub(sinks) as i64
@@ -292,6 +354,7 @@ impl std::ops::AddAssign for Accounting {
         self.rx += other.rx;
         self.injected += other.injected;
         self.originated += other.originated;
+        self.replicated += other.replicated;
         self.taken_over += other.taken_over;
         self.tx += other.tx;
         self.dropped += other.dropped;
@@ -306,9 +369,16 @@ impl std::ops::AddAssign for Accounting {
 mod tests {
     use super::*;
 
+    const SMALL: CounterSizes = CounterSizes {
+        interfaces: 2,
+        next_hops: 2,
+        networks: 2,
+        tunnels: 2,
+    };
+
     #[test]
     fn the_equation_sees_a_lost_and_a_doubled_packet() {
-        let counters = WorkerCounters::new(4, 4);
+        let counters = WorkerCounters::new(SMALL);
         counters.port(PortId(0)).rx.add(3, 300);
         counters.port(PortId(1)).tx.add(1, 100);
         counters.port(PortId(0)).drops[DropReason::Urpf.index()].add(1);
@@ -321,7 +391,7 @@ mod tests {
 
     #[test]
     fn ids_beyond_the_tables_are_counted_under_zero() {
-        let counters = WorkerCounters::new(2, 2);
+        let counters = WorkerCounters::new(SMALL);
         counters.interface(IfaceId(7)).rx6.add(1, 60);
         counters.next_hop(NextHopId(1 << 20)).add(1, 60);
         assert_eq!(counters.interface(IfaceId(0)).rx6.get().packets, 1);

@@ -6,6 +6,7 @@
 //! worker that has no transmit queue on a port (the device has fewer than there are workers) hands its packets to the
 //! worker of queue (*worker* mod *queues*).
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -13,20 +14,22 @@ use std::time::{Duration, Instant};
 
 use dpdk::{Eal, Link, Mempool, MulticastFilter, PortStats};
 use rtrb::{Producer, RingBuffer};
+use tables::fdb::FdbWriter;
 use tables::group::GroupWriter;
 use tables::id::PortId;
 use tables::lpm::LpmWriter;
 use tables::next_hop::NextHopWriter;
 use tables::publish::{Published, Qsbr};
 
-use crate::counters::{NO_PORT, WorkerCounters};
+use crate::counters::{CounterSizes, NO_PORT, WorkerCounters};
 use crate::forwarding::Forwarding;
 use crate::inject::{InjectProducer, inject_ring};
+use crate::learn::{HeardConsumer, learn_ring};
 use crate::observer::{Watch, observer};
 use crate::ports::{self, DeviceSpec, OpenPort};
 use crate::punt::{PuntConsumer, punt_ring};
 use crate::stages::tx::{Handoff, Outlet, TxPorts};
-use crate::stages::{hold, icmp_error, punt};
+use crate::stages::{flood, hold, icmp_error, punt};
 use crate::state::{Backlog, Tables, Trash, WorkerState};
 use crate::worker::{Command, Shared, Worker};
 
@@ -54,6 +57,10 @@ pub struct ControlSide {
     pub next_hops: NextHopWriter,
     /// Next-hop groups.
     pub groups: GroupWriter,
+    /// Where the stations of networks are.
+    pub stations: FdbWriter,
+    /// Notes of stations that workers heard elsewhere, by worker.
+    pub heard: Vec<HeardConsumer>,
     /// Grace periods of all tables.
     pub qsbr: Arc<Qsbr>,
     /// Ports and interfaces.
@@ -104,12 +111,15 @@ impl Dataplane {
         let (lpm4, lpm4_reader) = LpmWriter::new(options.max_vrfs, qsbr.clone())?;
         let (next_hops, next_hop_table) = NextHopWriter::new(options.max_next_hops, qsbr.clone())?;
         let (groups, group_table) = GroupWriter::new(options.max_groups, qsbr.clone())?;
+        let seed = RandomState::new().hash_one(options.max_stations);
+        let (stations, fdb) = FdbWriter::new(options.max_stations, seed);
         let forwarding = Arc::new(Published::new(qsbr.clone(), Box::default()));
         let tables = Tables {
             lpm6: lpm6_reader,
             lpm4: lpm4_reader,
             next_hops: next_hop_table,
             groups: group_table,
+            fdb,
             forwarding: forwarding.clone(),
         };
         let mut control = ControlSide {
@@ -121,6 +131,8 @@ impl Dataplane {
             lpm4,
             next_hops,
             groups,
+            stations,
+            heard: Vec::new(),
             qsbr: qsbr.clone(),
             forwarding,
         };
@@ -135,11 +147,15 @@ impl Dataplane {
             let reader = qsbr.register()?;
             let (punt_in, punt_out) = punt_ring(index as u16, options.punt_ring);
             let (inject_in, inject_out) = inject_ring(options.inject_ring);
+            let (learner, heard) = learn_ring(options.learn_ring);
+            control.heard.push(heard);
             let (commands_in, commands_out) = RingBuffer::new(COMMANDS);
-            let counters = Arc::new(WorkerCounters::new(
-                options.max_interfaces,
-                options.max_next_hops,
-            ));
+            let counters = Arc::new(WorkerCounters::new(CounterSizes {
+                interfaces: options.max_interfaces,
+                next_hops: options.max_next_hops,
+                networks: options.max_networks,
+                tunnels: options.max_tunnels,
+            }));
             control.punts.push(punt_out);
             control.injects.push(inject_in);
             control.counters.push(counters.clone());
@@ -154,6 +170,8 @@ impl Dataplane {
                 punts: punt::Punts::new(punt_in),
                 icmp: icmp_error::State::default(),
                 hold: hold::State::default(),
+                flood: flood::State::new(options.max_networks),
+                learner,
                 observer,
                 trash: Trash::default(),
             };

@@ -55,6 +55,27 @@ reasons! {
     HeaderNotContiguous "header_not_contiguous" Router "packet headers do not lie in the first buffer segment";
     ArpMalformed "arp_malformed" Sender "ARP packet truncated or not for Ethernet and IPv4";
     ArpNotEnabled "arp_not_enabled" Normal "ARP on an interface without IPv4";
+    // Networks
+    L2TooBig "l2_too_big" Normal "longer than its network's MTU";
+    L2OwnSource "l2_own_source" Sender "frame in a network with a router of ours as its source";
+    L2StationElsewhere "l2_station_elsewhere" Sender "source is a station that is configured to be elsewhere in its network";
+    L2SamePlace "l2_same_place" Normal "destination is where the frame came from";
+    L2SplitHorizon "l2_split_horizon" Normal "from one tunnel of a network to another";
+    L2UnknownUnicast "l2_unknown_unicast" Normal "unknown station, in a network that does not flood";
+    L2StormPoliced "l2_storm_policed" Normal "policer of what goes everywhere in a network";
+    L2Nobody "l2_nobody" Normal "to everybody in a network where nobody else is";
+    L2NoPlace "l2_no_place" Router "place of the destination in its network is gone";
+    // Tunnels
+    TunnelMalformed "tunnel_malformed" Sender "VXLAN, Geneve or GRE header truncated, or of no version that is spoken";
+    TunnelUnsupported "tunnel_unsupported" Sender "tunnelled protocol or option that is not spoken here";
+    TunnelChecksum "tunnel_checksum" Sender "outer checksum wrong, or absent where there must be one (RFC 6936)";
+    TunnelUnknownPeer "tunnel_unknown_peer" Sender "outer source is no configured peer of the address";
+    TunnelUnknownNetwork "tunnel_unknown_network" Sender "identifier (VNI, key) of no network";
+    TunnelNotMember "tunnel_not_member" Sender "peer that the identifier's network is not stretched to";
+    TunnelInnerTag "tunnel_inner_tag" Sender "VLAN tag inside a tunnel (RFC 7348 6.1)";
+    TunnelEcn "tunnel_ecn" Sender "congestion was marked, and the inner packet cannot say so (RFC 6040 4.2)";
+    TunnelTooBig "tunnel_too_big" Normal "outer packet longer than the path's MTU";
+    TunnelDepth "tunnel_depth" Router "tunnel in a tunnel in a tunnel: a route leads a tunnel into itself";
     // IPv6 header
     Ip6NotEnabled "ip6_not_enabled" Normal "IPv6 packet on an interface without IPv6";
     Ip6Truncated "ip6_truncated" Sender "shorter than an IPv6 header";

@@ -15,7 +15,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Index, IndexMut};
 
 use dpdk::Mbuf;
-use tables::id::{IfaceId, NextHopId, PortId, VrfId};
+use tables::id::{AttachId, IfaceId, NetworkId, NextHopId, PortId, VrfId};
 
 use crate::drop::DropReason;
 use crate::graph::Stage;
@@ -66,6 +66,8 @@ pub mod flags {
     pub const RELEASED: u8 = 32;
     /// Waits in the hold table for the station of its source, not of its destination.
     pub const SOURCE: u8 = 64;
+    /// Has no link-layer header: came by an interface that is a tunnel.
+    pub const BARE: u8 = 128;
 }
 
 /// What is known about one packet.
@@ -83,6 +85,16 @@ pub struct Meta {
     pub iface: IfaceId,
     /// The routing domain.
     pub vrf: VrfId,
+    /// The network of a frame, 0 if it is in none.
+    pub network: NetworkId,
+    /// The place in the network that it came from.
+    pub from: AttachId,
+    /// The place in the network that it goes to; nowhere as long as that is to be found out.
+    pub to: AttachId,
+    /// The port that it leaves by.
+    pub out: PortId,
+    /// Longest IP packet that may leave there, bytes.
+    pub out_mtu: u16,
     /// Offset of the IP (or ARP) header from the first byte of the mbuf's data.
     pub l3: u16,
     /// Offset of the upper-layer header from the first byte of the mbuf's data.
@@ -93,6 +105,8 @@ pub struct Meta {
     pub family: Family,
     /// Bits of [`flags`].
     pub flags: u8,
+    /// Tunnel headers that were put in front of it or taken off.
+    pub tunnels: u8,
     /// Why it is dropped (set together with the list `Drop` or `IcmpError`).
     pub reason: DropReason,
     /// How it is punted (set together with the list `Punt`).
@@ -109,11 +123,17 @@ impl Meta {
             port,
             iface: IfaceId(0),
             vrf: VrfId(0),
+            network: NetworkId(0),
+            from: AttachId(0),
+            to: AttachId(0),
+            out: PortId(0),
+            out_mtu: 0,
             l3: 0,
             l4: 0,
             protocol: 0,
             family: Family::V6,
             flags: 0,
+            tunnels: 0,
             reason: DropReason::FrameTruncated,
             class: PuntClass::Local,
         }
@@ -324,12 +344,12 @@ impl Frame {
         self.send(slot, Stage::Punt);
     }
 
-    /// Enters a received packet: it waits for the first stage. Used before the graph runs.
+    /// Enters a received packet: it waits for `stage`, one of the first two. Used before the graph runs.
     #[inline(always)]
-    pub fn enter(&mut self, number: usize, port: PortId) {
+    pub fn enter(&mut self, number: usize, meta: Meta, stage: Stage) {
         if let Some(slot) = self.slot(number) {
-            self.meta[slot.index()] = Meta::from_port(port);
-            self.lists[Stage::Parse.index()].push(slot);
+            self.meta[slot.index()] = meta;
+            self.lists[stage.index()].push(slot);
         }
     }
 

@@ -42,6 +42,7 @@ macro_rules! stages {
 }
 
 stages! {
+    Switch    "switch"     "where in its network a frame goes: to us, on, or everywhere" => [Parse Flood Egress Drop];
     Parse     "parse"      "finds the interface, checks the headers"          => [Urpf Route Local IcmpError Punt Drop];
     Urpf      "urpf"       "checks that the source is reachable"              => [Route Hold Drop];
     Route     "route"      "longest-prefix match, group member, MTU"          => [Redirect Local Hold Fragment Rewrite IcmpError Drop];
@@ -49,7 +50,10 @@ stages! {
     Local     "local"      "packets for us: answers, sorts for the control plane" => [IcmpError Punt Drop];
     Hold      "hold"       "waits for a neighbour's address"                  => [Drop];
     Fragment  "fragment"   "cuts an IPv4 packet to the MTU"                   => [Drop];
-    Rewrite   "rewrite"    "hop limit, link-layer header"                     => [Tx Drop];
+    Rewrite   "rewrite"    "hop limit, link-layer header"                     => [Flood Egress Encap Tx Drop];
+    Flood     "flood"      "copies a frame to all places of its network"      => [Egress Drop];
+    Egress    "egress"     "tags of a network's frame, or the tunnel it takes" => [Encap Tx Drop];
+    Encap     "encap"      "packs a frame into an outer packet"               => [Tx Drop];
     IcmpError "icmp_error" "answers a packet that goes no further"            => [Drop];
     Punt      "punt"       "copies to the control plane"                      => [Drop];
     Tx        "tx"         "sorts by port, hands bursts to devices"           => [Drop];
@@ -72,6 +76,7 @@ impl Stage {
     #[inline(always)]
     pub fn run(self, cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         let work = match self {
+            Stage::Switch => stages::switch::switch,
             Stage::Parse => stages::parse::parse,
             Stage::Urpf => stages::urpf::urpf,
             Stage::Route => stages::route::route,
@@ -80,6 +85,9 @@ impl Stage {
             Stage::Hold => stages::hold::hold,
             Stage::Fragment => stages::fragment::fragment,
             Stage::Rewrite => stages::rewrite::rewrite,
+            Stage::Flood => stages::flood::flood,
+            Stage::Egress => stages::egress::egress,
+            Stage::Encap => stages::encap::encap,
             Stage::IcmpError => stages::icmp_error::icmp_error,
             Stage::Punt => stages::punt::punt,
             Stage::Tx => stages::tx::tx,

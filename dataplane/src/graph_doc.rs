@@ -24,12 +24,14 @@ use Node::{Backlog, Classify, Lane, Rx};
 const AROUND: [Node; 4] = [Rx, Classify, Lane, Backlog];
 
 /// Edges outside the stages' own.
-const AROUND_EDGES: [(Node, Node); 7] = [
+const AROUND_EDGES: [(Node, Node); 9] = [
     (Rx, Classify),
     (Classify, Lane),
     (Classify, Node::Stage(Stage::Parse)),
+    (Classify, Node::Stage(Stage::Switch)),
     (Lane, Node::Stage(Stage::Parse)),
     (Lane, Node::Stage(Stage::Tx)),
+    (Backlog, Node::Stage(Stage::Switch)),
     (Backlog, Node::Stage(Stage::Route)),
     (Backlog, Node::Stage(Stage::Rewrite)),
 ];
@@ -73,6 +75,7 @@ impl Node {
             Lane => (2, -4),
             Backlog => (3, 4),
             Node::Stage(stage) => match stage {
+                Stage::Switch => (2, 5),
                 Stage::Parse => (2, 0),
                 Stage::Urpf => (3, -1),
                 Stage::Route => (4, 0),
@@ -83,8 +86,11 @@ impl Node {
                 Stage::Rewrite => (6, 0),
                 Stage::IcmpError => (6, 2),
                 Stage::Punt => (6, 3),
-                Stage::Tx => (7, 0),
-                Stage::Drop => (7, 4),
+                Stage::Flood => (7, 6),
+                Stage::Egress => (8, 5),
+                Stage::Encap => (8, 1),
+                Stage::Tx => (9, 0),
+                Stage::Drop => (9, 3),
             },
         }
     }

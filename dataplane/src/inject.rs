@@ -4,7 +4,7 @@
 //! (or reuses) them, so that the worker neither allocates nor frees.
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{IfaceId, NetworkId, PortId, VrfId};
 
 /// One request.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +13,15 @@ pub enum Inject {
     Frame {
         /// The port.
         port: PortId,
+        /// The frame without FCS.
+        bytes: Vec<u8>,
+    },
+    /// Send this frame, without tags, into a network, as one of our interface on it.
+    Network {
+        /// The network.
+        network: NetworkId,
+        /// The interface.
+        iface: IfaceId,
         /// The frame without FCS.
         bytes: Vec<u8>,
     },

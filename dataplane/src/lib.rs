@@ -21,6 +21,7 @@ pub mod hold;
 pub mod icmp;
 pub mod inject;
 pub mod lane;
+pub mod learn;
 pub mod observe;
 pub mod observer;
 pub mod ports;

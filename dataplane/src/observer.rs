@@ -7,7 +7,7 @@
 //! LIMIT: a packet that is dropped outside of the graph (a full device queue, a displaced one in the hold table) is
 //! counted and not captured.
 
-use tables::id::{IfaceId, PortId};
+use tables::id::{IfaceId, NextHopId, PortId};
 
 use crate::capture::{CaptureFilter, CaptureMeta, CaptureReader, Capturer, Point, capture_ring};
 use crate::counters::NO_PORT;
@@ -140,7 +140,7 @@ pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
                 w.observer.start(slot, mbuf, &meta);
             }
             if w.observer.tracer.active() {
-                after(cx, frame, slot, stage, w);
+                after(frame, slot, stage, w);
             }
         }
     }
@@ -154,9 +154,12 @@ fn before(cx: &Context<'_>, frame: &Frame, slot: Slot, stage: Stage, w: &mut Wor
     let l3 = usize::from(meta.l3);
     match stage {
         Stage::Tx => {
-            let next_hop = cx.next_hops.get(meta.next_hop);
-            w.observer
-                .capture(mbuf, l3, next_hop.port, next_hop.iface, Point::Tx);
+            // A frame that was only switched has no interface.
+            let iface = match meta.next_hop {
+                NextHopId(0) => IfaceId(0),
+                id => cx.next_hops.get(id).iface,
+            };
+            w.observer.capture(mbuf, l3, meta.out, iface, Point::Tx);
         }
         Stage::Drop => {
             w.observer
@@ -167,7 +170,7 @@ fn before(cx: &Context<'_>, frame: &Frame, slot: Slot, stage: Stage, w: &mut Wor
 }
 
 /// Notes where a stage has sent a packet.
-fn after(cx: &Context<'_>, frame: &Frame, slot: Slot, stage: Stage, w: &mut WorkerState) {
+fn after(frame: &Frame, slot: Slot, stage: Stage, w: &mut WorkerState) {
     let meta = &frame[slot];
     let mut later = stage.next().iter();
     let next = later.find(|&&next| frame.waiting(next).any(|waiting| waiting == slot));
@@ -186,7 +189,7 @@ fn after(cx: &Context<'_>, frame: &Frame, slot: Slot, stage: Stage, w: &mut Work
         return;
     }
     let outcome = match stage {
-        Stage::Tx => Outcome::Tx(cx.next_hops.get(meta.next_hop).port),
+        Stage::Tx => Outcome::Tx(meta.out),
         Stage::Drop => Outcome::Drop(meta.reason),
         Stage::Punt => Outcome::Punt(meta.class),
         Stage::Hold => Outcome::Held,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use dpdk::{Mbuf, Mempool};
+use tables::fdb::{Fdb, Stations};
 use tables::group::GroupTable;
 use tables::id::PortId;
 use tables::lpm::Lpm;
@@ -15,8 +16,9 @@ use crate::drop::DropReason;
 use crate::forwarding::Forwarding;
 use crate::frame::Meta;
 use crate::graph::Stage;
+use crate::learn::Learner;
 use crate::observer::Observer;
-use crate::stages::{hold, icmp_error, punt, tx};
+use crate::stages::{flood, hold, icmp_error, punt, tx};
 
 /// The tables that all workers read.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Tables {
     pub next_hops: Arc<NextHopTable>,
     /// Members of next-hop groups.
     pub groups: Arc<GroupTable>,
+    /// Where the stations of networks are.
+    pub fdb: Arc<Fdb>,
     /// Ports and interfaces.
     pub forwarding: Arc<Published<Forwarding>>,
 }
@@ -43,6 +47,7 @@ impl Tables {
             lpm4: &self.lpm4,
             next_hops: self.next_hops.read(reader),
             groups: &self.groups,
+            fdb: self.fdb.read(),
             forwarding: self.forwarding.load(reader),
             now,
             hz,
@@ -63,12 +68,22 @@ pub struct Context<'r> {
     pub next_hops: NextHops<'r>,
     /// Next-hop groups.
     pub groups: &'r GroupTable,
+    /// Where the stations of networks are.
+    pub fdb: Stations<'r>,
     /// Ports and interfaces.
     pub forwarding: &'r Forwarding,
     /// Ticks of the worker's clock, read once per round of the loop.
     pub now: u64,
     /// Ticks a second.
     pub hz: u64,
+}
+
+impl Context<'_> {
+    /// Seconds of the worker's clock: by what the FDB notes when a station was heard.
+    #[inline(always)]
+    pub fn seconds(&self) -> u32 {
+        (self.now / self.hz.max(1)) as u32
+    }
 }
 
 /// What one worker owns.
@@ -89,6 +104,10 @@ pub struct WorkerState {
     pub icmp: icmp_error::State,
     /// Packets that wait for neighbours.
     pub hold: hold::State,
+    /// Policers of what goes everywhere in a network.
+    pub flood: flood::State,
+    /// Tells of stations that were heard.
+    pub learner: Learner,
     /// Trace and capture.
     pub observer: Observer,
     /// Buffers to be freed.

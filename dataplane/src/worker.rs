@@ -198,6 +198,14 @@ impl Worker {
                     inject::frame(state, port, &bytes);
                     self.injects.give_back(bytes);
                 }
+                Inject::Network {
+                    network,
+                    iface,
+                    bytes,
+                } => {
+                    inject::network(state, network, iface, &bytes);
+                    self.injects.give_back(bytes);
+                }
                 Inject::Routed { vrf, bytes } => {
                     inject::routed(state, vrf, &bytes);
                     self.injects.give_back(bytes);
@@ -265,10 +273,10 @@ pub fn process<S: Simd>(
     frame.observed = cx.forwarding.port(port).is_some_and(|port| port.observed);
     let (n, bytes) = match lane {
         Some(lane) => lane.run(simd, cx, frame, w, port),
-        None => enter_all(frame, port),
+        None => enter_all(cx, frame, port),
     };
     w.counters.port(port).rx.add(n, bytes);
-    if !frame.waiting(Stage::Parse).is_empty() {
+    if !frame.waiting(Stage::Switch).is_empty() || !frame.waiting(Stage::Parse).is_empty() {
         graph::run(cx, frame, w);
     }
 }

@@ -17,7 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_thread_(register|unregister)",
     "rte_(strerror|version|openlog_stream)",
     "rte_mempool_(free|avail_count|in_use_count)",
-    "rte_pktmbuf_(pool_create|alloc|alloc_bulk|free|free_bulk)",
+    "rte_pktmbuf_(pool_create|alloc|alloc_bulk|free|free_bulk|copy)",
     "rte_eth_(rx|tx)_burst",
     "rte_eth_tx_prepare",
     "rte_eth_(rx|tx)_queue_setup",

@@ -3,6 +3,8 @@
 //! One thread of the control plane writes, every worker reads, nobody locks: see [`publish`].
 
 #[cfg(not(loom))]
+#[cfg(not(loom))]
+pub mod fdb;
 pub mod group;
 pub mod hash;
 pub mod id;

@@ -47,6 +47,18 @@ pub enum NextHopKind {
     Unreachable = 7,
     /// Dropped with ICMP administratively prohibited.
     Prohibit = 8,
+    /// A resolved neighbour on a layer-2 network: prepend `header`, then ask the network's FDB where it is.
+    Bridge = 9,
+    /// An interface that is a tunnel: the packet goes into it as it is.
+    Tunnel = 10,
+}
+
+impl NextHopKind {
+    /// Whether a packet can leave this way at once, unless it is too long.
+    #[inline(always)]
+    pub const fn is_resolved(self) -> bool {
+        matches!(self, Self::Forward | Self::Bridge | Self::Tunnel)
+    }
 }
 
 /// One next hop: one cache line, plain data.

@@ -37,7 +37,15 @@ impl Rings {
     /// Cycles of a look into all of them, empty.
     fn look(&mut self) -> f64 {
         const CALLS: usize = 64;
-        let (counters, mut trash) = (WorkerCounters::new(1, 1), Trash::default());
+        let (counters, mut trash) = (
+            WorkerCounters::new(dataplane::counters::CounterSizes {
+                interfaces: 1,
+                next_hops: 1,
+                networks: 1,
+                tunnels: 1,
+            }),
+            Trash::default(),
+        );
         let all = cycles(300, || {
             for _ in 0..CALLS {
                 assert_eq!(self.tx.take_over(&counters, &mut trash), 0);

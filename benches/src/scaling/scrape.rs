@@ -7,7 +7,7 @@
 use super::lines::Prices;
 use super::{LINE, cycles};
 use dataplane::counters::{
-    InterfaceCounters, LoopCounters, PORTS, PortCounters, Traffic, WorkerCounters,
+    CounterSizes, InterfaceCounters, LoopCounters, PORTS, PortCounters, Traffic, WorkerCounters,
 };
 use std::hint::black_box;
 use tables::id::{IfaceId, NextHopId, PortId};
@@ -95,7 +95,15 @@ impl Reading {
 
 /// Counters of so many workers, each of which has counted once in every row.
 fn counted(workers: usize) -> Vec<WorkerCounters> {
-    let all = std::iter::repeat_with(|| WorkerCounters::new(ROOM.0, ROOM.1)).take(workers);
+    let all = std::iter::repeat_with(|| {
+        WorkerCounters::new(CounterSizes {
+            interfaces: ROOM.0,
+            next_hops: ROOM.1,
+            networks: 1,
+            tunnels: 1,
+        })
+    })
+    .take(workers);
     let all: Vec<_> = all.collect();
     for worker in &all {
         (0..PORTS).for_each(|port| worker.port(PortId(port as u16)).rx.add(1, 64));

@@ -248,6 +248,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use dataplane::forwarding::Selected;
 
     struct AllValid;
 
@@ -336,8 +337,8 @@ device = "closed"
             Some("2001:db8:1::1:2345".parse().unwrap())
         );
         assert_eq!(
-            snapshot.port(PortId(0)).unwrap().tags.qinq(7, 100),
-            IfaceId(2)
+            snapshot.port(PortId(0)).unwrap().tags.select([7, 100], 2),
+            Selected::Interface(IfaceId(2))
         );
     }
 

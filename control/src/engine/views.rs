@@ -306,7 +306,8 @@ impl Engine {
             .unwrap_or_else(|| "?".into());
         let gateway = unmapped(next_hop.gateway);
         match next_hop.kind {
-            NextHopKind::Forward => format!("via {gateway} dev {on}"),
+            NextHopKind::Forward | NextHopKind::Bridge => format!("via {gateway} dev {on}"),
+            NextHopKind::Tunnel => format!("into tunnel {on}"),
             NextHopKind::Incomplete => format!("via {gateway} dev {on}, unresolved"),
             NextHopKind::Glean => format!("connected dev {on}"),
             NextHopKind::Local => format!("local dev {on}"),

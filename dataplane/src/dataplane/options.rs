@@ -26,6 +26,14 @@ pub struct DataplaneOptions {
     pub max_next_hops: usize,
     /// Next-hop groups at most.
     pub max_groups: usize,
+    /// Layer-2 networks at most; ids are below it.
+    pub max_networks: usize,
+    /// Tunnels at most; ids are below it.
+    pub max_tunnels: usize,
+    /// Stations of all networks at most.
+    pub max_stations: usize,
+    /// Notes of stations heard that each worker's ring holds.
+    pub learn_ring: usize,
     /// Punt ring of each worker.
     pub punt_ring: PuntRingSize,
     /// Requests that each inject ring holds.
@@ -48,6 +56,10 @@ impl Default for DataplaneOptions {
             max_interfaces: 1024,
             max_next_hops: 65_536,
             max_groups: 1024,
+            max_networks: 4096 + 1,
+            max_tunnels: 1024,
+            max_stations: 65_536,
+            learn_ring: 4096,
             punt_ring: PuntRingSize::default(),
             inject_ring: 1024,
             backlog: 8192,

@@ -25,6 +25,7 @@ use crate::counters::WorkerCounters;
 use crate::drop::DropReason;
 use crate::forwarding::{Interface, Urpf};
 use crate::frame::{BURST, Family, Frame, Meta};
+use crate::graph::Stage;
 use crate::stages::rewrite::{decrement, encapsulate};
 use crate::stages::route::member;
 use crate::stages::tx::transmit;
@@ -102,7 +103,7 @@ impl Lane {
         port: PortId,
     ) -> (u64, u64) {
         let Some(interface) = open_to(cx, port) else {
-            return enter_all(frame, port);
+            return enter_all(cx, frame, port);
         };
         let mbufs = frame.mbufs();
         let n = mbufs.len().min(BURST);
@@ -121,14 +122,15 @@ impl Lane {
                 plain6 = self.reconsider::<true, S>(simd, mbufs, interface, plain6);
             }
         }
-        enter_odd(frame, first(n) & !(plain6 | plain4), port);
+        let begin = from_device(cx, port);
+        enter_odd(frame, first(n) & !(plain6 | plain4), begin);
         if plain6 != 0 {
             let odd = self.forward::<true, S>(simd, cx, frame, w, interface, plain6);
-            enter_odd(frame, odd, port);
+            enter_odd(frame, odd, begin);
         }
         if plain4 != 0 {
             let odd = self.forward::<false, S>(simd, cx, frame, w, interface, plain4);
-            enter_odd(frame, odd, port);
+            enter_odd(frame, odd, begin);
         }
         (n as u64, bytes)
     }
@@ -273,22 +275,35 @@ fn speaks<const V6: bool>(interface: &Interface) -> bool {
     if V6 { interface.ip6 } else { interface.ip4 }
 }
 
-/// Has the packets whose bits are set wait for the parse stage.
+/// Has the packets whose bits are set wait for the graph.
 #[inline(always)]
-fn enter_odd(frame: &mut Frame, odd: u64, port: PortId) {
+fn enter_odd(frame: &mut Frame, odd: u64, (meta, stage): (Meta, Stage)) {
     for number in bits(odd) {
-        frame.enter(number, port);
+        frame.enter(number, meta, stage);
     }
 }
 
-/// Has every packet of a frame wait for the parse stage. How many there are, and their bytes.
-pub fn enter_all(frame: &mut Frame, port: PortId) -> (u64, u64) {
+/// Has every packet of a frame wait for the graph. How many there are, and their bytes.
+pub fn enter_all(cx: &Context<'_>, frame: &mut Frame, port: PortId) -> (u64, u64) {
+    let (meta, stage) = from_device(cx, port);
     let mut bytes = 0;
     for number in 0..frame.len() {
         bytes += u64::from(frame.mbufs()[number].pkt_len());
-        frame.enter(number, port);
+        frame.enter(number, meta, stage);
     }
     (frame.len() as u64, bytes)
+}
+
+/// What is known of a packet that a device has just delivered, and the stage that it begins at.
+#[inline(always)]
+fn from_device(cx: &Context<'_>, port: PortId) -> (Meta, Stage) {
+    let switched = cx.forwarding.port(port).is_some_and(|port| port.switched);
+    let stage = if switched {
+        Stage::Switch
+    } else {
+        Stage::Parse
+    };
+    (Meta::from_port(port), stage)
 }
 
 /// The interface of the port's untagged frames, if the lane may take them.

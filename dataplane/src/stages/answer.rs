@@ -4,7 +4,7 @@
 //! the station that sent the question.
 
 use dpdk::{Mbuf, mbuf};
-use tables::id::{IfaceId, VrfId};
+use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, VrfId};
 use wire::addr::{v4, v6};
 
 use crate::counters::NO_PORT;
@@ -16,9 +16,10 @@ use crate::state::{Context, WorkerState};
 
 /// Longest link-layer header: Ethernet with two tags.
 const MAX_LINK: usize = 22;
-/// Tag protocol identifiers of a customer and a service tag.
-const CUSTOMER_TAG: [u8; 2] = [0x81, 0x00];
-const SERVICE_TAG: [u8; 2] = [0x88, 0xa8];
+/// Tag protocol identifier of a customer tag (IEEE 802.1Q) ...
+pub const CUSTOMER_TAG: [u8; 2] = [0x81, 0x00];
+/// ... and of a service tag (IEEE 802.1ad).
+pub const SERVICE_TAG: [u8; 2] = [0x88, 0xa8];
 
 /// Who asked.
 #[derive(Clone, Copy, Debug)]
@@ -102,8 +103,22 @@ pub fn send_on_link(
         _ => traffic.tx4.add(1, bytes),
     }
     let (port, iface) = (interface.port, interface.id);
+    if port == PortId::NETWORK {
+        let meta = of_router(interface.network, iface);
+        w.enter(mbuf, meta, Stage::Switch);
+        return;
+    }
     w.observer.sent(mbuf, len, port, iface);
     w.tx.put(port, mbuf, NO_PORT, &w.counters, &mut w.trash);
+}
+
+/// What is known of a frame that an interface of ours sends into its network.
+pub fn of_router(network: NetworkId, iface: IfaceId) -> Meta {
+    Meta {
+        network,
+        from: AttachId::of(Place::Router(iface)),
+        ..Meta::from_port(NO_PORT)
+    }
 }
 
 fn stays_on_link(packet: &[u8], family: Family) -> bool {

@@ -1,7 +1,7 @@
 //! Packets of the control plane enter the graph. Not a stage: it feeds the backlog.
 
 use dpdk::Mbuf;
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{IfaceId, NetworkId, PortId, VrfId};
 use wire::ext_header;
 use wire::ipv4::Ipv4Header;
 
@@ -9,6 +9,7 @@ use crate::counters::NO_PORT;
 use crate::drop::DropReason;
 use crate::frame::{Family, Meta, flags};
 use crate::graph::Stage;
+use crate::stages::answer::of_router;
 use crate::state::WorkerState;
 
 /// Where an untagged frame's IP header begins: what a capture's filter reads.
@@ -22,6 +23,15 @@ pub fn frame(w: &mut WorkerState, port: PortId, bytes: &[u8]) {
             w.observer.sent(mbuf, ETHERNET, port, IfaceId(0));
             w.tx.put(port, mbuf, NO_PORT, &w.counters, &mut w.trash);
         }
+        None => count_drop(w, DropReason::NoBuffer),
+    }
+}
+
+/// Sends a whole frame into a network, as one of our interface.
+pub fn network(w: &mut WorkerState, network: NetworkId, iface: IfaceId, bytes: &[u8]) {
+    w.counters.injected.add(1);
+    match copy(w, bytes) {
+        Some(mbuf) => w.enter(mbuf, of_router(network, iface), Stage::Switch),
         None => count_drop(w, DropReason::NoBuffer),
     }
 }

@@ -23,6 +23,7 @@ use crate::punt::PuntClass;
 use crate::stages::route::{destination4, destination6, hop_limit, source4, source6};
 use crate::state::{Context, WorkerState};
 
+mod decap;
 mod dhcp;
 mod echo;
 #[cfg(test)]
@@ -62,6 +63,13 @@ enum Verdict {
 pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     for slot in frame.take(Stage::Local) {
         let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
+        if decap::is_ours(cx, &mbuf, &meta) {
+            match decap::unpack(cx, mbuf, &meta, w) {
+                Ok((inner, stage)) => w.enter(mbuf, inner, stage),
+                Err(reason) => frame.drop(slot, reason),
+            }
+            continue;
+        }
         let interface = cx.forwarding.interface(meta.iface);
         let heard = dhcp::heard(cx, &meta, interface);
         let verdict = match meta.family {

@@ -2,6 +2,9 @@
 //! it never calls another stage.
 
 pub mod answer;
+pub mod link;
+pub mod switch;
+
 pub mod parse;
 pub mod urpf;
 
@@ -14,6 +17,10 @@ pub mod local;
 
 pub mod fragment;
 pub mod rewrite;
+
+pub mod egress;
+pub mod encap;
+pub mod flood;
 
 pub mod icmp_error;
 pub mod punt;

@@ -45,7 +45,9 @@ fn is_neighbour(cx: &Context<'_>, id: NextHopId, iface: IfaceId, address: [u8; 1
     next_hop.iface == iface
         && match next_hop.kind {
             NextHopKind::Glean => true,
-            NextHopKind::Forward => gateway(next_hop).is_none_or(|gateway| gateway == address),
+            NextHopKind::Forward | NextHopKind::Bridge => {
+                gateway(next_hop).is_none_or(|gateway| gateway == address)
+            }
             _ => false,
         }
 }

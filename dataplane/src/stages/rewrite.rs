@@ -1,12 +1,14 @@
 //! Decrements the hop limit and puts the next hop's link-layer header in front of the packet.
 
 use dpdk::Mbuf;
-use tables::next_hop::NextHop;
+use tables::id::{AttachId, NetworkId, Place};
+use tables::next_hop::{NextHop, NextHopKind};
 use wire::checksum::update_ttl_decremented;
 
 use crate::drop::DropReason;
-use crate::frame::{Family, Frame, Meta, flags};
+use crate::frame::{Family, Frame, Meta, Slot, flags};
 use crate::graph::Stage;
+use crate::stages::switch::toward;
 use crate::state::{Context, WorkerState};
 
 /// Offset of the hop limit in an IPv6 header.
@@ -77,8 +79,19 @@ pub fn rewrite(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         let meta = frame[slot];
         let mut mbuf = frame.mbuf(slot);
         let next_hop = cx.next_hops.get(meta.next_hop);
+        frame[slot].out = next_hop.port;
+        frame[slot].out_mtu = next_hop.mtu;
         if !meta.has(flags::OWN) {
             decrement(&mut mbuf.data_mut()[usize::from(meta.l3)..], meta.family);
+        }
+        if next_hop.kind == NextHopKind::Tunnel {
+            // Cannot fail: the header was read there.
+            let _ = mbuf.adj(meta.l3);
+            frame[slot].l3 = 0;
+            frame[slot].flags |= flags::BARE;
+            count(w, next_hop, &meta);
+            frame.send(slot, Stage::Encap);
+            continue;
         }
         if !encapsulate(&mut mbuf, meta.l3, next_hop, meta.family) {
             frame.drop(slot, DropReason::NoHeadroom);
@@ -86,7 +99,27 @@ pub fn rewrite(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         }
         frame[slot].l3 = u16::from(next_hop.header_len);
         count(w, next_hop, &meta);
-        frame.send(slot, Stage::Tx);
+        if next_hop.kind == NextHopKind::Bridge {
+            bridge(cx, frame, slot, next_hop);
+        } else {
+            frame.send(slot, Stage::Tx);
+        }
+    }
+}
+
+/// Sends a packet to a station of a network: as a frame that comes from our interface there.
+fn bridge(cx: &Context<'_>, frame: &mut Frame, slot: Slot, next_hop: &NextHop) {
+    let [a, b, c, d, e, f, ..] = next_hop.header;
+    let interface = cx.forwarding.interface(next_hop.iface);
+    let network = interface.map_or(NetworkId(0), |interface| interface.network);
+    match toward(cx, network, [a, b, c, d, e, f]) {
+        Ok((stage, to)) => {
+            let meta = &mut frame[slot];
+            (meta.network, meta.to) = (network, to);
+            meta.from = AttachId::of(Place::Router(next_hop.iface));
+            frame.send(slot, stage);
+        }
+        Err(reason) => frame.drop(slot, reason),
     }
 }
 

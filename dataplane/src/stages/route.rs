@@ -102,19 +102,21 @@ fn decide(cx: &Context<'_>, frame: &mut Frame, slot: Slot, id: NextHopId) {
         NextHopKind::Prohibit => frame.refuse(slot, Prohibited, 0),
         // A group is never a member of a group.
         NextHopKind::Group => frame.refuse(slot, GroupEmpty, 0),
-        NextHopKind::Forward | NextHopKind::Glean | NextHopKind::Incomplete => {
-            match may_leave(cx, &mbuf, &meta, next_hop) {
-                Ok(stage) => frame.send(slot, stage),
-                Err(Refusal {
-                    reason,
-                    param: None,
-                }) => frame.drop(slot, reason),
-                Err(Refusal {
-                    reason,
-                    param: Some(param),
-                }) => frame.refuse(slot, reason, param),
-            }
-        }
+        NextHopKind::Forward
+        | NextHopKind::Bridge
+        | NextHopKind::Tunnel
+        | NextHopKind::Glean
+        | NextHopKind::Incomplete => match may_leave(cx, &mbuf, &meta, next_hop) {
+            Ok(stage) => frame.send(slot, stage),
+            Err(Refusal {
+                reason,
+                param: None,
+            }) => frame.drop(slot, reason),
+            Err(Refusal {
+                reason,
+                param: Some(param),
+            }) => frame.refuse(slot, reason, param),
+        },
     }
 }
 
@@ -147,7 +149,7 @@ fn may_leave(
     if !meta.has(flags::OWN) {
         transit(cx, mbuf, meta, next_hop)?;
     }
-    if next_hop.kind != NextHopKind::Forward {
+    if !next_hop.kind.is_resolved() {
         return Ok(Stage::Hold);
     }
     let after = fits(mbuf, meta, next_hop)?;

@@ -14,20 +14,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dpdk::Offloads;
 use dpdk::testing::{Arena, FakePort, bytes};
 use etherparse::PacketBuilder;
+use tables::fdb::FdbWriter;
 use tables::group::GroupWriter;
 use tables::id::{IfaceId, NextHopId, PortId, VrfId};
 use tables::lpm::{LpmWriter, Prefix};
 use tables::next_hop::{NextHop, NextHopKind, NextHopWriter};
 use tables::publish::{Published, Qsbr, Reader};
 
-use crate::counters::{PORTS, WorkerCounters};
+use crate::counters::{CounterSizes, PORTS, WorkerCounters};
 use crate::drop::DropReason;
 use crate::forwarding::{Forwarding, Interface, Tags};
 use crate::frame::Frame;
 use crate::graph;
+use crate::learn::{HeardConsumer, learn_ring};
 use crate::punt::{PuntClass, PuntConsumer, PuntMeta, PuntRingSize, punt_ring};
 use crate::stages::tx::{Outlet, TxPorts};
-use crate::stages::{hold, icmp_error, punt};
+use crate::stages::{flood, hold, icmp_error, punt};
 use crate::state::{Backlog, Context, Tables, Trash, WorkerState};
 
 pub const LAN: PortId = PortId(28);
@@ -59,6 +61,8 @@ pub struct Testbed {
     forwarding: Forwarding,
     punts: PuntConsumer,
     pub watch: crate::observer::Watch,
+    pub stations: FdbWriter,
+    pub heard: HeardConsumer,
     received: u64,
     lan: FakePort,
     wan: FakePort,
@@ -114,6 +118,7 @@ impl Testbed {
         lpm6.add_vrf(VRF).unwrap();
         lpm4.add_vrf(VRF).unwrap();
         let (next_hops, next_hop_table) = NextHopWriter::new(256, qsbr.clone()).unwrap();
+        let (stations, fdb) = FdbWriter::new(64, 1);
         let (_, groups) = GroupWriter::new(4, qsbr.clone()).unwrap();
         let mut lan = Interface::new(LAN_IFACE, LAN, Tags::None, LAN_MAC, VRF);
         lan.link_local = vec![v6("fe80::1")];
@@ -133,6 +138,7 @@ impl Testbed {
             lpm4: lpm4_table,
             next_hops: next_hop_table,
             groups,
+            fdb,
             forwarding: published,
         };
         let (ring, punts) = punt_ring(
@@ -144,15 +150,23 @@ impl Testbed {
         );
         let arena = Arena::new(512);
         let (observer, watch) = crate::observer::observer();
+        let (learner, heard) = learn_ring(8);
         let w = WorkerState {
             index: 0,
-            counters: Arc::new(WorkerCounters::new(8, 256)),
+            counters: Arc::new(WorkerCounters::new(CounterSizes {
+                interfaces: 8,
+                next_hops: 256,
+                networks: 8,
+                tunnels: 8,
+            })),
             pool: arena.pool().clone(),
             backlog: Backlog::new(128),
             tx: TxPorts::new(Vec::new(), Vec::new()),
             punts: punt::Punts::new(ring),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
+            flood: flood::State::new(8),
+            learner,
             observer,
             trash: Trash::default(),
         };
@@ -169,6 +183,8 @@ impl Testbed {
             forwarding,
             punts,
             watch,
+            stations,
+            heard,
             received: 0,
             lan: FakePort::new(LAN.0, 1),
             wan: FakePort::new(WAN.0, 1),
@@ -268,7 +284,12 @@ impl Testbed {
         self.received += 1;
         self.w.counters.port(port).rx.add(1, len as u64);
         let meta = crate::frame::Meta::from_port(port);
-        assert!(self.frame.push(mbuf, meta, graph::Stage::Parse).is_ok());
+        let switched = self.forwarding.port(port).is_some_and(|port| port.switched);
+        let stage = match switched {
+            true => graph::Stage::Switch,
+            false => graph::Stage::Parse,
+        };
+        assert!(self.frame.push(mbuf, meta, stage).is_ok());
         self.with(|_, _| ());
     }
 

@@ -252,21 +252,20 @@ fn octets(packets: &[Mbuf]) -> u64 {
 
 /// Puts the packets of its list into their ports' buffers. Those that a virtual machine left unfinished (open
 /// checksums, batches of segments) are finished here, by the device or in software.
-pub fn tx(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
+pub fn tx(_: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     for slot in frame.take(Stage::Tx) {
         let (mut mbuf, meta) = (frame.mbuf(slot), frame[slot]);
-        let next_hop = cx.next_hops.get(meta.next_hop);
-        let offloads = w.tx.offloads(next_hop.port);
+        let offloads = w.tx.offloads(meta.out);
         if mbuf.nb_segs() > 1 && !offloads.tx_multi_segment && !mbuf.linearize() {
             frame.drop(slot, DropReason::TxUnfit);
         } else if !offload::needs_finishing(mbuf) {
-            w.tx.put(next_hop.port, mbuf, meta.port, &w.counters, &mut w.trash);
+            w.tx.put(meta.out, mbuf, meta.port, &w.counters, &mut w.trash);
         } else {
             let egress = Egress {
                 offloads,
-                mtu: next_hop.mtu,
+                mtu: meta.out_mtu,
             };
-            match finish(w, mbuf, next_hop.port, meta.port, &egress) {
+            match finish(w, mbuf, meta.out, meta.port, &egress) {
                 Ok(()) => {}
                 Err(OffloadError::NoBuffers) => frame.drop(slot, DropReason::NoBuffer),
                 Err(_) => frame.drop(slot, DropReason::TxUnfit),

@@ -93,8 +93,12 @@ fn verdict(
         let here = mode == Urpf::Loose || next_hop.iface == iface;
         match (next_hop.kind, sender) {
             _ if !here => Found::Nothing,
-            (NextHopKind::Forward, Some(mac)) if next_hop.header[..6] != mac.0 => Found::Other,
-            (NextHopKind::Forward, _) => Found::Back,
+            (NextHopKind::Forward | NextHopKind::Bridge, Some(mac))
+                if next_hop.header[..6] != mac.0 =>
+            {
+                Found::Other
+            }
+            (NextHopKind::Forward | NextHopKind::Bridge | NextHopKind::Tunnel, _) => Found::Back,
             (NextHopKind::Glean | NextHopKind::Incomplete, None) => Found::Back,
             (NextHopKind::Glean | NextHopKind::Incomplete, Some(_)) => Found::Unresolved(id),
             _ => Found::Nothing,

@@ -15,18 +15,20 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dataplane::counters::{PORTS, WorkerCounters};
+use dataplane::counters::{CounterSizes, PORTS, WorkerCounters};
 use dataplane::drop::DropReason;
 use dataplane::forwarding::{Forwarding, Interface, Rate, Tags};
 use dataplane::frame::Frame;
 use dataplane::lane::Lane;
+use dataplane::learn::learn_ring;
 use dataplane::punt::{PuntClass, PuntConsumer, PuntRingSize, punt_ring};
 use dataplane::stages::tx::{Outlet, TxPorts};
-use dataplane::stages::{hold, icmp_error, punt};
+use dataplane::stages::{flood, hold, icmp_error, punt};
 use dataplane::state::{Backlog, Context, Tables, Trash, WorkerState};
 use dataplane::worker::{drain_backlog, process};
 use dpdk::testing::{Arena, FakePort, bytes};
 use dpdk::{Mbuf, RxQueue};
+use tables::fdb::FdbWriter;
 use tables::group::{GroupWriter, Member};
 use tables::id::{IfaceId, NextHopId, PortId, VrfId};
 #[cfg(target_arch = "x86_64")]
@@ -124,13 +126,20 @@ impl World {
         );
         let mut w = WorkerState {
             index: 0,
-            counters: Arc::new(WorkerCounters::new(8, 256)),
+            counters: Arc::new(WorkerCounters::new(CounterSizes {
+                interfaces: 8,
+                next_hops: 256,
+                networks: 8,
+                tunnels: 8,
+            })),
             pool: arena.pool().clone(),
             backlog: Backlog::new(1024),
             tx: TxPorts::new(Vec::new(), Vec::new()),
             punts: punt::Punts::new(ring),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
+            flood: flood::State::new(8),
+            learner: learn_ring(8).0,
             observer: dataplane::observer::observer().0,
             trash: Trash::default(),
         };
@@ -153,6 +162,7 @@ impl World {
                 lpm4: lpm4_table,
                 next_hops: next_hop_table,
                 groups: group_table,
+                fdb: FdbWriter::new(64, 1).1,
                 forwarding: Arc::new(Published::new(qsbr, Box::default())),
             },
             reader,

@@ -24,6 +24,8 @@ use std::slice;
 
 use dpdk_sys::rte_mbuf;
 
+use crate::Mempool;
+
 /// Bits of [`Mbuf::ol_flags`].
 ///
 /// `RX_*` are said by the driver about a received packet, `TX_*` asked of the driver of the port
@@ -358,6 +360,13 @@ impl Mbuf {
             }
         }
         done
+    }
+
+    /// A packet of its own with the same octets and the same notes of its driver, in buffers of `pool`; `None` when it has none
+    /// left.
+    pub fn copy(self, pool: &Mempool) -> Option<Mbuf> {
+        // SAFETY: both are live; the copy reads the packet and owns what it returns.
+        Mbuf::from_raw(unsafe { dpdk_sys::rte_pktmbuf_copy(self.raw(), pool.raw(), 0, u32::MAX) })
     }
 
     /// Gathers a chain into its first segment. False, and nothing changed, if the tail does not

@@ -7,11 +7,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hashbrown::HashMap;
 use tables::hash::FlowHasher;
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
 
 use crate::capture::CaptureFilter;
 use crate::punt::PuntClass;
 use crate::trace::TraceFilter;
+
+pub mod network;
+
+pub use network::{Network, Networks, Tunnel};
 
 /// An Ethernet address.
 pub type MacAddr = [u8; 6];
@@ -107,10 +111,14 @@ impl Default for IcmpLimits {
 pub struct Interface {
     /// Its id, not 0.
     pub id: IfaceId,
-    /// The port it lives on.
+    /// The port it lives on; [`PortId::NETWORK`] or [`PortId::TUNNEL`] if it lives on none.
     pub port: PortId,
     /// The tags that select it.
     pub tags: Tags,
+    /// The network it is on, if its port is [`PortId::NETWORK`].
+    pub network: NetworkId,
+    /// The tunnel that it is, with its key, if its port is [`PortId::TUNNEL`].
+    pub tunnel: Option<(TunnelId, Option<u32>)>,
     /// Its own MAC address; packets for it are for us.
     pub mac: MacAddr,
     /// Further MAC addresses that are ours on this interface (virtual routers).
@@ -159,6 +167,8 @@ impl Interface {
             id,
             port,
             tags,
+            network: NetworkId(0),
+            tunnel: None,
             mac,
             extra_macs: Vec::new(),
             vrf,
@@ -188,12 +198,48 @@ impl Interface {
     }
 }
 
-/// Which interface a frame's tags select on a port.
+/// What a frame's tags select on a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// Nothing: the frame is for nobody here.
+    Nothing,
+    /// An interface.
+    Interface(IfaceId),
+    /// A network, by this local attachment.
+    Attachment(AttachId),
+}
+
+/// A [`Selected`] in 32 bits: an interface's number, or a local attachment's with the highest bit set.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry(u32);
+
+impl Entry {
+    const ATTACHMENT: u32 = 1 << 31;
+
+    const fn interface(id: IfaceId) -> Self {
+        Self(id.0 as u32)
+    }
+
+    const fn attachment(id: AttachId) -> Self {
+        Self(Self::ATTACHMENT | id.0)
+    }
+
+    #[inline(always)]
+    const fn selected(self) -> Selected {
+        match self.0 {
+            0 => Selected::Nothing,
+            number if number & Self::ATTACHMENT == 0 => Selected::Interface(IfaceId(number as u16)),
+            number => Selected::Attachment(AttachId(number & !Self::ATTACHMENT)),
+        }
+    }
+}
+
+/// Which interface or network a frame's tags select on a port.
 #[derive(Clone, Debug, Default)]
 pub struct TagMap {
-    untagged: IfaceId,
-    single: Option<Box<[IfaceId]>>,
-    double: HashMap<(u16, u16), IfaceId>,
+    untagged: Entry,
+    single: Option<Box<[Entry]>>,
+    double: HashMap<(u16, u16), Entry>,
 }
 
 const VIDS: usize = 4096;
@@ -202,43 +248,40 @@ impl TagMap {
     /// The interface of an untagged frame, 0 if there is none.
     #[inline(always)]
     pub fn untagged(&self) -> IfaceId {
-        self.untagged
+        match self.untagged.selected() {
+            Selected::Interface(id) => id,
+            _ => IfaceId(0),
+        }
     }
 
-    /// The interface of a frame with one tag, 0 if there is none.
+    /// What these VIDs select, outermost first; `n` of them count.
     #[inline]
-    pub fn vlan(&self, vid: u16) -> IfaceId {
-        self.single
-            .as_ref()
-            .map_or(IfaceId(0), |table| table[vid as usize % VIDS])
+    pub fn select(&self, vids: [u16; 2], n: usize) -> Selected {
+        let entry = match n {
+            0 => self.untagged,
+            1 => {
+                let single = self.single.as_ref();
+                single.map_or_else(Entry::default, |table| table[vids[0] as usize % VIDS])
+            }
+            _ => {
+                let entry = self.double.get(&(vids[0], vids[1]));
+                entry.copied().unwrap_or_default()
+            }
+        };
+        entry.selected()
     }
 
-    /// The interface of a frame with two tags, 0 if there is none.
-    #[inline]
-    pub fn qinq(&self, outer: u16, inner: u16) -> IfaceId {
-        self.double
-            .get(&(outer, inner))
-            .copied()
-            .unwrap_or_default()
-    }
-
-    /// Whether any interface is selected by an outer tag, so that a second tag must be looked at.
-    #[inline]
-    pub fn has_qinq(&self) -> bool {
-        !self.double.is_empty()
-    }
-
-    fn insert(&mut self, tags: Tags, iface: IfaceId) {
+    fn insert(&mut self, tags: Tags, entry: Entry) {
         match tags {
-            Tags::None => self.untagged = iface,
+            Tags::None => self.untagged = entry,
             Tags::Vlan(vid) => {
                 let table = self
                     .single
-                    .get_or_insert_with(|| vec![IfaceId(0); VIDS].into());
-                table[vid as usize % VIDS] = iface;
+                    .get_or_insert_with(|| vec![Entry::default(); VIDS].into());
+                table[vid as usize % VIDS] = entry;
             }
             Tags::QinQ { outer, inner } => {
-                self.double.insert((outer, inner), iface);
+                self.double.insert((outer, inner), entry);
             }
         }
     }
@@ -247,8 +290,10 @@ impl TagMap {
 /// A port as the packet path sees it.
 #[derive(Clone, Debug, Default)]
 pub struct PortView {
-    /// Interfaces by tag.
+    /// Interfaces and networks by tag.
     pub tags: TagMap,
+    /// Some of its frames belong to networks: all but the lane's begin in the switch stage.
+    pub switched: bool,
     /// Trace or capture wants to see the packets of this port: all of them take the graph.
     pub observed: bool,
 }
@@ -258,6 +303,8 @@ pub struct PortView {
 pub struct Forwarding {
     ports: Vec<PortView>,
     interfaces: Vec<Option<Interface>>,
+    /// Layer-2 networks and tunnels.
+    pub networks: Networks,
     /// Chooses the member of a next-hop group for a flow.
     pub flow_hash: FlowHasher,
     /// Limits for ICMP errors.
@@ -300,6 +347,7 @@ impl Default for Forwarding {
         Self {
             ports: Vec::new(),
             interfaces: Vec::new(),
+            networks: Networks::default(),
             flow_hash: FlowHasher::new(0),
             icmp: IcmpLimits::default(),
             punt_rates: punt_rates(),
@@ -321,8 +369,21 @@ impl Forwarding {
         if self.interfaces.len() <= id.index() {
             self.interfaces.resize(id.index() + 1, None);
         }
-        self.port_mut(port).tags.insert(tags, id);
+        if port != PortId::NETWORK && port != PortId::TUNNEL {
+            self.port_mut(port).tags.insert(tags, Entry::interface(id));
+        }
         self.interfaces[id.index()] = Some(interface);
+    }
+
+    /// Has the frames with these tags on a port belong to a network, and says by which attachment. `number` is the
+    /// attachment's, not 0, and stays its own as long as stations may be known by it.
+    pub fn attach(&mut self, number: u32, local: network::Local) -> AttachId {
+        let id = AttachId::of(Place::Local(number));
+        let port = self.port_mut(local.port);
+        port.tags.insert(local.tags, Entry::attachment(id));
+        port.switched = true;
+        self.networks.insert_local(number, local);
+        id
     }
 
     /// Arms trace and capture, or disarms them: while either is armed, the packets of every port take the graph.
