@@ -23,7 +23,7 @@ pub mod header;
 mod tests;
 
 /// Tunnels in tunnels at most: more is a route that leads a tunnel into itself.
-pub const DEPTH: u8 = 4;
+pub const DEPTH: u8 = 2;
 
 /// Packs the packets of its list.
 pub fn encap(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {

@@ -13,9 +13,6 @@ use crate::frame::{Frame, Meta};
 use crate::graph::Stage;
 use crate::state::{Context, WorkerState};
 
-#[cfg(test)]
-mod tests;
-
 /// The policers, by network. Networks beyond share the first.
 #[derive(Debug)]
 pub struct State {
