@@ -7,7 +7,7 @@
 //! LIMIT: a packet that is dropped outside of the graph (a full device queue, a displaced one in the hold table) is
 //! counted and not captured.
 
-use tables::id::{IfaceId, NextHopId, PortId};
+use tables::id::{IfaceId, NetworkId, NextHopId, PortId};
 
 use crate::capture::{CaptureFilter, CaptureMeta, CaptureReader, Capturer, Point, capture_ring};
 use crate::counters::NO_PORT;
@@ -116,8 +116,9 @@ fn summary(mbuf: dpdk::Mbuf, meta: &Meta) -> Summary {
 /// Runs the graph as [`crate::graph::run`] does, and looks on.
 #[cold]
 pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
-    // Packets that were made here or released begin at the stage they wait for.
-    for &stage in Stage::ALL.iter().filter(|&&stage| stage != Stage::Parse) {
+    // Packets that were made here or released begin at the stage they wait for; of the others the first stage tells what they are.
+    let later = |stage: &&Stage| !matches!(stage, Stage::Switch | Stage::Parse);
+    for &stage in Stage::ALL.iter().filter(later) {
         for slot in frame.waiting(stage) {
             w.observer.start(slot, frame.mbuf(slot), &frame[slot]);
         }
@@ -132,7 +133,7 @@ pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         }
         stage.run(cx, frame, w);
         for slot in list {
-            if stage == Stage::Parse {
+            if is_told_now(frame, slot, stage) {
                 let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
                 let l3 = usize::from(meta.l3);
                 w.observer
@@ -146,6 +147,17 @@ pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     }
     w.observer.tracer.end_frame();
     frame.end();
+}
+
+/// Whether this is the stage after which it is known what came: the switch stage for frames of networks, the parse stage for
+/// others.
+fn is_told_now(frame: &Frame, slot: Slot, stage: Stage) -> bool {
+    let of_network = frame[slot].network != NetworkId(0);
+    match stage {
+        Stage::Switch => of_network || !frame.waiting(Stage::Parse).any(|waiting| waiting == slot),
+        Stage::Parse => !of_network,
+        _ => false,
+    }
 }
 
 /// Captures a packet at the stage that ends it, while its bytes are still there.

@@ -279,3 +279,38 @@ fn a_frame_of_ours_is_sent_where_its_station_is() {
     assert_eq!((bed.sent(LAN).len(), bed.sent(WAN).len()), (1, 2));
     assert!(bed.punted().is_empty(), "the router does not hear itself");
 }
+
+#[test]
+fn a_switched_frames_way_is_told() {
+    let (mut bed, [_, at_b, _]) = bed();
+    bed.stations.insert(BLUE, B, at_b, false, 0).unwrap();
+    bed.configure(|forwarding| forwarding.watch(Some(Default::default()), None));
+    bed.receive(LAN, &[&framed(B, A, &packet())]);
+    bed.receive(
+        LAN,
+        &[&framed(
+            ROUTER_MAC,
+            A,
+            &udp("2001:db8:5::a", "2001:db8:5::b", 64, 9),
+        )],
+    );
+    bed.receive(WAN, &[&framed(B, A, &packet())]);
+    let ways: Vec<String> = std::iter::from_fn(|| bed.watch.traces.pop())
+        .map(|trace| {
+            let steps = trace.steps.iter();
+            let steps: Vec<_> = steps
+                .map(|s| format!("{}>{}", s.stage, s.verdict))
+                .collect();
+            format!("{} {:?}", steps.join(" "), trace.outcome)
+        })
+        .collect();
+    assert_eq!(
+        ways,
+        [
+            "switch>egress egress>tx Tx(PortId(29))",
+            "switch>parse parse>route route>rewrite rewrite>egress egress>tx Tx(PortId(29))",
+            "parse>drop Drop(NotOurMac)",
+        ]
+    );
+    bed.sent(WAN);
+}
