@@ -22,7 +22,7 @@ pub type Mac = [u8; 6];
 /// Slots of a bucket.
 const WAYS: usize = 4;
 /// Bit of a place: the entry was configured.
-const STATIC: u32 = 1 << 29;
+const STATIC: u32 = AttachId::MAX_LOCAL;
 
 #[derive(Debug, Default)]
 #[repr(C)]

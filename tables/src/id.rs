@@ -70,10 +70,13 @@ impl AttachId {
     const TUNNEL: u32 = 0x8000_0000;
     const ROUTER: u32 = 0xc000_0000;
 
-    /// The id of a place. A local number beyond 31 bits is nowhere.
+    /// Local numbers are below it: the FDB keeps a mark in that bit.
+    pub const MAX_LOCAL: u32 = 1 << 29;
+
+    /// The id of a place. A local number that is not below [`AttachId::MAX_LOCAL`] is nowhere.
     pub const fn of(place: Place) -> Self {
         match place {
-            Place::Local(number) if number & Self::TUNNEL == 0 => Self(number),
+            Place::Local(number) if number < Self::MAX_LOCAL => Self(number),
             Place::Nowhere | Place::Local(_) => Self(0),
             Place::Tunnel(tunnel) => Self(Self::TUNNEL | tunnel.0 as u32),
             Place::Router(iface) => Self(Self::ROUTER | iface.0 as u32),
@@ -108,7 +111,7 @@ mod tests {
         let places = [
             Place::Nowhere,
             Place::Local(1),
-            Place::Local(0x7fff_ffff),
+            Place::Local(AttachId::MAX_LOCAL - 1),
             Place::Tunnel(TunnelId(0)),
             Place::Tunnel(TunnelId(u16::MAX)),
             Place::Router(IfaceId(1)),
@@ -117,6 +120,9 @@ mod tests {
         for place in places {
             assert_eq!(AttachId::of(place).place(), place);
         }
-        assert_eq!(AttachId::of(Place::Local(1 << 31)).place(), Place::Nowhere);
+        assert_eq!(
+            AttachId::of(Place::Local(AttachId::MAX_LOCAL)).place(),
+            Place::Nowhere
+        );
     }
 }
