@@ -148,6 +148,11 @@ impl Desk<'_> {
         let sources = self.sources();
         let is_here = self.link.subnet_of(asked);
         if let Some(subnet) = is_here.filter(|_| self.may_have(&sources, asked, selecting)) {
+            // An offer that we do not remember: nobody was asked about the address.
+            if !self.is_mine(asked) && self.needs_probe(asked) {
+                self.offer(subnet, asked);
+                return Outcome::Probe(asked);
+            }
             let ipv6_only = self.ipv6_only();
             return Outcome::Answer(Answer {
                 ipv6_only,

@@ -87,7 +87,7 @@ impl Probes {
 }
 
 impl Machine {
-    /// Lets a Discover wait for an answer about `address`.
+    /// Lets a Discover or a Request wait for an answer about `address`.
     #[expect(
         clippy::too_many_arguments,
         reason = "one caller, and all belong to one question"
@@ -126,7 +126,7 @@ impl Machine {
         out.push(Action::Probe { iface, address });
     }
 
-    /// A Discover of a client that waits already takes the place of its earlier one; whether there is one.
+    /// A message of a client that waits already takes the place of its earlier one; whether there is one.
     pub(super) fn waits(
         &mut self,
         link: LinkId,

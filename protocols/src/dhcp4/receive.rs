@@ -211,7 +211,8 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         let can_probe = self.probes.has_room();
-        let is_first = message.kind == MessageType::Discover && tried == Tried::default();
+        let may_wait = matches!(message.kind, MessageType::Discover | MessageType::Request);
+        let is_first = may_wait && tried == Tried::default();
         if is_first && self.waits(place.link, message, datagram) {
             return;
         }

@@ -76,6 +76,34 @@ fn an_address_that_somebody_answers_for_is_kept_away_and_the_next_one_tried() {
     assert_eq!(bench.seconds(1), []);
 }
 
+/// A client takes an offer that we do not remember: we have lost it, or never made it.
+#[test]
+fn an_address_that_was_never_offered_is_asked_for_before_it_is_given() {
+    let mut bench = probing();
+    let asked = Ipv4Addr::new(192, 0, 2, 11);
+    let take = selecting(1, asked);
+    assert_eq!(probed(&bench.broadcast(1, &take)), asked);
+    // It says so again, and another wants the same.
+    assert_eq!(bench.broadcast(1, &take), []);
+    assert_eq!(kind(&bench.ask(2, &selecting(2, asked))), Type::Nak);
+    let actions = bench.pass(Duration::from_millis(500));
+    let ack = answer(&actions).unwrap();
+    assert_eq!((kind(&ack), ack.yiaddr()), (Type::Ack, asked));
+    assert_eq!(bench.state(asked), Some(State::Bound));
+    // Somebody has it: the client has to begin anew.
+    let asked = Ipv4Addr::new(192, 0, 2, 12);
+    let take = selecting(3, asked);
+    assert_eq!(probed(&bench.broadcast(3, &take)), asked);
+    let taken = Event::ProbeResult {
+        iface: IFACE,
+        address: asked,
+        by: mac(66),
+    };
+    let actions = bench.event(taken);
+    assert_eq!(kind(&answer(&actions).unwrap()), Type::Nak);
+    assert_eq!(bench.state(asked), Some(State::Declined));
+}
+
 #[test]
 fn a_rapid_commit_waits_as_well() {
     let mut bench = Bench::new(Config {

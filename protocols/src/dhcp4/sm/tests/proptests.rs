@@ -45,24 +45,24 @@ proptest! {
         let mut held: HashMap<u8, (Ipv4Addr, Instant)> = HashMap::new();
         for step in steps {
             let server = DhcpOption::ServerIdentifier(SERVER);
-            let (client, actions) = match step {
+            let actions = match step {
                 Step::Discover(n) => {
                     let mut actions = bench.broadcast(n, &message(Type::Discover, n, []));
                     actions.extend(bench.pass(Duration::from_millis(500)));
-                    (n, actions)
+                    actions
                 }
                 Step::Take(n) => match offered.get(&n) {
-                    Some(address) => (n, bench.broadcast(n, &selecting(n, *address))),
+                    Some(address) => bench.broadcast(n, &selecting(n, *address)),
                     None => continue,
                 },
                 Step::Renew(n) => match held.get(&n) {
-                    Some((address, _)) => (n, bench.renew(n, *address)),
+                    Some((address, _)) => bench.renew(n, *address),
                     None => continue,
                 },
                 Step::Release(n) => match held.remove(&n) {
                     Some((address, _)) => {
                         let release = with_address(Type::Release, n, address, [server]);
-                        (n, bench.send(n, address, SERVER, &bytes(&release)))
+                        bench.send(n, address, SERVER, &bytes(&release))
                     }
                     None => continue,
                 },
@@ -70,21 +70,23 @@ proptest! {
                     Some((address, _)) => {
                         let asked = DhcpOption::RequestedIpAddress(address);
                         let decline = message(Type::Decline, n, [server, asked]);
-                        (n, bench.broadcast(n, &decline))
+                        bench.broadcast(n, &decline)
                     }
                     None => continue,
                 },
                 Step::Conflict(n) => {
                     let address = Ipv4Addr::new(192, 0, 2, 9 + n);
                     let by = mac(66);
-                    (0, bench.event(Event::ProbeResult { iface: IFACE, address, by }))
+                    bench.event(Event::ProbeResult { iface: IFACE, address, by })
                 }
-                Step::Fail => (0, bench.event(Event::StoreFailed { writes: Vec::new() })),
-                Step::Wait(seconds) => (0, bench.seconds(seconds.into())),
+                Step::Fail => bench.event(Event::StoreFailed { writes: Vec::new() }),
+                Step::Wait(seconds) => bench.seconds(seconds.into()),
             };
             for action in &actions {
                 let Action::Send { payload, after_commit, .. } = action else { continue };
                 let answer = Message::decode(&mut Decoder::new(payload)).unwrap();
+                // Who has waited for a probe is answered in another's step.
+                let client = answer.chaddr()[5];
                 match kind(&answer) {
                     Type::Offer => drop(offered.insert(client, answer.yiaddr())),
                     Type::Ack => {
