@@ -37,6 +37,7 @@ pub mod delegation;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dhcp6_client;
+pub mod fdb;
 pub mod mld;
 pub mod nd;
 pub mod ra;
