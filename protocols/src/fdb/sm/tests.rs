@@ -113,17 +113,13 @@ impl Bench {
                         seen: self.now,
                     };
                     let before = self.table.insert(key, entry);
-                    // A station is entered anew only where something changes, and never learned over a static one.
-                    assert!(
-                        before.is_none_or(|before| {
-                            (is_static && !before.is_static) || before.place != place
-                        }),
-                        "{action:?}"
-                    );
-                    assert!(
-                        before.is_none_or(|before| is_static || !before.is_static),
-                        "{action:?}"
-                    );
+                    // A station is entered anew only where something changes, and never learned over a configured one.
+                    let fits = |before: Entry| match (before.is_static, is_static) {
+                        (true, false) => false,
+                        (false, true) => true,
+                        _ => before.place != place,
+                    };
+                    assert!(before.is_none_or(fits), "{action:?}");
                 }
                 Action::Remove { network, mac } => {
                     assert!(self.table.remove(&(network, mac)).is_some(), "{action:?}");
@@ -193,10 +189,6 @@ impl Bench {
     }
 }
 
-fn learned(network: NetworkId, mac: MacAddr, place: AttachId) -> Action {
-    super::learned(network, mac, place)
-}
-
 fn entered(network: NetworkId, mac: MacAddr, place: AttachId) -> Action {
     Action::Insert {
         network,
@@ -211,9 +203,9 @@ fn removed(network: NetworkId, mac: MacAddr) -> Action {
 }
 
 fn notices(actions: &[Action]) -> Vec<&Notice> {
-    let notice = |action| match action {
+    let told = actions.iter().map(|action| match action {
         Action::Notice(notice) => Some(notice),
         _ => None,
-    };
-    actions.iter().filter_map(notice).collect()
+    });
+    told.flatten().collect()
 }
