@@ -111,9 +111,9 @@ impl Host {
     /// The interface's link-local address, once it has passed DAD.
     ///
     /// # Errors
-    /// When there is none within 5 s.
+    /// When there is none within 15 s.
     pub fn link_local(&self, dev: &str) -> Result<Ipv6Addr> {
-        wait_for(Duration::from_secs(5), "a link-local address", || {
+        wait_for(Duration::from_secs(15), "a link-local address", || {
             self.addresses(dev, "-6", "scope link")
                 .ok()?
                 .first()
