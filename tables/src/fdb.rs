@@ -103,11 +103,32 @@ pub enum FdbError {
     NoStation,
 }
 
-/// The key of a station. Never 0 for a network that is none.
+/// A station's network and address in one word. Never 0 for a network that is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StationKey(u64);
+
+impl StationKey {
+    /// Nobody's.
+    pub const NONE: Self = Self(0);
+
+    /// Of an address in a network.
+    #[inline(always)]
+    pub const fn new(network: NetworkId, mac: Mac) -> Self {
+        let [a, b, c, d, e, f] = mac;
+        Self((network.0 as u64) << 48 | u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+
+    /// Whether the address is a group's.
+    #[inline(always)]
+    pub const fn is_group(self) -> bool {
+        self.0 >> 40 & 1 != 0
+    }
+}
+
+/// The key as the table has it.
 #[inline(always)]
-fn key(network: NetworkId, mac: Mac) -> u64 {
-    let [a, b, c, d, e, f] = mac;
-    (network.0 as u64) << 48 | u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+const fn key(network: NetworkId, mac: Mac) -> u64 {
+    StationKey::new(network, mac).0
 }
 
 /// Both halves of the product, folded.
@@ -140,16 +161,29 @@ impl Stations<'_> {
     /// Where a station is, if that is known.
     #[inline(always)]
     pub fn lookup(self, network: NetworkId, mac: Mac) -> Option<Entry> {
-        let key = key(network, mac);
-        for bucket in self.0.pair(key) {
+        self.find(StationKey::new(network, mac))
+    }
+
+    /// Where the station of a key is, if that is known.
+    ///
+    /// All slots are compared before one is chosen: which it is cannot be foretold, and a branch for each would be.
+    #[inline(always)]
+    pub fn find(self, StationKey(key): StationKey) -> Option<Entry> {
+        let pair = self.0.pair(key);
+        let mut hits = 0_u32;
+        for (half, &bucket) in pair.iter().enumerate() {
             for (way, slot) in self.0.buckets[bucket].0.iter().enumerate() {
-                if slot.key.load(Ordering::Acquire) != key {
-                    continue;
-                }
-                let place = slot.place.load(Ordering::Acquire);
-                if slot.key.load(Ordering::Relaxed) != key {
-                    continue;
-                }
+                hits |= u32::from(slot.key.load(Ordering::Acquire) == key) << (half * WAYS + way);
+            }
+        }
+        // More than one only while the writer moves it.
+        while hits != 0 {
+            let hit = hits.trailing_zeros() as usize;
+            hits &= hits - 1;
+            let (bucket, way) = (pair[hit / WAYS], hit % WAYS);
+            let slot = &self.0.buckets[bucket].0[way];
+            let place = slot.place.load(Ordering::Acquire);
+            if slot.key.load(Ordering::Relaxed) == key {
                 return Some(Entry {
                     attach: AttachId(place & !STATIC),
                     handle: (bucket * WAYS + way) as u32,
@@ -162,8 +196,8 @@ impl Stations<'_> {
 
     /// Asks for a station's buckets to be in the cache soon.
     #[inline(always)]
-    pub fn prefetch(self, network: NetworkId, mac: Mac) {
-        for bucket in self.0.pair(key(network, mac)) {
+    pub fn fetch(self, StationKey(key): StationKey) {
+        for bucket in self.0.pair(key) {
             crate::prefetch(std::ptr::from_ref(&self.0.buckets[bucket]).cast());
         }
     }

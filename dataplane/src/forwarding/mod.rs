@@ -14,6 +14,7 @@ use crate::punt::PuntClass;
 use crate::trace::TraceFilter;
 
 pub mod network;
+pub mod outer;
 
 pub use network::{Network, Networks, Tunnel};
 

@@ -15,6 +15,7 @@ use hashbrown::HashMap;
 use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
 use wire::traffic_class::DscpMode;
 
+use super::outer::Opening;
 use super::{Rate, Tags};
 
 /// What becomes of unicast frames to stations that nobody has heard of.
@@ -195,6 +196,7 @@ pub struct Networks {
     networks: Vec<Option<Network>>,
     locals: Vec<Option<Local>>,
     tunnels: Vec<Option<Tunnel>>,
+    openings: Vec<Option<Opening>>,
     ends: HashMap<Ends, TunnelId>,
     vnis: HashMap<(VrfId, TunnelKind, u32), NetworkId>,
     routed: HashMap<(TunnelId, Option<u32>), IfaceId>,
@@ -229,6 +231,7 @@ impl Networks {
             self.udp_ports.push(port);
         }
         let index = tunnel.id.index();
+        put(&mut self.openings, index, Opening::of(&tunnel));
         place(&mut self.tunnels, index, tunnel);
     }
 
@@ -263,6 +266,14 @@ impl Networks {
     #[inline]
     pub fn tunnel(&self, id: TunnelId) -> Option<&Tunnel> {
         self.tunnels.get(id.index())?.as_ref()
+    }
+
+    /// What the packets of the tunnel between these ends begin with, if they are common ones.
+    #[inline]
+    pub fn opening(&self, ends: &Ends) -> Option<(&Tunnel, &Opening)> {
+        let tunnel = self.between(ends)?;
+        let opening = self.openings.get(tunnel.id.index())?.as_ref()?;
+        Some((tunnel, opening))
     }
 
     /// Whether there is any tunnel.
@@ -308,8 +319,12 @@ impl Networks {
 }
 
 fn place<T>(list: &mut Vec<Option<T>>, index: usize, value: T) {
+    put(list, index, Some(value));
+}
+
+fn put<T>(list: &mut Vec<Option<T>>, index: usize, value: Option<T>) {
     if list.len() <= index {
         list.resize_with(index + 1, || None);
     }
-    list[index] = Some(value);
+    list[index] = value;
 }

@@ -17,23 +17,22 @@
 //! LIMIT: tagged frames and interfaces with a reverse path check take the graph.
 
 use dpdk::Mbuf;
-use tables::id::{IfaceId, NextHopId, PortId};
+use tables::id::{NextHopId, PortId};
 use tables::lpm::Simd;
-use tables::next_hop::{NextHop, NextHopKind};
 
-use crate::counters::WorkerCounters;
-use crate::drop::DropReason;
-use crate::forwarding::{Interface, Urpf};
-use crate::frame::{BURST, Family, Frame, Meta};
+use crate::forwarding::{Interface, PortView, Urpf};
+use crate::frame::{BURST, Frame, Meta};
 use crate::graph::Stage;
-use crate::stages::rewrite::{decrement, encapsulate};
-use crate::stages::route::member;
-use crate::stages::tx::transmit;
 use crate::state::{Context, WorkerState};
 
+mod bridge;
 mod plain;
+mod rewrite;
+mod tunnel;
 
+use bridge::Inside;
 use plain::{Notes, Said, Shape, destination6, is_ip6, ordinary};
+use rewrite::rewrite_and_send;
 
 /// Bytes of the link-layer header of a plain packet.
 const LINK: usize = 14;
@@ -45,6 +44,7 @@ pub struct Lane {
     /// By number in the frame.
     seen6: Box<Notes>,
     seen4: Box<Notes>,
+    inside: Box<Inside>,
     /// The plain packets of one family, in order, when the burst holds others too.
     mbufs: Vec<Mbuf>,
     high: [u64; BURST],
@@ -58,6 +58,15 @@ struct Plain<'a> {
     mbufs: &'a [Mbuf],
     high: &'a [u64],
     len: &'a [u16],
+}
+
+/// How packets came in.
+#[derive(Clone, Copy)]
+struct Entrance<'a> {
+    /// By which interface.
+    interface: &'a Interface,
+    /// From which port.
+    port: PortId,
 }
 
 /// The numbers of the bits that are set.
@@ -82,6 +91,7 @@ impl Lane {
         Box::new(Self {
             seen6: Box::new(Notes::NONE),
             seen4: Box::new(Notes::NONE),
+            inside: Box::new(Inside::NONE),
             mbufs: Vec::with_capacity(BURST),
             high: [0; BURST],
             len: [0; BURST],
@@ -102,9 +112,13 @@ impl Lane {
         w: &mut WorkerState,
         port: PortId,
     ) -> (u64, u64) {
-        let Some(interface) = open_to(cx, port) else {
+        let Some((view, interface)) = open_to(cx, port) else {
             return enter_all(cx, frame, port);
         };
+        let by = Entrance { interface, port };
+        if cx.forwarding.networks.has_tunnels() {
+            return self.run_networks(simd, cx, frame, w, view, by);
+        }
         let mbufs = frame.mbufs();
         let n = mbufs.len().min(BURST);
         // Most bursts hold one family: that of the first packet is looked for first.
@@ -122,17 +136,89 @@ impl Lane {
                 plain6 = self.reconsider::<true, S>(simd, mbufs, interface, plain6);
             }
         }
-        let begin = from_device(cx, port);
+        let begin = begin(view, port);
         enter_odd(frame, first(n) & !(plain6 | plain4), begin);
         if plain6 != 0 {
-            let odd = self.forward::<true, S>(simd, cx, frame, w, interface, plain6);
+            let odd = self.forward::<true, S>(simd, cx, frame, w, by, plain6);
             enter_odd(frame, odd, begin);
         }
         if plain4 != 0 {
-            let odd = self.forward::<false, S>(simd, cx, frame, w, interface, plain4);
+            let odd = self.forward::<false, S>(simd, cx, frame, w, by, plain4);
             enter_odd(frame, odd, begin);
         }
         (n as u64, bytes)
+    }
+
+    /// As `run`, where some packets may be of networks.
+    #[inline(always)]
+    fn run_networks<S: Simd>(
+        &mut self,
+        simd: S,
+        cx: &Context<'_>,
+        frame: &mut Frame,
+        w: &mut WorkerState,
+        view: &PortView,
+        by: Entrance<'_>,
+    ) -> (u64, u64) {
+        let n = frame.len().min(BURST);
+        let inside = &mut self.inside;
+        let unpacked = tunnel::unpack(simd, cx, w, frame.mbufs(), by.interface, inside);
+        let mut ours = inside.switch(cx, frame, w, by.port, unpacked.frames);
+        while ours != 0 {
+            let number = ours.trailing_zeros() as usize;
+            let alike = self.inside.alike(number, ours);
+            ours &= !alike;
+            let iface = cx.forwarding.interface(self.inside.iface(number));
+            let odd = match iface.filter(|interface| !is_checked(interface)) {
+                Some(interface) => {
+                    let by = Entrance { interface, ..by };
+                    self.route(simd, cx, frame, w, by, alike)
+                }
+                None => alike,
+            };
+            for number in bits(odd) {
+                frame.enter(number, self.inside.routed(number, by.port), Stage::Parse);
+            }
+        }
+        let rest = first(n) & !unpacked.frames;
+        if rest != 0 {
+            let odd = self.route(simd, cx, frame, w, by, rest);
+            enter_odd(frame, odd, begin(view, by.port));
+        }
+        (n as u64, unpacked.bytes)
+    }
+
+    /// Sends those packets among a burst's that are plain ones of an interface on their way. The others come back.
+    #[inline(always)]
+    fn route<S: Simd>(
+        &mut self,
+        simd: S,
+        cx: &Context<'_>,
+        frame: &Frame,
+        w: &mut WorkerState,
+        by: Entrance<'_>,
+        among: u64,
+    ) -> u64 {
+        let mbufs = frame.mbufs();
+        let one = mbufs[among.trailing_zeros() as usize % BURST];
+        let (mut plain6, mut plain4) = (0, 0);
+        if is_ip6(&one) {
+            plain6 = self.reconsider::<true, S>(simd, mbufs, by.interface, among);
+        }
+        if plain6 != among {
+            plain4 = self.reconsider::<false, S>(simd, mbufs, by.interface, among & !plain6);
+        }
+        if !is_ip6(&one) && plain4 != among {
+            plain6 = self.reconsider::<true, S>(simd, mbufs, by.interface, among & !plain4);
+        }
+        let mut odd = among & !(plain6 | plain4);
+        if plain6 != 0 {
+            odd |= self.forward::<true, S>(simd, cx, frame, w, by, plain6);
+        }
+        if plain4 != 0 {
+            odd |= self.forward::<false, S>(simd, cx, frame, w, by, plain4);
+        }
+        odd
     }
 
     /// What is noted of packets as ones of a family.
@@ -198,7 +284,7 @@ impl Lane {
         cx: &Context<'_>,
         frame: &Frame,
         w: &mut WorkerState,
-        interface: &Interface,
+        by: Entrance<'_>,
         plain: u64,
     ) -> u64 {
         let all = frame.mbufs();
@@ -226,7 +312,7 @@ impl Lane {
         };
         let next_hops = &mut self.next_hops[..packets.mbufs.len()];
         // Not by a closure: that might be compiled on its own, without the instructions that `simd` stands for.
-        let (reader, vrf) = (cx.reader, interface.vrf);
+        let (reader, vrf) = (cx.reader, by.interface.vrf);
         if V6 {
             let addr = |i: usize| packets.mbufs.get(i).map_or(0, destination6);
             cx.lpm6
@@ -236,7 +322,7 @@ impl Lane {
             cx.lpm4
                 .lookup_lane(simd, reader, vrf, packets.high, addr, next_hops);
         }
-        let odd = rewrite_and_send::<V6>(cx, w, interface, packets, next_hops);
+        let odd = rewrite_and_send::<V6>(cx, w, by, packets, next_hops);
         if whole || odd == 0 {
             odd
         } else {
@@ -285,7 +371,10 @@ fn enter_odd(frame: &mut Frame, odd: u64, (meta, stage): (Meta, Stage)) {
 
 /// Has every packet of a frame wait for the graph. How many there are, and their bytes.
 pub fn enter_all(cx: &Context<'_>, frame: &mut Frame, port: PortId) -> (u64, u64) {
-    let (meta, stage) = from_device(cx, port);
+    let (meta, stage) = match cx.forwarding.port(port) {
+        Some(view) => begin(view, port),
+        None => (Meta::from_port(port), Stage::Parse),
+    };
     let mut bytes = 0;
     for number in 0..frame.len() {
         bytes += u64::from(frame.mbufs()[number].pkt_len());
@@ -296,9 +385,8 @@ pub fn enter_all(cx: &Context<'_>, frame: &mut Frame, port: PortId) -> (u64, u64
 
 /// What is known of a packet that a device has just delivered, and the stage that it begins at.
 #[inline(always)]
-fn from_device(cx: &Context<'_>, port: PortId) -> (Meta, Stage) {
-    let switched = cx.forwarding.port(port).is_some_and(|port| port.switched);
-    let stage = if switched {
+fn begin(view: &PortView, port: PortId) -> (Meta, Stage) {
+    let stage = if view.switched {
         Stage::Switch
     } else {
         Stage::Parse
@@ -306,215 +394,16 @@ fn from_device(cx: &Context<'_>, port: PortId) -> (Meta, Stage) {
     (Meta::from_port(port), stage)
 }
 
-/// The interface of the port's untagged frames, if the lane may take them.
+/// The port, and the interface of its untagged frames, if the lane may take them.
 #[inline(always)]
-fn open_to<'r>(cx: &Context<'r>, port: PortId) -> Option<&'r Interface> {
+fn open_to<'r>(cx: &Context<'r>, port: PortId) -> Option<(&'r PortView, &'r Interface)> {
     let view = cx.forwarding.port(port)?;
     let interface = cx.forwarding.interface(view.tags.untagged())?;
-    let checked = interface.urpf6 != Urpf::Off || interface.urpf4 != Urpf::Off;
-    (!view.observed && !checked).then_some(interface)
+    (!view.observed && !is_checked(interface)).then_some((view, interface))
 }
 
-/// Rewrites packets of one family for their next hops and sends them. Those whose next hop asks for more come back, by
-/// their place.
+/// Whether sources are looked up in the table of routes.
 #[inline(always)]
-fn rewrite_and_send<const V6: bool>(
-    cx: &Context<'_>,
-    w: &mut WorkerState,
-    interface: &Interface,
-    packets: Plain<'_>,
-    next_hops: &mut [NextHopId],
-) -> u64 {
-    // Out of this interface a redirect may be due: the graph's business.
-    let back = if interface.redirects {
-        interface.id
-    } else {
-        IfaceId(0)
-    };
-    let counters = &*w.counters;
-    // The records are asked for together: with many next hops each is a miss of the nearest cache.
-    let mut records: [&NextHop; BURST] = [&NextHop::NO_ROUTE; BURST];
-    for (record, &id) in records.iter_mut().zip(&*next_hops) {
-        *record = cx.next_hops.fetch(id);
-        counters.fetch_next_hop(id);
-    }
-    let to = way(records[0]);
-    let (mut bytes, mut mixed, mut rest) = (0, 0, 0u64);
-    // The commonest way alone, so that all of it is kept in registers: a neighbour on an untagged link.
-    let notes = packets.mbufs.iter().zip(packets.len);
-    let routes = next_hops.iter().zip(&records);
-    for (place, ((&mbuf, &len), (&id, &next_hop))) in notes.zip(routes).enumerate() {
-        let plain = (next_hop.kind == NextHopKind::Forward)
-            & (usize::from(next_hop.header_len) == LINK)
-            & (len <= next_hop.mtu)
-            & (next_hop.iface != back);
-        if !plain || !relabel::<V6>(mbuf, len, next_hop) {
-            rest |= 1 << place;
-            continue;
-        }
-        counters.next_hop(id).add(1, u64::from(len));
-        mixed |= way(next_hop) ^ to;
-        bytes += u64::from(len);
-    }
-    let all = first(packets.mbufs.len());
-    let mut batch = Batch {
-        packets,
-        next_hops,
-        records: &mut records,
-        bytes,
-        frame_bytes: bytes + u64::from((all & !rest).count_ones()) * LINK as u64,
-        mixed: mixed != 0,
-    };
-    if rest != 0 {
-        rest = batch.rewrite_others::<V6>(cx, counters, back, rest);
-    }
-    batch.send::<V6>(w, interface, all & !rest);
-    rest
-}
-
-/// By what a packet leaves, as one word.
-#[inline(always)]
-fn way(next_hop: &NextHop) -> u32 {
-    u32::from(next_hop.port.0) << 16 | u32::from(next_hop.iface.0)
-}
-
-/// Gives a packet the addresses of a next hop on an untagged link. False, and nothing changed, if it is too short, which
-/// was ruled out before.
-#[inline(always)]
-fn relabel<const V6: bool>(mut mbuf: Mbuf, len: u16, next_hop: &NextHop) -> bool {
-    let Some(header) = mbuf.data_mut().first_chunk_mut::<{ LINK + 20 }>() else {
-        return false;
-    };
-    decrement(&mut header[LINK..], family::<V6>());
-    // The EtherType is right already.
-    header[..12].copy_from_slice(&next_hop.header[..12]);
-    unpad(mbuf, LINK as u32 + u32::from(len));
-    true
-}
-
-/// Cuts the padding off a packet of `len` bytes.
-#[inline(always)]
-fn unpad(mut mbuf: Mbuf, len: u32) {
-    if mbuf.pkt_len() != len {
-        // Cannot fail: the packet is longer.
-        let _ = mbuf.truncate(len);
-    }
-}
-
-const fn family<const V6: bool>() -> Family {
-    if V6 { Family::V6 } else { Family::V4 }
-}
-
-/// Packets of one family with their next hops.
-struct Batch<'a, 'r> {
-    packets: Plain<'a>,
-    next_hops: &'a mut [NextHopId],
-    records: &'a mut [&'r NextHop; BURST],
-    /// Bytes of the IP packets that are ready.
-    bytes: u64,
-    /// Bytes of their frames.
-    frame_bytes: u64,
-    /// Not all that are ready leave by the same interface.
-    mixed: bool,
-}
-
-impl<'r> Batch<'_, 'r> {
-    /// Readies packets that go to tagged links or have a choice of next hops. Those that remain ask for more.
-    #[inline(always)]
-    fn rewrite_others<const V6: bool>(
-        &mut self,
-        cx: &Context<'r>,
-        counters: &WorkerCounters,
-        back: IfaceId,
-        others: u64,
-    ) -> u64 {
-        let mut odd = 0;
-        for place in bits(others) {
-            let (mut mbuf, len) = (self.packets.mbufs[place], self.packets.len[place]);
-            if self.records[place].kind == NextHopKind::Group {
-                self.next_hops[place] = choose::<V6>(cx, &mbuf, self.next_hops[place]);
-                self.records[place] = cx.next_hops.get(self.next_hops[place]);
-            }
-            let next_hop = self.records[place];
-            let header_len = usize::from(next_hop.header_len);
-            let fits = (next_hop.kind == NextHopKind::Forward)
-                & (len <= next_hop.mtu)
-                & (next_hop.iface != back)
-                & (usize::from(mbuf.headroom()) + LINK >= header_len);
-            if !fits {
-                odd |= 1 << place;
-                continue;
-            }
-            unpad(mbuf, LINK as u32 + u32::from(len));
-            decrement(&mut mbuf.data_mut()[LINK..], family::<V6>());
-            // Cannot fail: there is room.
-            let _ = encapsulate(&mut mbuf, LINK as u16, next_hop, family::<V6>());
-            counters
-                .next_hop(self.next_hops[place])
-                .add(1, u64::from(len));
-            self.bytes += u64::from(len);
-            self.frame_bytes += u64::from(len) + header_len as u64;
-            self.mixed |= way(next_hop) != way(self.records[0]);
-        }
-        odd
-    }
-
-    /// Sends the packets whose bits are set.
-    #[inline(always)]
-    fn send<const V6: bool>(&self, w: &mut WorkerState, interface: &Interface, ready: u64) {
-        if ready == 0 {
-            return;
-        }
-        let counters = &*w.counters;
-        let n = u64::from(ready.count_ones());
-        let received = counters.interface(interface.id);
-        let received = if V6 { &received.rx6 } else { &received.rx4 };
-        received.add(n, self.bytes);
-        counters.run.lane.add(n);
-        let from = interface.port;
-        let first = self.records[0];
-        let whole = ready == crate::lane::first(self.packets.mbufs.len());
-        let direct = whole && !self.mixed && w.tx.is_idle(first.port);
-        match w.tx.queue(first.port) {
-            Some(queue) if direct => {
-                let sent = counters.interface(first.iface);
-                let sent = if V6 { &sent.tx6 } else { &sent.tx4 };
-                sent.add(n, self.bytes);
-                let out = self.packets.mbufs;
-                let took = transmit(queue, out, self.frame_bytes, counters.port(first.port));
-                for &mbuf in &out[took..] {
-                    counters.port(from).drops[DropReason::TxFull.index()].add(1);
-                    w.trash.put(mbuf);
-                }
-            }
-            _ => {
-                for place in bits(ready) {
-                    let (next_hop, len) = (self.records[place], self.packets.len[place]);
-                    let sent = counters.interface(next_hop.iface);
-                    let sent = if V6 { &sent.tx6 } else { &sent.tx4 };
-                    sent.add(1, u64::from(len));
-                    let mbuf = self.packets.mbufs[place];
-                    w.tx.put(next_hop.port, mbuf, from, counters, &mut w.trash);
-                }
-            }
-        }
-    }
-}
-
-/// The member of a group that the flow takes.
-#[cold]
-fn choose<const V6: bool>(cx: &Context<'_>, mbuf: &Mbuf, group: NextHopId) -> NextHopId {
-    let (l4, protocol) = if V6 {
-        (LINK + 40, LINK + 6)
-    } else {
-        (LINK + 20, LINK + 9)
-    };
-    let meta = Meta {
-        family: if V6 { Family::V6 } else { Family::V4 },
-        l3: LINK as u16,
-        l4: l4 as u16,
-        protocol: mbuf.data().get(protocol).copied().unwrap_or_default(),
-        ..Meta::from_port(PortId(0))
-    };
-    member(cx, mbuf, &meta, group)
+fn is_checked(interface: &Interface) -> bool {
+    interface.urpf6 != Urpf::Off || interface.urpf4 != Urpf::Off
 }

@@ -83,7 +83,7 @@ impl Shape {
 
 /// `N` bytes at an offset that is known when this is compiled.
 #[inline(always)]
-fn at<const N: usize, const M: usize>(header: &[u8; M], offset: usize) -> [u8; N] {
+pub(super) fn at<const N: usize, const M: usize>(header: &[u8; M], offset: usize) -> [u8; N] {
     let mut bytes = [0; N];
     bytes.copy_from_slice(&header[offset..offset + N]);
     bytes

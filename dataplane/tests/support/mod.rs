@@ -9,10 +9,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod cases;
+pub mod overlay;
 pub mod packet;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataplane::counters::{CounterSizes, PORTS, WorkerCounters};
@@ -20,7 +21,7 @@ use dataplane::drop::DropReason;
 use dataplane::forwarding::{Forwarding, Interface, Rate, Tags};
 use dataplane::frame::Frame;
 use dataplane::lane::Lane;
-use dataplane::learn::learn_ring;
+use dataplane::learn::{Heard, HeardConsumer, learn_ring};
 use dataplane::punt::{PuntClass, PuntConsumer, PuntRingSize, punt_ring};
 use dataplane::stages::tx::{Outlet, TxPorts};
 use dataplane::stages::{flood, hold, icmp_error, punt};
@@ -30,7 +31,7 @@ use dpdk::testing::{Arena, FakePort, bytes};
 use dpdk::{Mbuf, RxQueue};
 use tables::fdb::FdbWriter;
 use tables::group::{GroupWriter, Member};
-use tables::id::{IfaceId, NextHopId, PortId, VrfId};
+use tables::id::{IfaceId, NetworkId, NextHopId, PortId, TunnelId, VrfId};
 #[cfg(target_arch = "x86_64")]
 use tables::lpm::{Avx2, Avx512};
 use tables::lpm::{Isa, LpmWriter, Prefix, Scalar};
@@ -63,6 +64,11 @@ pub struct World {
     /// What the lane and the lookup are told that the processor can do.
     pub isa: Isa,
     published: Arc<Published<Forwarding>>,
+    lpm6: LpmWriter<u128>,
+    lpm4: LpmWriter<u32>,
+    next_hops: NextHopWriter,
+    pub stations: FdbWriter,
+    heard: HeardConsumer,
     tables: Tables,
     reader: Reader,
     frame: Box<Frame>,
@@ -82,6 +88,8 @@ pub struct Outcome {
     pub counters: BTreeMap<String, u64>,
     /// Punted packets.
     pub punted: Vec<(PuntClass, Vec<u8>)>,
+    /// Stations that the control plane was told of.
+    pub heard: Vec<Heard>,
 }
 
 impl Outcome {
@@ -116,6 +124,8 @@ impl World {
         routes(&mut lpm6, &mut lpm4, &mut next_hops, &mut groups);
         let forwarding = interfaces();
         let published = Arc::new(Published::new(qsbr.clone(), Box::new(forwarding.clone())));
+        let (stations, fdb) = FdbWriter::new(64, 1);
+        let (learner, heard) = learn_ring(128);
         let arena = Arena::with_data_room(buffers, 2048);
         let (ring, punts) = punt_ring(
             0,
@@ -139,7 +149,7 @@ impl World {
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
             flood: flood::State::new(8),
-            learner: learn_ring(8).0,
+            learner,
             observer: dataplane::observer::observer().0,
             trash: Trash::default(),
         };
@@ -157,12 +167,17 @@ impl World {
             now: 1 << 40,
             isa: Isa::best(),
             published,
+            lpm6,
+            lpm4,
+            next_hops,
+            stations,
+            heard,
             tables: Tables {
                 lpm6: lpm6_table,
                 lpm4: lpm4_table,
                 next_hops: next_hop_table,
                 groups: group_table,
-                fdb: FdbWriter::new(64, 1).1,
+                fdb,
                 forwarding: Arc::new(Published::new(qsbr, Box::default())),
             },
             reader,
@@ -181,13 +196,40 @@ impl World {
         self
     }
 
+    /// Adds a route.
+    pub fn route(&mut self, net: &str, len: u8, id: NextHopId) {
+        match net.parse().unwrap() {
+            IpAddr::V6(net) => {
+                let prefix = Prefix::new(net.to_bits(), len).unwrap();
+                self.lpm6.insert(VRF, prefix, id).unwrap();
+            }
+            IpAddr::V4(net) => {
+                let prefix = Prefix::new(net.to_bits(), len).unwrap();
+                self.lpm4.insert(VRF, prefix, id).unwrap();
+            }
+        }
+    }
+
+    /// Where an address leads to.
+    pub fn lookup6(&self, address: &str) -> NextHopId {
+        let address: Ipv6Addr = address.parse().unwrap();
+        self.tables
+            .lpm6
+            .lookup(&self.reader, VRF, address.to_bits())
+    }
+
+    /// Changes the snapshot.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Forwarding)) {
+        change(&mut self.forwarding);
+        self.published.publish(Box::new(self.forwarding.clone()));
+        self.reader.quiescent();
+    }
+
     /// Changes an interface.
     pub fn change(&mut self, iface: IfaceId, change: impl FnOnce(&mut Interface)) {
         let mut interface = self.forwarding.interface(iface).unwrap().clone();
         change(&mut interface);
-        self.forwarding.insert(interface);
-        self.published.publish(Box::new(self.forwarding.clone()));
-        self.reader.quiescent();
+        self.configure(|forwarding| forwarding.insert(interface));
     }
 
     /// The device of `port` will take only so many packets more.
@@ -237,6 +279,9 @@ impl World {
                 outcome.sent.push((PortId(n as u16), bytes(mbuf)));
                 mbuf.free();
             }
+        }
+        while let Ok(heard) = self.heard.pop() {
+            outcome.heard.push(heard);
         }
         while let Some(punt) = self.punts.pop() {
             outcome
@@ -299,7 +344,23 @@ impl World {
             );
             note(format!("next hop {id} bytes"), c.next_hop(id).get().bytes);
         }
+        for id in 0..8 {
+            let (network, tunnel) = (c.network(NetworkId(id)), c.tunnel(TunnelId(id)));
+            for (name, cell) in [
+                ("network rx", &network.rx),
+                ("network tx", &network.tx),
+                ("network flooded", &network.flooded),
+                ("tunnel rx", &tunnel.rx),
+                ("tunnel tx", &tunnel.tx),
+            ] {
+                note(format!("{name} {id} packets"), cell.get().packets);
+                note(format!("{name} {id} bytes"), cell.get().bytes);
+            }
+            note(format!("tunnel {id} too big"), tunnel.too_big.get());
+        }
         note("originated".into(), c.originated.get());
+        note("replicated".into(), c.replicated.get());
+        note("unheard".into(), c.unheard.get());
         note("consumed".into(), c.consumed.get());
         note("held".into(), c.held.get());
         all
@@ -409,7 +470,7 @@ fn interfaces() -> Forwarding {
     forwarding
 }
 
-fn adjacency(iface: IfaceId, to: [u8; 6], gateway: Ipv6Addr) -> NextHop {
+pub fn adjacency(iface: IfaceId, to: [u8; 6], gateway: Ipv6Addr) -> NextHop {
     let mut next_hop = NextHop::of_kind(NextHopKind::Forward);
     let (port, from, tags): (_, _, &[u16]) = match iface {
         LAN => (PORT0, MAC0, &[]),

@@ -65,12 +65,17 @@ impl Packet {
         udp.extend_from_slice(&((size + 8) as u16).to_be_bytes());
         udp.extend_from_slice(&[0, 0]);
         udp.resize(size + 8, 0xcd);
+        Self::ip4(to, source, destination, 17, &udp)
+    }
+
+    /// IPv4 around `payload`, TTL 64.
+    pub fn ip4(to: [u8; 6], source: &str, destination: &str, protocol: u8, payload: &[u8]) -> Self {
         let mut l3 = vec![0x45, 0];
-        l3.extend_from_slice(&((udp.len() + 20) as u16).to_be_bytes());
-        l3.extend_from_slice(&[0x12, 0x34, 0, 0, 64, 17, 0, 0]);
+        l3.extend_from_slice(&((payload.len() + 20) as u16).to_be_bytes());
+        l3.extend_from_slice(&[0x12, 0x34, 0, 0, 64, protocol, 0, 0]);
         l3.extend_from_slice(&source.parse::<Ipv4Addr>().unwrap().octets());
         l3.extend_from_slice(&destination.parse::<Ipv4Addr>().unwrap().octets());
-        l3.extend_from_slice(&udp);
+        l3.extend_from_slice(payload);
         Self::around(to, 0x0800, l3).summed()
     }
 
