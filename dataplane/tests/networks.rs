@@ -71,7 +71,7 @@ fn frames_out_of_every_kind_of_tunnel_are_routed_by_the_lane() {
             assert_eq!(outcome.count("network rx 1 packets"), 1);
             assert_eq!(
                 outcome.count("iface 1 rx6 packets"),
-                u64::from(TUNNELS[n - 1].1) + 0
+                u64::from(TUNNELS[n - 1].1)
             );
         }
     }
