@@ -6,12 +6,14 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 
 use super::net;
+use super::ra::prefers_delegation;
 use super::reader::{Place, Table};
 use super::schema::DELEGATED;
 use super::subnet::{allocation, modes};
 use super::time::{Unit, duration};
 use crate::model::{Delegated, Interface, Mode, PREFERRED, Subnet, VALID};
 use protocols::delegation::PlanError;
+use protocols::ra::config::Lifetime;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -79,7 +81,11 @@ fn one(table: &Table<'_>) -> Option<Delegated> {
             .boolean("autonomous")
             .unwrap_or(matches!(ra_mode, Some(Mode::Slaac | Mode::Stateless))),
         on_link: table.boolean("on_link").unwrap_or(true),
-        prefer_delegation: table.boolean("prefer_delegation").unwrap_or(false),
+        prefer_delegation: prefers_delegation(
+            table,
+            ra_mode.is_some(),
+            Lifetime::Fixed(preferred.unwrap_or(PREFERRED)),
+        ),
         dns_servers: table
             .list("dns_servers", net::unicast_v6)
             .unwrap_or_default(),
@@ -218,6 +224,7 @@ B
         assert_eq!(read.wish("a"), protocols::delegation::Wish::new("a", "wan"));
         assert_eq!((read.preferred, read.valid), (PREFERRED, VALID));
         assert!(read.subnet.autonomous && read.subnet.advertise);
+        assert!(!read.subnet.prefer_delegation);
     }
 
     #[test]
@@ -225,7 +232,7 @@ B
         let read = read(
             "uplink = \"wan\"; subnet = 7; length = 80; interface_id = \"::53\"; ra_mode = \"dhcpv6-stateful\"; \
              address_mode = \"dhcpv6-stateful\"; preferred_lifetime = 60; valid_lifetime = 120; \
-             dns_servers = [\"2001:db8::53\"]; domain_search = [\"lab\"]; on_link = false; allocation = \"random\"",
+             dns_servers = [\"2001:db8::53\"]; domain_search = [\"lab\"]; on_link = false; prefer_delegation = true; allocation = \"random\"",
         );
         let wish = read.wish("a");
         assert_eq!((wish.subnet, wish.length), (Some(7), 80));
@@ -233,6 +240,7 @@ B
         assert_eq!((read.preferred.as_secs(), read.valid.as_secs()), (60, 120));
         assert_eq!(read.subnet.address_mode, Some(Mode::Stateful));
         assert!(!read.subnet.autonomous && !read.subnet.on_link);
+        assert!(read.subnet.prefer_delegation);
         assert_eq!(read.subnet.dns_servers.len(), 1);
     }
 

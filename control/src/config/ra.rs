@@ -140,7 +140,6 @@ fn prefixes(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Prefix> {
         let default = Prefix::new(Ipv6Addr::UNSPECIFIED, 64);
         let on_link = entry.boolean("on_link").unwrap_or(default.on_link);
         let autonomous = entry.boolean("autonomous").unwrap_or(default.autonomous);
-        let prefer_delegation = entry.boolean("prefer_delegation").unwrap_or(false);
         let valid = any_lifetime(&entry, "valid_lifetime");
         let preferred = any_lifetime(&entry, "preferred_lifetime");
         let valid_lifetime = valid.unwrap_or(default.valid_lifetime);
@@ -156,6 +155,7 @@ fn prefixes(table: &Table<'_>, addresses: &[IpNet]) -> Vec<Prefix> {
             let why = "is longer than valid_lifetime (RFC 4861 section 6.2.1)";
             entry.fault("preferred_lifetime", why);
         }
+        let prefer_delegation = prefers_delegation(&entry, true, preferred_lifetime);
         let Some(prefix) = prefix else { continue };
         if autonomous && prefix.prefix_len() != 64 {
             let why = format!(
@@ -193,6 +193,27 @@ fn subnets(addresses: &[IpNet]) -> Vec<Prefix> {
             ..Prefix::new(net.network(), net.prefix_len())
         })
         .collect()
+}
+
+/// Whether the P flag is to be set (RFC 9762). Where no host would follow it, that is said.
+pub(super) fn prefers_delegation(
+    table: &Table<'_>,
+    is_advertised: bool,
+    preferred: Lifetime,
+) -> bool {
+    let prefers = table.boolean("prefer_delegation").unwrap_or(false);
+    let is_over = preferred == Lifetime::Fixed(Duration::ZERO);
+    let why = if !is_advertised {
+        "has no effect: the prefix is not advertised"
+    } else if is_over {
+        "has no effect: hosts follow it for prefixes with a preferred lifetime"
+    } else {
+        return prefers;
+    };
+    if prefers {
+        table.warn("prefer_delegation", why);
+    }
+    prefers
 }
 
 /// Whether `a` surely ends after `b`; a date and a span cannot be compared without a clock.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use super::ra::exceeds;
+use super::ra::{exceeds, prefers_delegation};
 use super::reader::Table;
 use super::schema::{RANGE, SUBNET};
 use super::time::{Unit, any_lifetime, duration};
@@ -60,16 +60,19 @@ fn subnet(table: &Table<'_>) -> Option<Subnet> {
         .require("prefix")
         .and_then(|value| net::prefix_v6(&value));
     let (ra_mode, address_mode) = modes(table, prefix.as_ref());
+    let advertise = table.boolean("advertise").unwrap_or(true);
+    let times = lease_times(table);
+    let preferred = times.preferred.unwrap_or(Lifetime::Infinite);
     let mut subnet = Subnet {
         ra_mode,
         address_mode,
-        advertise: table.boolean("advertise").unwrap_or(true),
+        advertise,
         on_link: table.boolean("on_link").unwrap_or(true),
-        prefer_delegation: table.boolean("prefer_delegation").unwrap_or(false),
+        prefer_delegation: prefers_delegation(table, ra_mode.is_some() && advertise, preferred),
         autonomous: table
             .boolean("autonomous")
             .unwrap_or(matches!(ra_mode, Some(Mode::Slaac | Mode::Stateless))),
-        times: lease_times(table),
+        times,
         dns_servers: table
             .list("dns_servers", net::unicast_v6)
             .unwrap_or_default(),

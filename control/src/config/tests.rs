@@ -704,6 +704,11 @@ fn what_is_doubtful_is_a_warning() {
             "13 router[0].interface[0].ra.prefix[0].prefix: hosts form no addresses from a /56 (RFC 4862 section 5.5.3 d); say autonomous = false",
         ),
         (
+            "ra = { prefix = [{ prefix = \"2001:db8:1::/64\", preferred_lifetime = 0, prefer_delegation = true }] }\n\
+             dhcp6 = { prefix_pool = [{ prefix = \"2001:db8:f000::/48\", length = 64 }] }\n",
+            "13 router[0].interface[0].ra.prefix[0].prefer_delegation: has no effect: hosts follow it for prefixes with a preferred lifetime",
+        ),
+        (
             "ra = { mtu = 9000 }\n",
             "13 router[0].interface[0].ra.mtu: is above the interface's own mtu, 1500",
         ),

@@ -304,6 +304,19 @@ fn what_contradicts_itself_is_named() {
         warnings(&format!("{preferred}{pool}")),
         Vec::<String>::new()
     );
+    // No host hears it, or none follows it.
+    for keys in [
+        "advertise = false\nra_mode = \"slaac\"",
+        "",
+        "ra_mode = \"slaac\"\npreferred_lifetime = 0",
+    ] {
+        let text = subnet(P64, &format!("{keys}\nprefer_delegation = true"));
+        assert_eq!(
+            warnings(&format!("{text}{pool}")),
+            ["prefer_delegation"],
+            "{keys}"
+        );
+    }
     assert_eq!(
         warnings(&subnet(P64, &format!("{slaac}autonomous = false"))),
         ["autonomous"]
