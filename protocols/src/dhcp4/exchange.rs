@@ -148,7 +148,9 @@ impl Desk<'_> {
         let sources = self.sources();
         let is_here = self.link.subnet_of(asked);
         if let Some(subnet) = is_here.filter(|_| self.may_have(&sources, asked, selecting)) {
-            // An offer that we do not remember: nobody was asked about the address.
+            // RFC 2131 section 2.2: a new address is asked for before it is given. It is new when we do not remember the offer
+            // that the client takes, or when it is reserved and we have no record of it. Any other address of which we know
+            // nothing is refused below, or not spoken of (section 4.3.2, INIT-REBOOT), so that there is nothing to ask for.
             if !self.is_mine(asked) && self.needs_probe(asked) {
                 self.offer(subnet, asked);
                 return Outcome::Probe(asked);

@@ -104,6 +104,70 @@ fn an_address_that_was_never_offered_is_asked_for_before_it_is_given() {
     assert_eq!(bench.state(asked), Some(State::Declined));
 }
 
+/// INIT-REBOOT with an address of which nothing is known (RFC 2131 section 4.3.2): an answer that needs no probe, or none.
+#[test]
+fn an_address_that_is_only_claimed_is_not_asked_for() {
+    let reboot = |asked| message(Type::Request, 1, [DhcpOption::RequestedIpAddress(asked)]);
+    let mut bench = probing();
+    assert_eq!(kind(&bench.ask(1, &reboot(ip("192.0.2.11")))), Type::Nak);
+    let mut bench = Bench::new(Config {
+        authoritative: false,
+        probe: Some(Duration::from_millis(500)),
+        ..config(3)
+    });
+    assert_eq!(bench.broadcast(1, &reboot(ip("192.0.2.11"))), []);
+    assert_eq!((bench.machine.probes(), bench.counters().probes), (0, 0));
+}
+
+/// A port's address of which there is no record: its client starts again, or renews what another store remembers.
+#[test]
+fn a_reserved_address_without_a_lease_is_asked_for() {
+    let address = ip("192.0.2.50");
+    let port = || {
+        Bench::new(Config {
+            probe: Some(Duration::from_millis(500)),
+            reservations: vec![Reservation {
+                mac: Some(mac(7)),
+                addresses: vec![address],
+                ..Reservation::default()
+            }],
+            ..config(3)
+        })
+    };
+    let reboot = message(Type::Request, 7, [DhcpOption::RequestedIpAddress(address)]);
+    let mut bench = port();
+    assert_eq!(probed(&bench.broadcast(7, &reboot)), address);
+    let actions = bench.pass(Duration::from_millis(500));
+    let ack = answer(&actions).unwrap();
+    assert_eq!((kind(&ack), ack.yiaddr()), (Type::Ack, address));
+    // Who renews uses the address, and answers for it: that is no conflict.
+    let mut bench = port();
+    assert_eq!(probed(&bench.renew(7, address)), address);
+    let own = Event::ProbeResult {
+        iface: IFACE,
+        address,
+        by: mac(7),
+    };
+    assert_eq!(bench.event(own), []);
+    let actions = bench.pass(Duration::from_millis(500));
+    assert_eq!(kind(&answer(&actions).unwrap()), Type::Ack);
+    assert_eq!(bench.counters().conflicts, 0);
+    // From then on it is remembered.
+    let ack = answer(&bench.renew(7, address)).unwrap();
+    assert_eq!((kind(&ack), ack.yiaddr()), (Type::Ack, address));
+    // Somebody else has it: the client is told to give it up.
+    let mut bench = port();
+    assert_eq!(probed(&bench.broadcast(7, &reboot)), address);
+    let taken = Event::ProbeResult {
+        iface: IFACE,
+        address,
+        by: mac(66),
+    };
+    let actions = bench.event(taken);
+    assert_eq!(kind(&answer(&actions).unwrap()), Type::Nak);
+    assert_eq!(bench.state(address), Some(State::Declined));
+}
+
 #[test]
 fn a_rapid_commit_waits_as_well() {
     let mut bench = Bench::new(Config {
