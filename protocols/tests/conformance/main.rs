@@ -9,6 +9,7 @@ mod dhcp6;
 mod dhcp6_client;
 mod nd;
 mod ra;
+mod relay4;
 mod relay6;
 mod text;
 
@@ -214,6 +215,35 @@ fn dhcp4_store_fails() {
 #[test]
 fn dhcp4_inform() {
     dhcp4::run("inform");
+}
+
+// Input: two servers answer a client, by unicast and by broadcast; it renews by unicast, and is refused by one; the link goes.
+// Output: each message to both servers, with what the relay says of itself; answers to the client's MAC or to all; silence.
+#[test]
+fn relay4_life_of_a_lease() {
+    relay4::run("life_of_a_lease");
+}
+
+// Input: relays behind us, up to the limit and past it, one that nobody trusts, one that says it is us; an answer to one.
+// Output: what they said, with one hop more; drops by name.
+#[test]
+fn relay4_chain() {
+    relay4::run("chain");
+}
+
+// Input: two links share a giaddr; clients and a switch say Relay Agent Information themselves; servers echo it or do not.
+// Output: it is dropped, kept or replaced; answers go by the Circuit ID, and nowhere without one.
+#[test]
+fn relay4_agent_option() {
+    relay4::run("agent_option");
+}
+
+// Input: answers of who is no server, for a link that is not there, damaged, of a wrong kind; a client that speaks as a
+// server, as our own address, and as a relay.
+// Output: nothing but the names of the drops.
+#[test]
+fn relay4_wrong_servers() {
+    relay4::run("wrong_servers");
 }
 
 // Input: a client is delegated a prefix, renews it while the store fails and again, releases it; another runs out.
