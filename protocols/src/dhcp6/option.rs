@@ -1,4 +1,6 @@
-//! Option codes, the walk over type-length-value options, and the classes of malformed messages.
+//! Option codes, and the classes of malformed messages.
+
+use crate::dhcp6_wire::{DuidFault, Fault};
 
 /// Option codes this room reads or writes, as IANA's registry of DHCPv6 options has them.
 pub mod code {
@@ -93,13 +95,13 @@ pub enum Invalid {
     /// An option that may stand once stands twice (RFC 8415 section 21).
     #[error("an option that may stand once stands twice")]
     DuplicateOption,
-    /// More than [`MAX_OPTIONS`] options.
+    /// More than [`MAX_OPTIONS`](crate::dhcp6_wire::MAX_OPTIONS) options.
     #[error("too many options")]
     TooManyOptions,
-    /// More than [`MAX_IAS`] identity associations.
+    /// More than [`MAX_IAS`](crate::dhcp6_wire::MAX_IAS) identity associations.
     #[error("too many identity associations")]
     TooManyIas,
-    /// More than [`MAX_LEASES`] addresses and prefixes.
+    /// More than [`MAX_LEASES`](crate::dhcp6_wire::MAX_LEASES) addresses and prefixes.
     #[error("too many addresses")]
     TooManyLeases,
     /// An IA in an IA, an address outside of one, or a prefix where an address belongs.
@@ -204,117 +206,29 @@ impl Invalid {
     }
 }
 
-/// Most options of one message, those inside of others included: a client has a few dozen.
-pub const MAX_OPTIONS: usize = 512;
-/// Most identity associations of one message.
-pub const MAX_IAS: usize = 32;
-/// Most addresses and prefixes of one message.
-pub const MAX_LEASES: usize = 128;
-/// Shortest DUID: a type and one octet (RFC 8415 section 11.1).
-pub const MIN_DUID: usize = 3;
-/// Longest DUID: a type and 128 octets (RFC 8415 section 11.1).
-pub const MAX_DUID: usize = 130;
-
-/// The options in `0`, one after the other (RFC 8415 section 21.1).
-///
-/// Gives code and data of each; after an option that runs beyond the end it gives the error and then nothing.
-#[derive(Clone, Debug)]
-pub struct Tlvs<'a>(pub &'a [u8]);
-
-impl<'a> Iterator for Tlvs<'a> {
-    type Item = Result<(u16, &'a [u8]), Invalid>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
+impl From<Fault> for Invalid {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Invalid::TruncatedOption,
+            Fault::Length => Invalid::OptionLength,
+            Fault::Duplicate => Invalid::DuplicateOption,
+            Fault::TooMany => Invalid::TooManyOptions,
         }
-        let Some((head, rest)) = self.0.split_first_chunk::<4>() else {
-            self.0 = &[];
-            return Some(Err(Invalid::TruncatedOption));
-        };
-        let len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        let Some((data, rest)) = rest.split_at_checked(len) else {
-            self.0 = &[];
-            return Some(Err(Invalid::TruncatedOption));
-        };
-        self.0 = rest;
-        Some(Ok((u16::from_be_bytes([head[0], head[1]]), data)))
     }
 }
 
-/// Counts options, so that a message cannot keep the server busy with empty ones.
-#[derive(Debug, Default)]
-pub(super) struct Budget(usize);
-
-impl Budget {
-    /// One option more.
-    pub(super) fn spend(&mut self) -> Result<(), Invalid> {
-        self.0 += 1;
-        if self.0 > MAX_OPTIONS {
-            return Err(Invalid::TooManyOptions);
+impl From<DuidFault> for Invalid {
+    fn from(fault: DuidFault) -> Self {
+        match fault {
+            DuidFault::Short => Invalid::ShortDuid,
+            DuidFault::Long => Invalid::LongDuid,
         }
-        Ok(())
-    }
-}
-
-/// The first `N` octets of `data` and the rest, of an option that must have them.
-pub(super) fn split<const N: usize>(data: &[u8]) -> Result<([u8; N], &[u8]), Invalid> {
-    let (head, rest) = data.split_first_chunk::<N>().ok_or(Invalid::OptionLength)?;
-    Ok((*head, rest))
-}
-
-/// The data of an option of exactly `N` octets.
-pub(super) fn exactly<const N: usize>(data: &[u8]) -> Result<[u8; N], Invalid> {
-    data.try_into().map_err(|_| Invalid::OptionLength)
-}
-
-/// Fills `slot`, which must be empty.
-pub(super) fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Invalid> {
-    match slot.replace(value) {
-        Some(_) => Err(Invalid::DuplicateOption),
-        None => Ok(()),
-    }
-}
-
-/// A DUID of a length that RFC 8415 section 11.1 allows.
-pub(super) fn duid(data: &[u8]) -> Result<&[u8], Invalid> {
-    match data.len() {
-        0..MIN_DUID => Err(Invalid::ShortDuid),
-        MIN_DUID..=MAX_DUID => Ok(data),
-        _ => Err(Invalid::LongDuid),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options_follow_each_other_and_end_with_a_fault() {
-        let bytes = [0, 8, 0, 2, 1, 2, 0, 14, 0, 0, 0, 6, 0, 3, 9];
-        let read: Vec<_> = Tlvs(&bytes).collect();
-        assert_eq!(
-            read,
-            [
-                Ok((8, &[1, 2][..])),
-                Ok((14, &[][..])),
-                Err(Invalid::TruncatedOption)
-            ]
-        );
-        assert_eq!(
-            Tlvs(&[0, 8, 0]).collect::<Vec<_>>(),
-            [Err(Invalid::TruncatedOption)]
-        );
-        assert_eq!(Tlvs(&[]).count(), 0);
-    }
-
-    #[test]
-    fn a_duid_has_3_to_130_octets() {
-        assert_eq!(duid(&[]), Err(Invalid::ShortDuid));
-        assert_eq!(duid(&[0; 2]), Err(Invalid::ShortDuid));
-        assert!(duid(&[0; 3]).is_ok() && duid(&[0; 130]).is_ok());
-        assert_eq!(duid(&[0; 131]), Err(Invalid::LongDuid));
-    }
 
     #[test]
     fn labels_are_distinct() {

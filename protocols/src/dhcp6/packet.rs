@@ -13,7 +13,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::option::{self, Budget, Invalid, MAX_IAS, MAX_LEASES, Tlvs, code, exactly, once, split};
+use super::option::{Invalid, code};
+use crate::dhcp6_wire::{Budget, MAX_IAS, MAX_LEASES, Tlvs, duid, exactly, once, split};
 
 /// Message types (RFC 8415 section 7.3) that clients send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -173,8 +174,8 @@ impl<'a> Message<'a> {
             let (code, data) = option?;
             budget.spend()?;
             match code {
-                code::CLIENT_ID => once(&mut message.client_id, option::duid(data)?)?,
-                code::SERVER_ID => once(&mut message.server_id, option::duid(data)?)?,
+                code::CLIENT_ID => once(&mut message.client_id, duid(data)?)?,
+                code::SERVER_ID => once(&mut message.server_id, duid(data)?)?,
                 code::IA_NA => message.read_ia(IaKind::Na, data, &mut budget)?,
                 code::IA_TA => message.read_ia(IaKind::Ta, data, &mut budget)?,
                 code::IA_PD => message.read_ia(IaKind::Pd, data, &mut budget)?,

@@ -17,9 +17,10 @@ use std::net::Ipv6Addr;
 
 use wire::MacAddr;
 
-use super::option::{Budget, Invalid, Tlvs, code, exactly, once, split};
+use super::option::{Invalid, code};
 use super::packet::{RELAY_FORWARD, RELAY_REPLY};
 use super::writer::Writer;
+use crate::dhcp6_wire::{Budget, Tlvs, exactly, once, split};
 
 /// HOP_COUNT_LIMIT (RFC 8415 section 7.6): the most a relay lets hop-count be.
 pub const HOP_COUNT_LIMIT: u8 = 8;

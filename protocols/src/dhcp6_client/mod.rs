@@ -4,7 +4,7 @@
 //!   datagrams to port 546     configuration, links, orders        the clock     what was kept
 //!            │                              │                        │              │
 //!            ▼                              ▼                        ▼              ▼
-//!   packet.rs, settings.rs, tlv.rs      orders.rs                 work.rs     record.rs
+//!   packet.rs, settings.rs              orders.rs                 work.rs     record.rs
 //!            │                              │                        │              │
 //!            ▼                              ▼                        ▼              ▼
 //!   receive.rs, merge.rs, auth.rs ─► uplink.rs: one uplink, what it does and holds (held.rs)
@@ -65,7 +65,6 @@ mod record;
 mod retransmit;
 mod settings;
 pub mod sm;
-mod tlv;
 mod uplink;
 mod work;
 mod writer;

@@ -1,5 +1,7 @@
 //! Option codes, and the classes of malformed and of senseless messages.
 
+use crate::dhcp6_wire::{DuidFault, Fault};
+
 /// Option codes this room reads or writes, as IANA's registry of DHCPv6 options has them.
 pub mod code {
     /// Client Identifier (RFC 8415 section 21.2).
@@ -197,6 +199,26 @@ impl Invalid {
             Invalid::NotAgreed => "not_agreed",
             Invalid::Digest => "digest",
             Invalid::Replayed => "replayed",
+        }
+    }
+}
+
+impl From<Fault> for Invalid {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Invalid::TruncatedOption,
+            Fault::Length => Invalid::OptionLength,
+            Fault::Duplicate => Invalid::DuplicateOption,
+            Fault::TooMany => Invalid::TooManyOptions,
+        }
+    }
+}
+
+impl From<DuidFault> for Invalid {
+    fn from(fault: DuidFault) -> Self {
+        match fault {
+            DuidFault::Short => Invalid::ShortDuid,
+            DuidFault::Long => Invalid::LongDuid,
         }
     }
 }

@@ -19,7 +19,7 @@ use super::given;
 use super::held::Settings;
 use super::option::{Invalid, LeftOut, code};
 use super::settings;
-use super::tlv::{self, Budget, MAX_IAS, MAX_LEASES, Tlvs, exactly, once, split};
+use crate::dhcp6_wire::{Budget, MAX_IAS, MAX_LEASES, Tlvs, duid, exactly, once, split};
 
 /// Most options of those that the configuration asks for by code.
 const MAX_ASKED: usize = 64;
@@ -194,8 +194,8 @@ impl<'a> Message<'a> {
             let (code, data) = option?;
             budget.spend()?;
             match code {
-                code::CLIENT_ID => once(&mut client, tlv::duid(data)?)?,
-                code::SERVER_ID => once(&mut server, tlv::duid(data)?)?,
+                code::CLIENT_ID => once(&mut client, duid(data)?)?,
+                code::SERVER_ID => once(&mut server, duid(data)?)?,
                 code::IA_NA => message.read_ia(IaKind::Na, data, &mut budget, &mut leases)?,
                 code::IA_PD => message.read_ia(IaKind::Pd, data, &mut budget, &mut leases)?,
                 code::IA_ADDR | code::IA_PREFIX | code::RELAY_MSG => {
@@ -421,7 +421,7 @@ fn belongs_elsewhere(code: u16) -> bool {
 }
 
 fn number(data: &[u8]) -> Result<u32, Invalid> {
-    exactly(data).map(u32::from_be_bytes)
+    Ok(u32::from_be_bytes(exactly(data)?))
 }
 
 fn word(octets: &[u8]) -> u32 {

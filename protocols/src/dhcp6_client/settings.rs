@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::held::{NtpServer, Settings};
 use super::option::{Invalid, LeftOut};
-use super::tlv::{Tlvs, exactly};
+use crate::dhcp6_wire::{Tlvs, exactly};
 
 /// Most servers or domains of one kind.
 const MAX: usize = 16;

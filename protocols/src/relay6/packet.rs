@@ -11,14 +11,14 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use crate::dhcp6_wire::{Budget, Fault, Tlvs, exactly, once, split};
+
 /// HOP_COUNT_LIMIT (RFC 8415 section 7.6).
 pub const HOP_COUNT_LIMIT: u8 = 8;
 /// Envelopes that a message may have when hop-count runs from 0 to the limit.
 const MAX_LAYERS: usize = HOP_COUNT_LIMIT as usize + 1;
 /// Octets before the options of a relay message.
 pub(super) const HEADER: usize = 34;
-/// Most options of one message, nested ones included.
-const MAX_OPTIONS: usize = 512;
 
 /// Message types (RFC 8415 section 7.3) that a relay tells apart.
 pub mod kind {
@@ -178,29 +178,14 @@ impl Invalid {
     }
 }
 
-/// The options in `0`, one after the other (RFC 8415 section 21.1). After one that runs beyond the end: the error, then nothing.
-#[derive(Clone, Debug)]
-pub struct Tlvs<'a>(pub &'a [u8]);
-
-impl<'a> Iterator for Tlvs<'a> {
-    type Item = Result<(u16, &'a [u8]), Invalid>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
+impl From<Fault> for Invalid {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Invalid::TruncatedOption,
+            Fault::Length => Invalid::OptionLength,
+            Fault::Duplicate => Invalid::DuplicateOption,
+            Fault::TooMany => Invalid::TooManyOptions,
         }
-        let read = |bytes: &'a [u8]| {
-            let (&[c0, c1, l0, l1], rest) = bytes.split_first_chunk::<4>()?;
-            let len = usize::from(u16::from_be_bytes([l0, l1]));
-            let (data, rest) = rest.split_at_checked(len)?;
-            Some((u16::from_be_bytes([c0, c1]), data, rest))
-        };
-        let Some((code, data, rest)) = read(self.0) else {
-            self.0 = &[];
-            return Some(Err(Invalid::TruncatedOption));
-        };
-        self.0 = rest;
-        Some(Ok((code, data)))
     }
 }
 
@@ -231,17 +216,15 @@ impl<'a> Envelope<'a> {
             Ipv6Addr::from(<[u8; 16]>::try_from(&header[at..at + 16]).unwrap_or_default())
         };
         let (mut message, mut interface_id, mut source_port) = (None, None, None);
-        for (n, option) in Tlvs(options).enumerate() {
+        let mut budget = Budget::default();
+        for option in Tlvs(options) {
             let (code, data) = option?;
-            if n == MAX_OPTIONS {
-                return Err(Invalid::TooManyOptions);
-            }
+            budget.spend()?;
             match code {
                 code::RELAY_MSG => once(&mut message, data)?,
                 code::INTERFACE_ID => once(&mut interface_id, data)?,
                 code::RELAY_SOURCE_PORT => {
-                    let port = data.try_into().map_err(|_| Invalid::OptionLength)?;
-                    once(&mut source_port, u16::from_be_bytes(port))?;
+                    once(&mut source_port, u16::from_be_bytes(exactly(data)?))?;
                 }
                 _ => {}
             }
@@ -254,13 +237,6 @@ impl<'a> Envelope<'a> {
             source_port,
             message: message.ok_or(Invalid::RelayEmpty)?,
         })
-    }
-}
-
-fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), Invalid> {
-    match slot.replace(value) {
-        Some(_) => Err(Invalid::DuplicateOption),
-        None => Ok(()),
     }
 }
 
@@ -363,11 +339,10 @@ fn simple(bytes: &[u8]) -> Result<[u8; 3], Invalid> {
         .split_first_chunk::<4>()
         .ok_or(Invalid::ShortMessage)?;
     if kind <= kind::INFORMATION_REQUEST {
-        for (n, option) in Tlvs(options).enumerate() {
+        let mut budget = Budget::default();
+        for option in Tlvs(options) {
             option?;
-            if n == MAX_OPTIONS {
-                return Err(Invalid::TooManyOptions);
-            }
+            budget.spend()?;
         }
     }
     Ok([x, y, z])
@@ -425,10 +400,10 @@ impl<'a> Delegation<'a> {
     /// Reads the IA_PDs of a client's or server's message whose header has been looked at.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Invalid> {
         let options = bytes.get(4..).ok_or(Invalid::ShortMessage)?;
-        let (mut found, mut client, mut budget) = (Self::default(), None, MAX_OPTIONS);
+        let (mut found, mut client, mut budget) = (Self::default(), None, Budget::default());
         for option in Tlvs(options) {
             let (code, data) = option?;
-            spend(&mut budget)?;
+            budget.spend()?;
             match code {
                 code::CLIENT_ID => once(&mut client, data)?,
                 code::IA_PD => found.read_ia(data, &mut budget)?,
@@ -439,21 +414,16 @@ impl<'a> Delegation<'a> {
         Ok(found)
     }
 
-    fn read_ia(&mut self, data: &'a [u8], budget: &mut usize) -> Result<(), Invalid> {
-        let (header, options) = data
-            .split_first_chunk::<12>()
-            .ok_or(Invalid::OptionLength)?;
-        let [a, b, c, d, ..] = *header;
+    fn read_ia(&mut self, data: &'a [u8], budget: &mut Budget) -> Result<(), Invalid> {
+        let ([a, b, c, d, ..], options) = split::<12>(data)?;
         let iaid = u32::from_be_bytes([a, b, c, d]);
         for option in Tlvs(options) {
             let (code, data) = option?;
-            spend(budget)?;
+            budget.spend()?;
             if code != code::IA_PREFIX {
                 continue;
             }
-            let (fixed, _) = data
-                .split_first_chunk::<25>()
-                .ok_or(Invalid::OptionLength)?;
+            let (fixed, _) = split::<25>(data)?;
             let word = |at: usize| {
                 u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
             };
@@ -474,11 +444,6 @@ impl<'a> Delegation<'a> {
         }
         Ok(())
     }
-}
-
-fn spend(budget: &mut usize) -> Result<(), Invalid> {
-    *budget = budget.checked_sub(1).ok_or(Invalid::TooManyOptions)?;
-    Ok(())
 }
 
 /// A relay message being written.

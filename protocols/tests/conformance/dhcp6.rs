@@ -6,10 +6,10 @@ use std::time::{Duration, Instant, SystemTime};
 use ipnet::Ipv6Net;
 use lease::{Resource, Write};
 use protocols::dhcp6::config::{PrefixPool, Range, Relays, Reservation, Settings, Subnet};
-use protocols::dhcp6::option::Tlvs;
 use protocols::dhcp6::{
     Action, Config, Datagram, Event, Identity, LinkId, Machine, MessageType, Secret, Via, Whom,
 };
+use protocols::dhcp6_wire::Tlvs;
 use serde_json::Value;
 use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;

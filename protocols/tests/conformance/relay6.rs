@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::Ipv6Net;
 use lease::Write;
-use protocols::relay6::packet::Tlvs;
+use protocols::dhcp6_wire::Tlvs;
 use protocols::relay6::{Action, Config, Datagram, Event, Machine, Relays, Server, Via};
 use serde_json::Value;
 use tables::id::{IfaceId, VrfId};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 
 use super::*;
-use crate::dhcp6::option::{MAX_DUID, MIN_DUID};
+use crate::dhcp6_wire::{MAX_DUID, MIN_DUID};
 
 pub(super) fn validate(config: &Config) -> Vec<ConfigError> {
     let mut faults = Faults(Vec::new());

@@ -1,7 +1,7 @@
 //! Messages that are none, each with its class.
 
 use super::*;
-use crate::dhcp6_client::tlv::{MAX_LEASES, MAX_OPTIONS};
+use crate::dhcp6_wire::MAX_OPTIONS;
 
 fn option(code: u16, data: &[u8]) -> Vec<u8> {
     let mut out = code.to_be_bytes().to_vec();

@@ -4,8 +4,9 @@ use dhcproto::v6::{self, DhcpOption, IAPD, IAPrefix, MessageType as Type, Option
 use dhcproto::{Decodable, Decoder, Encodable, Encoder};
 
 use super::super::config::{Relays, RemoteId, Server};
-use super::super::packet::{Envelope, Invalid, Tlvs};
+use super::super::packet::{Envelope, Invalid};
 use super::*;
+use crate::dhcp6_wire::Tlvs;
 
 mod backward;
 mod forward;

@@ -70,7 +70,7 @@ fn inner(bytes: &[u8]) -> v6::Message {
 fn unwrap_reply(bytes: &[u8]) -> (usize, Vec<u8>) {
     let (mut bytes, mut layers) = (bytes.to_vec(), 0);
     while bytes[0] == 13 {
-        let options = crate::dhcp6::option::Tlvs(&bytes[34..]);
+        let options = crate::dhcp6_wire::Tlvs(&bytes[34..]);
         let inner = options
             .map(Result::unwrap)
             .find(|(code, _)| *code == 9)
