@@ -143,7 +143,7 @@ reasons! {
     Ip4NoGroup "ip4_no_group_member" Normal "multicast group that the interface has not joined";
     NoListener "no_listener" Normal "for one of our addresses, where nothing listens on the port";
     NoProtocol "no_protocol" Normal "for one of our addresses, with a protocol nobody here speaks";
-    LocalFragment "local_fragment" Normal "fragment for one of our groups (reassembled for DHCPv6 servers only)";
+    LocalFragment "local_fragment" Normal "fragment for one of our groups (reassembled for DHCPv6 servers and relay agents only)";
     IcmpMalformed "icmp_malformed" Sender "ICMP message for us truncated or of a wrong checksum";
     IcmpIgnored "icmp_ignored" Normal "ICMP message for us that needs no action";
     UdpBadLength "udp_bad_length" Sender "UDP length for a service of ours below 8 octets or beyond the packet (RFC 768)";

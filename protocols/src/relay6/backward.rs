@@ -8,7 +8,6 @@ use tables::id::IfaceId;
 use wire::MacAddr;
 
 use super::config::Server;
-use super::forward::HEADERS;
 use super::packet::{Answer, Delegated, Delegation, Envelope, Invalid, Message, kind};
 use super::sm::{Action, CLIENT_PORT, Datagram, Link, Machine, SERVER_PORT, Via};
 
@@ -53,9 +52,6 @@ impl Machine {
             return Err(here(Invalid::UnknownServer));
         }
         let answer = Answer::read(envelope.message).map_err(here)?;
-        if usize::from(link.config.link_mtu) < envelope.message.len() + HEADERS {
-            return Err(here(Invalid::TooLong));
-        }
         let peer = envelope.peer_address;
         if peer.is_unspecified() || peer.is_multicast() || peer.is_loopback() {
             return Err(here(Invalid::NestedDamage));

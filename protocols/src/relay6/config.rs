@@ -9,8 +9,6 @@ use super::error::ConfigError;
 
 /// Most bytes of an Interface-Id, Remote-ID or Subscriber-ID: what the server's book of leases keeps of them.
 pub const MAX_ID: usize = 255;
-/// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
-pub const MIN_MTU: u16 = 1280;
 
 /// Where messages of clients go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,10 +81,6 @@ pub struct Config {
     pub max_prefixes: usize,
     /// Most prefixes delegated to one client.
     pub max_prefixes_per_client: usize,
-    /// MTU of the link, bytes.
-    pub link_mtu: u16,
-    /// MTU of the way to the servers, bytes.
-    pub path_mtu: u16,
 }
 
 impl Default for Config {
@@ -103,8 +97,6 @@ impl Default for Config {
             routes: true,
             max_prefixes: 4096,
             max_prefixes_per_client: 16,
-            link_mtu: 1500,
-            path_mtu: 1500,
         }
     }
 }
@@ -141,9 +133,6 @@ impl Config {
                 });
             }
         }
-        let mtus = [self.link_mtu, self.path_mtu];
-        let small = mtus.into_iter().filter(|mtu| *mtu < MIN_MTU);
-        faults.extend(small.map(ConfigError::Mtu));
         faults
     }
 }

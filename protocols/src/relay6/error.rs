@@ -26,7 +26,4 @@ pub enum ConfigError {
     /// Neither the answer's Interface-Id nor its link-address would say which link it is for.
     #[error("interface_id: another link of the router has the same")]
     SameInterfaceId,
-    /// Less than IPv6 needs.
-    #[error("mtu: {0} is less than 1280")]
-    Mtu(u16),
 }

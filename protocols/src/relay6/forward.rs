@@ -8,8 +8,8 @@ use super::packet::{
 };
 use super::sm::{Action, Datagram, Link, Machine, SERVER_PORT, Via};
 
-/// Octets of the IPv6 and UDP headers.
-pub(super) const HEADERS: usize = 48;
+/// Most octets of a message: what fits a UDP datagram over IPv6 (RFC 8200 section 8.1).
+const MAX_MESSAGE: usize = 65_527;
 
 impl Machine {
     /// Relays a message to the servers of its link.
@@ -89,7 +89,7 @@ fn wrap<'a>(link: &Link, datagram: &Datagram<'a>) -> Result<(Message<'a>, Vec<u8
     }
     w.option(code::RELAY_MSG, &[datagram.payload])?;
     let payload = w.finish();
-    if usize::from(config.path_mtu) < payload.len() + HEADERS {
+    if MAX_MESSAGE < payload.len() {
         return Err(Invalid::TooLong);
     }
     Ok((message, payload))

@@ -20,7 +20,7 @@
 //!   restart, and go with the server's answer to the Release, with their end, or with the interface.
 //! - RFC 6221: [`ldra::Ldra`], a machine for ports of one link.
 //! - Not done: leasequery of a relay that has lost its state (RFC 5007, RFC 5460): the state is on disk before the client hears of
-//!   it. Options that relays supply for clients (RFC 6422). Fragments: a message longer than the path's MTU is dropped by name.
+//!   it. Options that relays supply for clients (RFC 6422).
 //!
 //! # Invariants
 //!
@@ -30,7 +30,9 @@
 //!
 //! # What the task must do
 //!
-//! - Feed datagrams to UDP port 547, checksum verified, from interfaces with a link, and Relay-replies from everywhere.
+//! - Feed datagrams to UDP port 547, checksum verified, from interfaces with a link, and Relay-replies from everywhere; whole,
+//!   those that came in fragments too.
+//! - Cut what is longer than the MTU of its way: an envelope makes a message longer than its client made it.
 //! - Commit the writes of an event, tell `Stored` or `StoreFailed` before any other event, and carry out what waited (sends with
 //!   `after_commit`, routes) only when it is `Stored`.
 //! - Find the MAC of a neighbour where a `Via::Link` has none.

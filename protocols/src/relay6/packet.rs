@@ -108,8 +108,8 @@ pub enum Invalid {
     /// A Relay-reply without Interface-Id, and with a link-address that is none of ours.
     #[error("unknown link-address")]
     UnknownLinkAddress,
-    /// Relayed, it would be longer than the MTU of its way.
-    #[error("longer than the MTU")]
+    /// Relayed, it would fit neither an option nor a datagram.
+    #[error("longer than a datagram")]
     TooLong,
     /// A delegated prefix that no route may lead to: of no length, multicast, link-local, or longer than 128 bits.
     #[error("a prefix that cannot be delegated")]
