@@ -19,13 +19,11 @@ pub fn interface(router: &Router, interface: &Interface) -> Option<Config> {
                 IpAddr::V6(_) => None,
             });
         let (subnets, ports) = (&interface.subnets4, &interface.ports);
-        link(
-            router,
-            subnets,
-            ports,
-            interface.dhcp4.as_ref(),
-            own.collect(),
-        )
+        let settings = interface.dhcp4.as_ref();
+        Config {
+            link_mtu: interface.mtu,
+            ..link(router, subnets, ports, settings, own.collect())
+        }
     })
 }
 
@@ -157,6 +155,7 @@ name = "main"
 [[router.interface]]
 name = "lan0"
 device = "lan"
+mtu = 1450
 addresses = ["192.0.2.1/24", "192.0.2.2/24", "198.51.100.1/24", "2001:db8:1::1/64"]
 [[router.interface.subnet]]
 prefix = "192.0.2.0/24"
@@ -223,6 +222,7 @@ name = "no-ipv4"
         assert_eq!(port.options.len(), 1);
         assert_eq!(port.options[0].code, 12);
         assert_eq!((config.settings.mtu, config.probe), (Some(1400), None));
+        assert_eq!(config.link_mtu, 1450);
         assert!(config.relays.allow(ip("192.0.2.7")) && !config.relays.allow(ip("192.0.2.8")));
     }
 

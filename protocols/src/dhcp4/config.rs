@@ -223,6 +223,8 @@ pub struct Config {
     pub relays: Relays,
     /// Addresses of relays that stand for this link, besides those in its subnets.
     pub link_addresses: Vec<Ipv4Net>,
+    /// MTU of the link, bytes: options that make an answer longer are left out.
+    pub link_mtu: u16,
 }
 
 impl Default for Config {
@@ -238,6 +240,7 @@ impl Default for Config {
             quarantine: Duration::from_secs(86_400),
             relays: Relays::None,
             link_addresses: Vec::new(),
+            link_mtu: 1500,
         }
     }
 }

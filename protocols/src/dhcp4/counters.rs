@@ -37,8 +37,10 @@ counters! {
         not_loaded,
         /// Messages not served because leases could not be stored a moment ago.
         not_stored,
-        /// Options left out because the client takes no message of such a length.
+        /// Options left out because the client or the link takes no message of such a length.
         options_left_out,
+        /// Answers longer than the MTU of the link with what they must have, which leave in fragments.
+        fragmented,
         /// Leases given to a client that did not have them.
         leases_given,
         /// Leases renewed.

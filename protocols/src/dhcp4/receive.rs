@@ -12,7 +12,7 @@ use super::link::{Link, LinkId};
 use super::option::Invalid;
 use super::packet::{ACK, Message, MessageType, NAK, OFFER, is_host};
 use super::probe::Tried;
-use super::reply::Answer;
+use super::reply::{Answer, HEADERS};
 use super::sm::{Action, Datagram, Machine, Via};
 use lease::State;
 
@@ -293,6 +293,10 @@ impl Machine {
             _ => &mut counters.naks,
         } += 1;
         let (via, dst, dst_port) = way(place, datagram, message, answer, link.vrf);
+        let is_long = usize::from(link.config.link_mtu) < payload.len() + usize::from(HEADERS);
+        if is_long && matches!(via, Via::Link { .. }) {
+            link.counters.fragmented += 1;
+        }
         out.push(Action::Send {
             via,
             src,

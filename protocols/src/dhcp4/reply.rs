@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::config::{Config, RawOption, Settings, Subnet};
 use super::option::code;
 use super::packet::{BOOTREPLY, FILE, FIXED, Message, NAK};
-use super::writer::{Options, domain};
+use super::writer::{LEAST, Options, domain};
 
 /// Longest answer, headers included, whatever the client takes: what passes any Ethernet in one piece.
 const MAX_SIZE: u16 = 1500;
 /// Headers of IPv4 and UDP.
-const HEADERS: u16 = 28;
+pub(super) const HEADERS: u16 = 28;
 /// What a client gets that sends no Parameter Request List.
 const DEFAULT: [u8; 8] = [
     code::ROUTER,
@@ -81,8 +81,10 @@ impl Answer {
         if let Some(file) = in_field {
             fixed[FILE.start..FILE.start + file.len()].copy_from_slice(file);
         }
-        let size = message.max_size.min(settings.mtu.unwrap_or(MAX_SIZE));
-        let size = size.clamp(super::packet::MIN_SIZE, MAX_SIZE) - HEADERS;
+        // RFC 2132 section 9.10: no more than the client takes; and not in fragments, where that can be helped.
+        let mtu = settings.mtu.unwrap_or(MAX_SIZE).min(config.link_mtu);
+        let size = message.max_size.min(mtu);
+        let size = size.clamp(LEAST + HEADERS, MAX_SIZE) - HEADERS;
         let mut options = Options::new(size.into(), in_field.is_none(), true);
         // RFC 6842: what the client said goes back. RFC 3046 section 2.2: the relay's last.
         if let Some(id) = &message.client_id {

@@ -4,7 +4,7 @@ use super::option::code;
 use super::packet::{COOKIE, FILE, FIXED, SNAME};
 
 /// What relays and old clients take for the least length of a message: that of a BOOTP message (RFC 1542 section 2.1).
-const LEAST: usize = 300;
+pub(super) const LEAST: u16 = 300;
 
 /// The options of one answer, in order.
 ///
@@ -103,7 +103,7 @@ impl Options {
         }
         message.extend(&self.tail);
         message.push(code::END);
-        let len = message.len().max(LEAST);
+        let len = message.len().max(LEAST.into());
         message.resize(len, code::PAD);
         message
     }
@@ -144,7 +144,7 @@ mod tests {
         options.last(61, &[1, 2]);
         options.put(53, &[5]);
         let message = options.finish([0; FIXED]);
-        assert_eq!(message.len(), LEAST);
+        assert_eq!(message.len(), usize::from(LEAST));
         assert_eq!(
             message[FIXED..FIXED + 12],
             [99, 130, 83, 99, 53, 1, 5, 61, 2, 1, 2, 255]

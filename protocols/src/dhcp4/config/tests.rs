@@ -86,6 +86,8 @@ fn each_fault_names_its_field() {
     );
     let file = one(|c| c.settings.boot_file = Some(String::new()));
     assert!(file.starts_with("settings.boot_file: \"\" must have"));
+    let mtu = one(|c| c.link_mtu = 60);
+    assert_eq!(mtu, "link_mtu: 60 is not within 68 to 65535");
     let mtu = one(|c| c.settings.mtu = Some(60));
     assert_eq!(mtu, "settings.mtu: 60 is not within 68 to 65535");
     let wait = one(|c| c.settings.ipv6_only_wait = Some(Duration::from_secs(1)));

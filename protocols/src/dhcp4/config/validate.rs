@@ -48,6 +48,8 @@ pub(super) fn validate(config: &Config) -> Vec<ConfigError> {
         }
     }
     faults.seconds("quarantine", config.quarantine, 1, 31_536_000);
+    // RFC 791 section 3.2: what every link carries.
+    faults.within("link_mtu", config.link_mtu.into(), 68, u16::MAX.into());
     let sources = match &config.relays {
         Relays::From(prefixes) => prefixes.as_slice(),
         Relays::None | Relays::Any => &[],

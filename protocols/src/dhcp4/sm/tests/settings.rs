@@ -171,6 +171,37 @@ fn a_message_is_no_longer_than_the_client_takes() {
 }
 
 #[test]
+fn a_message_is_no_longer_than_the_link_carries() {
+    let mut config = config(3);
+    let long = |code| RawOption {
+        code,
+        data: vec![code; 200],
+        always: true,
+    };
+    config.settings.extra = vec![long(200), long(201), long(202)];
+    let mut told = |link_mtu| {
+        config.link_mtu = link_mtu;
+        let (actions, bench) = ask(config.clone(), &[1], Some(1500));
+        let Some(Action::Send { payload, .. }) = actions.last() else {
+            panic!("{actions:?}");
+        };
+        assert!(answer(&actions).is_some());
+        let counters = bench.counters();
+        let (left_out, fragmented) = (counters.options_left_out, counters.fragmented);
+        (payload.len() + 28, left_out, fragmented)
+    };
+    for mtu in [9000, 1500] {
+        assert_eq!((told(mtu).1, told(mtu).2), (0, 0), "{mtu}");
+    }
+    let (len, left_out, fragmented) = told(800);
+    assert!(len <= 800, "{len}");
+    assert_eq!((left_out, fragmented), (1, 0));
+    // A message of BOOTP's least length stays whole in itself, not on the link.
+    assert_eq!(told(328), (328, 3, 0));
+    assert_eq!(told(327), (328, 3, 1));
+}
+
+#[test]
 fn a_client_that_can_do_without_ipv4_is_asked_to() {
     let mut config = config(3);
     config.settings.ipv6_only_wait = Some(Duration::from_secs(1800));
