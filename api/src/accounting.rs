@@ -28,7 +28,7 @@ pub struct DropAt {
 }
 
 /// One worker's books, in packets:
-/// `rx + injected + originated + taken_over = tx + dropped + punted + consumed + held + handed_off`.
+/// `rx + injected + originated + replicated + taken_over = tx + dropped + punted + consumed + held + handed_off`.
 ///
 /// It holds whenever the worker is between two bursts, which is when it is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Accounting {
     pub injected: u64,
     /// Made by the worker: ICMP errors, echo replies, further fragments.
     pub originated: u64,
+    /// Copies of frames that went to several places of a network.
+    #[serde(default)]
+    pub replicated: u64,
     /// Taken over from other workers, to be sent.
     #[serde(default)]
     pub taken_over: u64,
@@ -80,6 +83,7 @@ impl Accounting {
         let came = i128::from(self.rx)
             + i128::from(self.injected)
             + i128::from(self.originated)
+            + i128::from(self.replicated)
             + i128::from(self.taken_over);
         let went = i128::from(self.tx)
             + i128::from(self.dropped_total())
@@ -105,7 +109,8 @@ mod tests {
             rx: 10,
             injected: 2,
             originated: 1,
-            tx: 6,
+            replicated: 3,
+            tx: 9,
             dropped: BTreeMap::from([("no_route".into(), 2), ("hop_limit".into(), 1)]),
             punted: BTreeMap::from([("nd".into(), 2)]),
             consumed: 1,
@@ -116,12 +121,12 @@ mod tests {
         assert!(books.balanced && books.imbalance == 0, "{books:?}");
 
         let lost = Accounting {
-            tx: 5,
+            tx: 8,
             ..books.clone()
         }
         .balance();
         assert!(!lost.balanced && lost.imbalance == 1, "{lost:?}");
-        let twice = Accounting { tx: 8, ..books }.balance();
+        let twice = Accounting { tx: 11, ..books }.balance();
         assert!(!twice.balanced && twice.imbalance == -2, "{twice:?}");
     }
 }

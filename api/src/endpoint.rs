@@ -30,6 +30,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/devices", "[Device]", "Devices, with link, offloads, multicast filter and counters."),
     get("/v1/interfaces", "[Interface]", "Interfaces, with addresses and counters."),
     get("/v1/addresses", "[InterfaceAddress]", "Own addresses, one a row."),
+    get("/v1/networks", "[Network]", "Layer-2 networks, with segments and counters."),
+    get("/v1/stations", "[Station]", "Stations of networks, up to a `limit` (1000 by default): the FDB.")
+        .query("[network] [mac] [limit]", "network=blue&limit=10"),
+    get("/v1/vteps", "[Vtep]", "Peers of tunnels, with counters."),
     get("/v1/routes", "[Route]", "Routes; with `prefix`, that prefix and those within it.")
         .query("[router] [prefix]", "router=main&prefix=2001:db8::/32"),
     get("/v1/routes/explain", "RouteExplain", "Why packets to an address go where they go.")

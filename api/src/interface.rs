@@ -9,9 +9,9 @@ use crate::word::words;
 words! {
     /// Whether an interface carries packets.
     InterfaceState {
-        /// Configured, and its device's link is up.
+        /// Configured, and its device's link is up, or its network is.
         Up = "up",
-        /// Its device has no link.
+        /// Its device has no link, or no device of its network has.
         LinkDown = "link_down",
         /// Switched off in the configuration.
         Disabled = "disabled",
@@ -39,8 +39,14 @@ pub struct Interface {
     pub name: String,
     /// The router it belongs to.
     pub router: String,
-    /// The device it stands on.
+    /// The device it stands on; empty when it stands on none.
     pub device: String,
+    /// The layer-2 network it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The peer to which it is a tunnel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vtep: Option<String>,
     /// VLAN ids, outermost first; empty when untagged.
     pub vlans: Vec<u16>,
     /// Its Ethernet address.

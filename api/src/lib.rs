@@ -24,6 +24,7 @@ pub mod interface;
 pub mod lease;
 pub mod mac;
 pub mod neighbor;
+pub mod network;
 pub mod query;
 pub mod ra;
 pub mod relay;
@@ -62,6 +63,10 @@ pub use lease::{
 };
 pub use mac::Mac;
 pub use neighbor::{NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState};
+pub use network::{
+    Network, NetworkCounters, NetworkSegment, SegmentKind, Station, StationQuery, Vtep,
+    VtepCounters,
+};
 pub use ra::{
     ForeignRa, RaConfig, RaCounters, RaDnssl, RaPref64, RaPrefix, RaRdnss, RaRoute, RaState,
     RouterPreference,

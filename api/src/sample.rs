@@ -143,6 +143,8 @@ pub fn interfaces() -> Vec<Interface> {
             name: "lan0".into(),
             router: "main".into(),
             device: "lan".into(),
+            network: None,
+            vtep: None,
             vlans: vec![],
             mac: mac(0x01),
             mtu: 1500,
@@ -163,6 +165,8 @@ pub fn interfaces() -> Vec<Interface> {
             name: "wan0".into(),
             router: "main".into(),
             device: "wan".into(),
+            network: None,
+            vtep: None,
             vlans: vec![100, 7],
             mac: mac(0x02),
             mtu: 1500,
@@ -174,6 +178,91 @@ pub fn interfaces() -> Vec<Interface> {
             counters: InterfaceCounters::default(),
         },
     ]
+}
+
+/// A network on a VLAN and a tunnel.
+pub fn networks() -> Vec<Network> {
+    vec![Network {
+        name: "blue".into(),
+        up: true,
+        mtu: 1430,
+        learning: true,
+        floods_unknown: true,
+        segments: vec![
+            NetworkSegment {
+                kind: SegmentKind::Vlan,
+                device: Some("lan".into()),
+                vlans: vec![100],
+                vni: None,
+                vteps: vec![],
+            },
+            NetworkSegment {
+                kind: SegmentKind::Vxlan,
+                device: None,
+                vlans: vec![],
+                vni: Some(77),
+                vteps: vec!["west".into()],
+            },
+        ],
+        interfaces: vec!["blue0".into()],
+        learned: 2,
+        statics: 1,
+        max_stations: 8192,
+        counters: NetworkCounters {
+            rx_frames: 5_000,
+            rx_bytes: 4_000_000,
+            tx_frames: 6_000,
+            tx_bytes: 4_500_000,
+            flooded_frames: 12,
+            flooded_bytes: 1_032,
+        },
+        events: tally(&[("learned", 2), ("moved", 1), ("aged", 0)]),
+    }]
+}
+
+/// Stations of the network: one learned, one held, one configured.
+pub fn stations() -> Vec<Station> {
+    let station = |last, at: &str, age_seconds: Option<u32>| Station {
+        network: "blue".into(),
+        mac: mac(last),
+        at: at.into(),
+        is_static: age_seconds.is_none(),
+        waits: false,
+        age_seconds,
+        moves: 0,
+        held_seconds: None,
+    };
+    vec![
+        station(0x01, "blue0", None),
+        station(0x10, "lan.100", Some(3)),
+        Station {
+            moves: 5,
+            held_seconds: Some(27),
+            ..station(0x11, "west", Some(0))
+        },
+    ]
+}
+
+/// A peer.
+pub fn vteps() -> Vec<Vtep> {
+    vec![Vtep {
+        name: "west".into(),
+        kind: SegmentKind::Vxlan,
+        router: "main".into(),
+        local: ip("2001:db8:2::1"),
+        remote: ip("2001:db8:3::1"),
+        port: Some(4789),
+        mtu: 1500,
+        networks: 1,
+        interfaces: vec![],
+        counters: VtepCounters {
+            rx_packets: 2_000,
+            rx_bytes: 1_700_000,
+            tx_packets: 2_500,
+            tx_bytes: 2_100_000,
+            too_big: 1,
+        },
+    }]
 }
 
 /// One route of each source, with two next hops, and of a kind without any.

@@ -141,6 +141,21 @@ pub enum Show {
     },
     /// Interfaces and what passed through them
     Interfaces,
+    /// Layer-2 networks: segments, stations and what passed through them
+    Networks,
+    /// Stations of layer-2 networks, and where they are
+    Fdb {
+        /// Only of this network
+        #[arg(long, value_name = "NAME")]
+        network: Option<String>,
+        /// So many at most [default: 1000]
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// Only with this Ethernet address
+        mac: Option<Mac>,
+    },
+    /// Peers of tunnels and what passed between them and us
+    Vteps,
     /// Own addresses
     Addresses,
     /// Routes; with a prefix, that prefix and those within it

@@ -188,6 +188,20 @@ impl Session {
                 self.list("/v1/dhcp-client", show::dhcp_client::uplinks)
                     .await
             }
+            Show::Networks => self.list("/v1/networks", show::network::networks).await,
+            Show::Fdb {
+                network,
+                limit,
+                mac,
+            } => {
+                let query = Query::default()
+                    .with("network", network)
+                    .with("mac", mac)
+                    .with("limit", limit);
+                self.list(&query.on("/v1/stations"), show::network::stations)
+                    .await
+            }
+            Show::Vteps => self.list("/v1/vteps", show::network::vteps).await,
             Show::Pools => self.list("/v1/pools", show::lease::pools).await,
             Show::Relays => self.list("/v1/relays", show::relay::relays).await,
             Show::Workers => self.list("/v1/workers", show::worker::workers).await,

@@ -7,9 +7,9 @@ use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
     DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy, ImportLeases, Interface,
     Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush,
-    NeighFlushed, Neighbor, NeighborOrigin, NudState, OrderDhcpClient, RaState, Relay,
+    NeighFlushed, Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, RaState, Relay,
     ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
-    Status, TraceEvent, TraceRequest, Worker, WorkerQueue,
+    Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -30,6 +30,7 @@ mod counters;
 mod delegation;
 mod dhcp_client;
 mod lease;
+mod network;
 mod ra;
 mod relay;
 mod reload;
@@ -239,6 +240,18 @@ impl Appliance for Router {
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
         self.pool_list().await
+    }
+
+    async fn networks(&self) -> Result<Vec<Network>, Error> {
+        self.network_list().await
+    }
+
+    async fn stations(&self, query: StationQuery) -> Result<Vec<Station>, Error> {
+        self.ask(move |engine| engine.station_list(&query)).await?
+    }
+
+    async fn vteps(&self) -> Result<Vec<Vtep>, Error> {
+        self.vtep_list().await
     }
 
     async fn relays(&self) -> Result<Vec<Relay>, Error> {

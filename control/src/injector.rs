@@ -82,11 +82,9 @@ impl Injector {
         let Some(link) = self.links.load().get(&iface).map(|named| named.link) else {
             return;
         };
-        let bytes = link.frame(to, ethertype, packet);
-        self.first(Inject::Frame {
-            port: link.port,
-            bytes,
-        });
+        if let Some(request) = link.inject(iface, to, ethertype, packet) {
+            self.first(request);
+        }
     }
 
     /// Sends a UDP datagram in a frame out of an interface, to a station or to a group's address: for answers that go
@@ -108,10 +106,9 @@ impl Injector {
             SocketAddr::V4(_) => EtherType::IPV4,
         };
         for packet in self.pieces(datagram, link.mtu.into())? {
-            self.patiently(Inject::Frame {
-                port: link.port,
-                bytes: link.frame(to, ether_type.0, &packet),
-            });
+            if let Some(request) = link.inject(iface, to, ether_type.0, &packet) {
+                self.patiently(request);
+            }
         }
         Ok(())
     }
@@ -218,7 +215,7 @@ mod tests {
     use tables::id::PortId;
 
     use super::*;
-    use crate::model::Tag;
+    use crate::model::{Carrier, Tag};
 
     const CLIENT: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x10]);
 
@@ -226,10 +223,12 @@ mod tests {
         let (producer, consumer) = inject_ring(8);
         let injector = Injector::new(vec![producer]);
         let link = Link {
-            port: PortId(3),
+            carrier: Carrier::Device {
+                port: PortId(3),
+                tag: Tag::Vlan(100),
+            },
             vrf: VrfId(0),
             mac: MacAddr([2, 0, 0, 0, 0, 1]),
-            tag: Tag::Vlan(100),
             mtu: 1280,
         };
         let named = NamedLink {

@@ -34,6 +34,7 @@ use crate::publish::{Publisher, Writers};
 use crate::rooms::dhcp4::{self, Dhcp4Task};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::dhcp6_client::{self, Dhcp6ClientTask};
+use crate::rooms::fdb::Stations;
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
@@ -196,6 +197,12 @@ impl House {
             counters: counters.clone(),
             forwarding: side.forwarding,
             publisher,
+            stations: Stations::new(
+                side.stations,
+                side.heard,
+                model.system.max_stations as usize,
+            ),
+            node: means.identity.duid.clone(),
             store,
             config: file.clone(),
             warnings,

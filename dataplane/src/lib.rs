@@ -34,4 +34,4 @@ pub mod worker;
 pub use dataplane::{ControlSide, Dataplane, DataplaneOptions, DeviceError, StartError};
 pub use dpdk::{EalOptions, Hugepages, Link, MulticastFilter, Pci, PortStats};
 pub use worker::Idle;
-pub use worker::clock::ticks;
+pub use worker::clock::{hz, ticks};

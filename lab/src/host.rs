@@ -70,6 +70,11 @@ impl Host {
         Daemon::spawn(&format!("ip netns exec {} {command}", self.netns), &log)
     }
 
+    /// A file of the host's own, by the end of its name.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{}-{name}", self.netns))
+    }
+
     /// Starts a Python program on the host, with the words of `args`.
     ///
     /// # Errors

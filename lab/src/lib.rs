@@ -30,6 +30,7 @@ pub mod requesting;
 mod router;
 pub mod session;
 pub mod topology;
+mod vlan;
 pub mod wait;
 
 pub use host::{Host, ping_received};

@@ -121,7 +121,7 @@ pub(crate) fn interfaces(interfaces: &[Interface], paint: Paint) -> String {
     let mut table = Table::new([
         "interface",
         "router",
-        "device",
+        "on",
         "vlan",
         "state",
         ">mtu",
@@ -142,7 +142,7 @@ pub(crate) fn interfaces(interfaces: &[Interface], paint: Paint) -> String {
         table.row([
             cell(&i.name),
             cell(&i.router),
-            cell(&i.device),
+            cell(i.network.as_ref().or(i.vtep.as_ref()).unwrap_or(&i.device)),
             Cell::from(join(&i.vlans, ".")),
             cell(i.state).bad_if(i.state != InterfaceState::Up),
             cell(i.mtu),

@@ -13,6 +13,7 @@ pub(crate) mod dhcp_client;
 pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod neighbor;
+pub(crate) mod network;
 pub(crate) mod ra;
 pub(crate) mod relay;
 pub(crate) mod route;

@@ -78,6 +78,7 @@ pub(crate) fn accounting(books: &[Accounting], paint: Paint) -> String {
         ">rx",
         ">injected",
         ">originated",
+        ">replicated",
         ">taken over",
         ">tx",
         ">dropped",
@@ -98,6 +99,7 @@ pub(crate) fn accounting(books: &[Accounting], paint: Paint) -> String {
             cell(b.rx),
             cell(b.injected),
             cell(b.originated),
+            cell(b.replicated),
             cell(b.taken_over),
             cell(b.tx),
             cell(b.dropped_total()),
@@ -110,7 +112,7 @@ pub(crate) fn accounting(books: &[Accounting], paint: Paint) -> String {
     }
     let mut out = table.render(paint, "no workers");
     out.push_str(
-        "\nrx + injected + originated + taken over = tx + dropped + punted + consumed + held + handed off\n",
+        "\nrx + injected + originated + replicated + taken over = tx + dropped + punted + consumed + held + handed off\n",
     );
     if !books.iter().all(|b| b.balanced) {
         let _ = writeln!(

@@ -6,8 +6,9 @@ use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
     DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
     LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest, ReloadResponse, Route, RouteBatch,
-    RouteChanges, RouteExplain, RouteQuery, Status, TraceEvent, TraceRequest, Worker,
+    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReloadRequest, ReloadResponse, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
+    TraceRequest, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -27,6 +28,18 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Interfaces, in the order of the configuration.
     fn interfaces(&self) -> impl Future<Output = Result<Vec<Interface>, Error>> + Send;
+
+    /// Layer-2 networks, in the order of the configuration.
+    fn networks(&self) -> impl Future<Output = Result<Vec<Network>, Error>> + Send;
+
+    /// Stations that the query selects, by network and address.
+    fn stations(
+        &self,
+        query: StationQuery,
+    ) -> impl Future<Output = Result<Vec<Station>, Error>> + Send;
+
+    /// Peers of tunnels, in the order of the configuration.
+    fn vteps(&self) -> impl Future<Output = Result<Vec<Vtep>, Error>> + Send;
 
     /// Routes that the query selects, by router and prefix.
     fn routes(&self, query: RouteQuery) -> impl Future<Output = Result<Vec<Route>, Error>> + Send;

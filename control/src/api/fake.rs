@@ -9,9 +9,10 @@ use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
     DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
     LeaseChanges, LeaseExport, LeaseFault, LeaseFormat, LeaseImported, LeasePool, LeaseQuery,
-    NeighFlush, NeighFlushed, Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest,
+    NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
-    RouteQuery, RouteSource, Status, TraceEvent, TraceRequest, Worker, sample,
+    RouteQuery, RouteSource, Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
+    sample,
 };
 use ipnet::IpNet;
 use lease::export::{self, Format};
@@ -248,6 +249,25 @@ impl Appliance for Fake {
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
         Ok(sample::pools())
+    }
+
+    async fn networks(&self) -> Result<Vec<Network>, Error> {
+        Ok(sample::networks())
+    }
+
+    async fn stations(&self, query: StationQuery) -> Result<Vec<Station>, Error> {
+        let mut stations = sample::stations();
+        stations.retain(|station| {
+            let network = query.network.as_ref();
+            network.is_none_or(|network| *network == station.network)
+                && query.mac.is_none_or(|mac| mac == station.mac)
+        });
+        stations.truncate(query.limit.unwrap_or(1000) as usize);
+        Ok(stations)
+    }
+
+    async fn vteps(&self) -> Result<Vec<Vtep>, Error> {
+        Ok(sample::vteps())
     }
 
     async fn relays(&self) -> Result<Vec<Relay>, Error> {

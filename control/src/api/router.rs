@@ -6,8 +6,9 @@ use api::{
     Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, DhcpClient,
     DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, InterfaceAddress, Lease,
     LeaseChanges, LeaseExport, LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, OrderDhcpClient, RaState, Relay, ReloadRequest, Route, RouteBatch, RouteChanges,
-    RouteExplain, RouteQuery, Status, TraceEvent, Worker,
+    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReloadRequest, Route, RouteBatch,
+    RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent, Vtep,
+    Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -47,6 +48,9 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/status", get(status::<A>))
         .route("/v1/devices", get(devices::<A>))
         .route("/v1/interfaces", get(interfaces::<A>))
+        .route("/v1/networks", get(networks::<A>))
+        .route("/v1/stations", get(stations::<A>))
+        .route("/v1/vteps", get(vteps::<A>))
         .route("/v1/addresses", get(addresses::<A>))
         .route(
             "/v1/routes",
@@ -127,6 +131,26 @@ async fn addresses<A: Appliance>(
             })
         });
     Ok(Json(rows.collect()))
+}
+
+async fn networks<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Network>> {
+    p.finish()?;
+    s.appliance.networks().await.map(Json)
+}
+
+async fn stations<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Station>> {
+    let query = StationQuery {
+        network: p.name("network")?,
+        mac: p.parsed("mac")?,
+        limit: p.parsed("limit")?,
+    };
+    p.finish()?;
+    s.appliance.stations(query).await.map(Json)
+}
+
+async fn vteps<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Vtep>> {
+    p.finish()?;
+    s.appliance.vteps().await.map(Json)
 }
 
 async fn routes<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Route>> {

@@ -28,7 +28,7 @@ const REFUSALS: [DropReason; 3] = [
 type Names = BTreeMap<IfaceId, String>;
 
 impl Router {
-    fn sum(&self, of: impl Fn(&WorkerCounters) -> TrafficSum) -> TrafficSum {
+    pub(super) fn sum(&self, of: impl Fn(&WorkerCounters) -> TrafficSum) -> TrafficSum {
         let mut sum = TrafficSum::default();
         for worker in &self.counters {
             sum += of(worker);
@@ -203,10 +203,12 @@ impl Router {
 
     fn control_lost(&self) -> BTreeMap<String, u64> {
         let unclaimed = self.punts.unclaimed.load(Ordering::Relaxed);
+        let unheard = self.counters.iter().map(|w| w.unheard.get()).sum();
         [
             ("room_full", self.bus.lost()),
             ("unclaimed", unclaimed),
             ("inject_ring_full", self.injector.full()),
+            ("learn_ring_full", unheard),
             ("trace_reader_slow", self.observers.missed()),
         ]
         .into_iter()
@@ -304,6 +306,7 @@ fn books(worker: usize, counters: &WorkerCounters) -> Accounting {
         rx: books.rx,
         injected: books.injected,
         originated: books.originated,
+        replicated: books.replicated,
         taken_over: books.taken_over,
         tx: books.tx,
         dropped,

@@ -2,34 +2,31 @@
 
 use api::{Change, ChangeKind};
 
+use crate::model::diff::Delta;
 use crate::model::{Changes, Model};
 
 /// The changes in the order of their nouns; removed things are named by the old model.
 pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
     let mut told = Vec::new();
+    named(
+        &changes.devices,
+        |port| old.device(*port).map(|d| format!("device {}", d.name)),
+        |port| new.device(*port).map(|d| format!("device {}", d.name)),
+        &mut told,
+    );
+    named(
+        &changes.vteps,
+        |id| old.vtep(*id).map(|vtep| format!("vtep {}", vtep.name)),
+        |id| new.vtep(*id).map(|vtep| format!("vtep {}", vtep.name)),
+        &mut told,
+    );
+    named(
+        &changes.networks,
+        |id| old.network(*id).map(|n| format!("network {}", n.name)),
+        |id| new.network(*id).map(|n| format!("network {}", n.name)),
+        &mut told,
+    );
     let mut line = |kind, what: String, detail: String| told.push(Change { kind, what, detail });
-    for port in &changes.devices.removed {
-        if let Some(device) = old
-            .device(*port)
-            .filter(|_| !changes.devices.added.contains(port))
-        {
-            line(
-                ChangeKind::Removed,
-                format!("device {}", device.name),
-                String::new(),
-            );
-        }
-    }
-    for port in &changes.devices.added {
-        if let Some(device) = new.device(*port) {
-            let kind = if changes.devices.removed.contains(port) {
-                ChangeKind::Changed
-            } else {
-                ChangeKind::Added
-            };
-            line(kind, format!("device {}", device.name), String::new());
-        }
-    }
     for (of, vrfs, kind) in [
         (old, &changes.routers.removed, ChangeKind::Removed),
         (new, &changes.routers.added, ChangeKind::Added),
@@ -108,4 +105,31 @@ pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
         line(ChangeKind::Changed, "system.log".into(), String::new());
     }
     told
+}
+
+/// What came, went and changed of one kind of thing; what is in both lists changed.
+fn named<Id: PartialEq>(
+    delta: &Delta<Id>,
+    before: impl Fn(&Id) -> Option<String>,
+    now: impl Fn(&Id) -> Option<String>,
+    told: &mut Vec<Change>,
+) {
+    let mut line = |kind, what: Option<String>| {
+        told.extend(what.map(|what| Change {
+            kind,
+            what,
+            detail: String::new(),
+        }));
+    };
+    let gone = |id: &&Id| !delta.added.contains(id);
+    for id in delta.removed.iter().filter(gone) {
+        line(ChangeKind::Removed, before(id));
+    }
+    for id in &delta.added {
+        let kind = match delta.removed.contains(id) {
+            true => ChangeKind::Changed,
+            false => ChangeKind::Added,
+        };
+        line(kind, now(id));
+    }
 }

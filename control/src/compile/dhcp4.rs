@@ -20,10 +20,15 @@ pub fn interface(router: &Router, interface: &Interface) -> Option<Config> {
             });
         let (subnets, ports) = (&interface.subnets4, &interface.ports);
         let settings = interface.dhcp4.as_ref();
-        Config {
+        let mut config = Config {
             link_mtu: interface.mtu,
             ..link(router, subnets, ports, settings, own.collect())
+        };
+        if interface.carrier.network().is_some() {
+            // Hosts cannot know what lies between the segments.
+            config.settings.mtu.get_or_insert(interface.mtu);
         }
+        config
     })
 }
 

@@ -7,12 +7,12 @@ use dataplane::forwarding::{self, Dhcp, Forwarding, IcmpLimits, Tags};
 use dataplane::punt::PuntClass;
 use ipnet::IpNet;
 use tables::hash::FlowHasher;
-use tables::id::{IfaceId, PortId};
+use tables::id::{IfaceId, NetworkId, PortId};
 use wire::addr::v6;
 use wire::ether::MacAddr;
 
-use super::relay;
-use crate::model::{self, Interface, Model, Router, Tag, Urpf, broadcast, solicited_node};
+use super::{networks, relay};
+use crate::model::{self, Carrier, Interface, Model, Router, Tag, Urpf, broadcast, solicited_node};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
 const MIN_IPV6_MTU: u16 = 1280;
@@ -26,11 +26,33 @@ const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 pub trait Learned {
     /// The MAC address of an open device; interfaces of others are left out.
     fn mac(&self, port: PortId) -> Option<MacAddr>;
+    /// The MAC address of an interface of this name that is on no device.
+    fn made_mac(&self, interface: &str) -> MacAddr;
     /// Whether an own address may be used: duplicate detection passed, or is off.
     fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool;
 }
 
-/// The snapshot of all interfaces on open devices.
+/// An interface's MAC address: its own, its device's, or one made for it. `None` when its device is not open.
+pub fn mac(interface: &Interface, learned: &impl Learned) -> Option<MacAddr> {
+    interface.mac.or_else(|| match interface.carrier {
+        Carrier::Device { port, .. } => learned.mac(port),
+        Carrier::Network(_) | Carrier::Tunnel { .. } => Some(learned.made_mac(&interface.name)),
+    })
+}
+
+/// A MAC address of local administration (IEEE 802 section 8.4) for an interface of the node with this identity: another for each name and
+/// node, and the same after a restart.
+pub fn make_mac(node: &[u8], interface: &str) -> MacAddr {
+    // FNV-1a: nobody gains by choosing a name.
+    let hash = node.iter().chain(interface.as_bytes());
+    let hash = hash.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let [_, _, a, b, c, d, e, f] = (hash ^ hash >> 48).to_be_bytes();
+    MacAddr([a & 0xfc | 0x02, b, c, d, e, f])
+}
+
+/// The snapshot of all networks, and of all interfaces that are not on a closed device.
 pub fn forwarding(model: &Model, learned: &impl Learned) -> Forwarding {
     let mut snapshot = Forwarding::new();
     let seed = FLOW_HASH_SEED;
@@ -51,6 +73,7 @@ pub fn forwarding(model: &Model, learned: &impl Learned) -> Forwarding {
             snapshot.insert(view);
         }
     }
+    networks::insert(&mut snapshot, model, learned);
     snapshot
 }
 
@@ -60,11 +83,18 @@ pub fn view(
     interface: &Interface,
     learned: &impl Learned,
 ) -> Option<forwarding::Interface> {
-    let mac = interface.mac.or_else(|| learned.mac(interface.device))?;
+    let mac = mac(interface, learned)?;
+    let (port, network, tunnel) = match interface.carrier {
+        Carrier::Device { port, .. } => (port, NetworkId(0), None),
+        Carrier::Network(network) => (PortId::NETWORK, network, None),
+        Carrier::Tunnel { tunnel, key } => (PortId::TUNNEL, NetworkId(0), Some((tunnel, key))),
+    };
     let valid = |address: &IpAddr| learned.is_valid(interface.id, *address);
     let link_local = interface.link_local_for(mac);
     let sources = icmp_sources(router, interface, learned);
     Some(forwarding::Interface {
+        network,
+        tunnel,
         mtu: interface.mtu,
         ip6: interface.mtu >= MIN_IPV6_MTU,
         // Without an IPv4 address too: its next hops may be IPv6 ones (RFC 8950).
@@ -96,8 +126,8 @@ pub fn view(
         },
         ..forwarding::Interface::new(
             interface.id,
-            interface.device,
-            tags(interface.tag),
+            port,
+            tags(interface.carrier.tag()),
             mac.octets(),
             router.id,
         )
@@ -179,7 +209,7 @@ fn broadcasts(interface: &Interface) -> Vec<Ipv4Addr> {
     set.into_iter().collect()
 }
 
-fn rate(rate: model::Rate) -> forwarding::Rate {
+pub(super) fn rate(rate: model::Rate) -> forwarding::Rate {
     forwarding::Rate {
         per_second: rate.per_second,
         burst: rate.burst,
@@ -195,7 +225,7 @@ fn urpf(mode: Urpf) -> forwarding::Urpf {
     }
 }
 
-fn tags(tag: Tag) -> Tags {
+pub(super) fn tags(tag: Tag) -> Tags {
     match tag {
         Tag::Untagged => Tags::None,
         Tag::Vlan(vid) => Tags::Vlan(vid),
@@ -217,16 +247,26 @@ pub struct MacFilter {
     pub multicast: BTreeSet<MacAddr>,
     /// Every multicast: solicitations for the addresses of a proxied prefix go to more groups than can be listed.
     pub all_multicast: bool,
+    /// Every frame: a network of it has stations anywhere.
+    pub promiscuous: bool,
 }
 
-/// The MAC filter of each open device that has interfaces.
+/// The MAC filter of each open device that has interfaces or networks.
 pub fn mac_filters(model: &Model, learned: &impl Learned) -> BTreeMap<PortId, MacFilter> {
     let mut filters: BTreeMap<PortId, MacFilter> = BTreeMap::new();
+    let locals = model.networks.iter().flat_map(|network| &network.locals);
+    for local in locals.filter(|local| learned.mac(local.device).is_some()) {
+        let filter = filters.entry(local.device).or_default();
+        (filter.all_multicast, filter.promiscuous) = (true, true);
+    }
     for (_, interface) in model.interfaces() {
-        let Some(device_mac) = learned.mac(interface.device) else {
+        let Some(port) = interface.carrier.device() else {
             continue;
         };
-        let filter = filters.entry(interface.device).or_default();
+        let Some(device_mac) = learned.mac(port) else {
+            continue;
+        };
+        let filter = filters.entry(port).or_default();
         let mac = interface.mac.unwrap_or(device_mac);
         if mac != device_mac {
             filter.unicast.insert(mac);
@@ -255,6 +295,9 @@ mod tests {
     impl Learned for AllValid {
         fn mac(&self, port: PortId) -> Option<MacAddr> {
             (port == PortId(0)).then_some(MacAddr([2, 0, 0, 0, 0, 1]))
+        }
+        fn made_mac(&self, interface: &str) -> MacAddr {
+            make_mac(&[1], interface)
         }
         fn is_valid(&self, _: IfaceId, address: IpAddr) -> bool {
             address != "2001:db8:2::1".parse::<IpAddr>().unwrap()

@@ -1,7 +1,7 @@
 //! Intent and learned state to tables, as pure functions: same inputs, same tables.
 //!
 //! ```text
-//!   model ─┬─► interfaces ──► dataplane::forwarding::Forwarding, MAC filters
+//!   model ─┬─► interfaces, networks ──► dataplane::forwarding::Forwarding, MAC filters
 //!          └─► routes (RIB, per router) ──► changed prefixes with their resolution ──► publish
 //!   link state, valid addresses, API routes ──▲
 //! ```
@@ -11,5 +11,6 @@ pub mod devices;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod interfaces;
+pub mod networks;
 pub mod relay;
 pub mod routes;

@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net};
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{IfaceId, NetworkId, PortId, TunnelId, VrfId};
 
 use super::dhcp6::Leased;
+use super::network::NetworksSeen;
 use super::reader::{Place, Table};
 use super::relay::RelaysSeen;
-use super::schema::{INTERFACE, REMOTE_LINK, ROOT, ROUTE, ROUTER};
-use super::{delegated, device, dhcp6, forwarding, interface, route, system};
-use crate::model::{Interface, Model, Router, Tag};
+use super::schema::{INTERFACE, NETWORK, REMOTE_LINK, ROOT, ROUTE, ROUTER, VTEP};
+use super::vtep::{self, VtepsSeen};
+use super::{delegated, device, dhcp6, forwarding, interface, network, route, system};
+use crate::model::{Interface, Model, Network, Router, System, Tag, Vtep};
 
 /// Most devices and interfaces that ids leave room for; a file never comes near.
-const MAX_ITEMS: usize = 16_384;
+pub(super) const MAX_ITEMS: usize = 16_384;
 
 /// Longest name, characters.
 const MAX_NAME: usize = 32;
@@ -42,21 +44,27 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
             devices.push(device);
         }
     }
-    let mut routers = Vec::new();
-    for (index, table) in root
-        .tables("router", &ROUTER)
-        .into_iter()
-        .enumerate()
-        .take(MAX_ITEMS)
-    {
-        routers.push(read_router(&table, VrfId(index as u16), &mut seen));
+    let router_tables = root.tables("router", &ROUTER);
+    for (index, table) in router_tables.iter().enumerate().take(MAX_ITEMS) {
+        let name = table.get("name").and_then(|name| name.as_text());
+        if let Some(name) = name {
+            let id = seen.router_ids.entry(name);
+            id.or_insert(VrfId(index as u16));
+        }
     }
+    let vteps = read_vteps(&root, &system, &mut seen);
+    let networks = read_networks(&root, &system, &mut seen);
+    let mut routers = Vec::new();
+    for (index, table) in router_tables.iter().enumerate().take(MAX_ITEMS) {
+        routers.push(read_router(table, VrfId(index as u16), &mut seen));
+    }
+    vtep::check_local(&root, &routers, &seen.vteps);
     for device in &devices {
         let unused = !seen.tags.keys().any(|(port, _)| *port == device.id);
         if let (true, Some(at)) = (unused, seen.devices.places.get(&device.name)) {
             root.cx.warn(
                 at,
-                format_args!("device \"{}\" has no interface", device.name),
+                format_args!("device \"{}\" has no interface and no network", device.name),
             );
         }
     }
@@ -64,8 +72,43 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
         system,
         forwarding,
         devices,
+        vteps,
+        networks,
         routers,
     }
+}
+
+fn read_vteps(root: &Table<'_>, system: &System, seen: &mut Seen) -> Vec<Vtep> {
+    let tables = root.tables("vtep", &VTEP);
+    let max = usize::from(system.max_vteps);
+    if max < tables.len() {
+        let why = format!("{} are more than `system.max_vteps`, {max}", tables.len());
+        root.fault("vtep", why);
+    }
+    let read = |(index, table): (usize, &Table<'_>)| {
+        let id = TunnelId(index as u16 + 1);
+        vtep::read(table, id, seen)
+    };
+    let tables = tables.iter().enumerate().take(MAX_ITEMS);
+    tables.filter_map(read).collect()
+}
+
+fn read_networks(root: &Table<'_>, system: &System, seen: &mut Seen) -> Vec<Network> {
+    let tables = root.tables("network", &NETWORK);
+    let max = usize::from(system.max_networks);
+    if max < tables.len() {
+        let why = format!(
+            "{} are more than `system.max_networks`, {max}",
+            tables.len()
+        );
+        root.fault("network", why);
+    }
+    let read = |(index, table): (usize, &Table<'_>)| {
+        let id = NetworkId(index as u16 + 1);
+        network::read(table, id, seen)
+    };
+    let tables = tables.iter().enumerate().take(MAX_ITEMS);
+    tables.filter_map(read).collect()
 }
 
 fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
@@ -106,8 +149,14 @@ pub(super) struct Seen {
     pub(super) interfaces: Names,
     /// Devices that were read whole, with their MTU.
     pub(super) device_mtu: HashMap<String, (PortId, u16)>,
-    /// Which interface has a tag of a device.
-    pub(super) tags: HashMap<(PortId, Tag), String>,
+    /// Ids of routers that are named, read or not.
+    pub(super) router_ids: HashMap<String, VrfId>,
+    pub(super) vteps: VtepsSeen,
+    pub(super) networks: NetworksSeen,
+    /// Which interface or network has a tag of a device: the noun with its article, and the name.
+    pub(super) tags: HashMap<(PortId, Tag), (&'static str, String)>,
+    /// Which interface is a tunnel with a key.
+    pub(super) tunnels: HashMap<(TunnelId, Option<u32>), String>,
     /// Prefixes of which leases are given, each with whose they are.
     pub(super) leased: Vec<Leased>,
     /// The same of IPv4.

@@ -3,15 +3,17 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv6Addr};
 
+use dataplane::forwarding::network::TunnelKind;
 use ipnet::IpNet;
-use tables::id::{IfaceId, PortId};
+use tables::id::{IfaceId, NetworkId, PortId, TunnelId};
+use wire::MacAddr;
 
 use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
-use super::schema::{DHCP4, DHCP4_RELAY, DHCP6, DHCP6_RELAY, ND, NEIGHBOR, RA};
-use super::{delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet};
-use crate::model::{Interface, Port, StaticNeighbor, Tag, Urpf};
+use super::schema::{DHCP4, DHCP4_RELAY, DHCP6, DHCP6_RELAY, GRE, ND, NEIGHBOR, RA};
+use super::{delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet, vtep};
+use crate::model::{Carrier, Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
 const MIN_IPV6_MTU: u16 = 1280;
@@ -24,13 +26,12 @@ pub(super) fn read(
     subnets: &mut Subnets,
 ) -> Option<Interface> {
     let name = seen.interfaces.take(table, "interface");
-    let device = device(table, seen);
-    let tag = tag(table);
+    let carrier = carrier(table, name.as_deref().unwrap_or_default(), seen);
     let mac = table.get("mac").and_then(|value| net::mac(&value));
-    if let (Some((port, _)), Some(tag), Some(name)) = (device, tag, &name) {
-        claim_tag(table, seen, (port, tag), name);
+    if let (Some((Carrier::Network(network), _)), Some(mac)) = (&carrier, mac) {
+        claim_mac(table, seen, (*network, mac));
     }
-    let mtu = mtu(table, device.map(|(_, mtu)| mtu));
+    let mtu = mtu(table, carrier.as_ref().map(|(_, bound)| bound));
     let addresses = addresses(table, id, subnets);
     let urpf = urpf(table, "urpf").unwrap_or_default();
     let anycast = anycast(table, &addresses);
@@ -97,6 +98,9 @@ pub(super) fn read(
     let urpf_v4 = self::urpf(table, "urpf_v4").unwrap_or(urpf);
     let urpf_v6 = self::urpf(table, "urpf_v6").unwrap_or(urpf);
     let guarded = [urpf_v4, urpf_v6].contains(&Urpf::Station);
+    if table.get("gre").is_some() {
+        check_tunnel(table, guarded);
+    }
     nd.first_come = guarded;
     let neighbors = if guarded {
         bound(neighbors, &ports)
@@ -115,6 +119,12 @@ pub(super) fn read(
         let why = "prefer_delegation has hosts ask for prefixes, and there is neither a prefix_pool nor a relay: they will go on with the addresses they form";
         table.warn("dhcp6", why);
     }
+    if let Some((Carrier::Network(_), _)) = carrier
+        && MIN_IPV6_MTU <= mtu
+    {
+        // Hosts cannot know what lies between the segments.
+        ra.link_mtu.get_or_insert(mtu.into());
+    }
     // All keys are read by now: what follows may leave without hiding a fault.
     Some(Interface {
         id,
@@ -122,8 +132,7 @@ pub(super) fn read(
         urpf_v6,
         redirects,
         name: name?,
-        device: device.map_or(PortId(u16::MAX), |(port, _)| port),
-        tag: tag.unwrap_or(Tag::Untagged),
+        carrier: carrier.map_or(NOWHERE, |(carrier, _)| carrier),
         mac,
         mtu,
         addresses,
@@ -145,8 +154,58 @@ pub(super) fn read(
     })
 }
 
+/// Where an interface is whose place was faulted.
+const NOWHERE: Carrier = Carrier::Device {
+    port: PortId(u16::MAX),
+    tag: Tag::Untagged,
+};
+
+/// Longest packet that is carried, and by what.
+type Bound = (u16, &'static str);
+
+/// What carries the interface; `None` when that was faulted, here or where it stands.
+fn carrier(table: &Table<'_>, name: &str, seen: &mut Seen) -> Option<(Carrier, Bound)> {
+    let given = |name| table.get(name).is_some();
+    let tag = tag(table);
+    let places = ["device", "network", "gre"];
+    let mut named = places.into_iter().filter(|place| given(place));
+    let (Some(place), second) = (named.next(), named.next()) else {
+        let why = "one of `device`, `network` and `gre` must say where the interface is";
+        table.fault("device", why);
+        return None;
+    };
+    if let Some(second) = second {
+        table.fault(second, format_args!("`{place}` says already where it is"));
+    }
+    if place != "device" {
+        for tag in ["vlan", "outer_vlan", "outer_tpid"] {
+            if given(tag) {
+                table.fault(tag, format_args!("goes with `device`, not with `{place}`"));
+            }
+        }
+    }
+    match place {
+        "device" => {
+            let (port, mtu) = device(table, seen)?;
+            let tag = tag?;
+            let fields = ["device", "vlan", "outer_vlan"];
+            claim_tag(table, seen, (port, tag), ("an interface", name), fields);
+            Some((Carrier::Device { port, tag }, (mtu, "the device's mtu")))
+        }
+        "network" => {
+            let (network, mtu) = network(table, seen)?;
+            Some((Carrier::Network(network), (mtu, "the network's mtu")))
+        }
+        _ => {
+            let (tunnel, key, mtu) = gre(table, name, seen)?;
+            let carrier = Carrier::Tunnel { tunnel, key };
+            Some((carrier, (mtu, "what the tunnel carries")))
+        }
+    }
+}
+
 /// The device that is named, with its MTU; `None` without a fault when that device itself is faulty.
-fn device(table: &Table<'_>, seen: &Seen) -> Option<(PortId, u16)> {
+pub(super) fn device(table: &Table<'_>, seen: &Seen) -> Option<(PortId, u16)> {
     let value = table.require("device")?;
     let name = value.string()?;
     if let Some(device) = seen.device_mtu.get(name) {
@@ -159,6 +218,88 @@ fn device(table: &Table<'_>, seen: &Seen) -> Option<(PortId, u16)> {
         ));
     }
     None
+}
+
+/// The network that is named, with its MTU; `None` without a fault when that network itself is faulty.
+fn network(table: &Table<'_>, seen: &Seen) -> Option<(NetworkId, u16)> {
+    let value = table.get("network")?;
+    let name = value.string()?;
+    let known = seen.networks.whole.get(name).copied();
+    if known.is_none() && !seen.networks.names.contains(name) {
+        let hint = hint(name, seen.networks.names.iter());
+        value.fault(format_args!("there is no network \"{name}\"{hint}"));
+    }
+    known
+}
+
+/// The tunnel that the interface is, with its key and what it carries.
+fn gre(table: &Table<'_>, name: &str, seen: &mut Seen) -> Option<(TunnelId, Option<u32>, u16)> {
+    let gre = table.table("gre", &GRE)?;
+    let key = gre.integer("key", 0..=u64::from(u32::MAX));
+    let value = gre.require("vtep")?;
+    let peer = value.string()?;
+    let Some((vtep, _)) = seen.vteps.whole.get(peer) else {
+        if !seen.vteps.names.contains(peer) {
+            let hint = hint(peer, seen.vteps.names.iter());
+            value.fault(format_args!("there is no vtep \"{peer}\"{hint}"));
+        }
+        return None;
+    };
+    if vtep.kind != TunnelKind::Gre {
+        let kind = vtep::word(vtep.kind);
+        value.fault(format_args!(
+            "vtep \"{peer}\" is of kind {kind}; an interface is a tunnel of kind gre"
+        ));
+        return None;
+    }
+    let owner = seen.tunnels.entry((vtep.id, key));
+    let owner = owner.or_insert_with(|| name.to_owned());
+    if owner != name {
+        let why = format!("interface \"{owner}\" is the tunnel to vtep \"{peer}\" with this key");
+        gre.fault("key", why);
+    }
+    Some((vtep.id, key, vtep.packet_mtu()))
+}
+
+/// Faults what makes no sense where there are no stations.
+fn check_tunnel(table: &Table<'_>, guarded: bool) {
+    let of_links = [
+        "mac",
+        "neighbor",
+        "nd",
+        "ra",
+        "proxy_nd",
+        "subnet",
+        "delegated",
+        "port",
+        "dhcp6",
+        "dhcp4",
+        "dhcp6_relay",
+        "dhcp4_relay",
+        "dhcp6_client",
+    ];
+    for key in of_links {
+        if table.get(key).is_some() {
+            table.fault(key, "a tunnel has no stations, only its other end");
+        }
+    }
+    if guarded {
+        let why = "\"station\" tells stations apart, and a tunnel has none";
+        table.fault("urpf", why);
+    }
+}
+
+/// Faults a MAC address that another interface or a station has on the network.
+fn claim_mac(table: &Table<'_>, seen: &mut Seen, key: (NetworkId, MacAddr)) {
+    match seen.networks.macs.get(&key) {
+        Some(other) => table.fault(
+            "mac",
+            format_args!("{} is the address of {other} on this network", key.1),
+        ),
+        None => {
+            seen.networks.macs.insert(key, table.at.path.clone());
+        }
+    }
 }
 
 /// What may be meant instead of `name`, as the end of a sentence.
@@ -199,8 +340,15 @@ fn tag(table: &Table<'_>) -> Option<Tag> {
     }
 }
 
-/// Faults a tag that another interface of the device has. The packet path does not tell outer TPIDs apart.
-fn claim_tag(table: &Table<'_>, seen: &mut Seen, (port, tag): (PortId, Tag), name: &str) {
+/// Faults a tag that another interface or network has on the device. The packet path does not tell outer TPIDs apart.
+/// `owner` is a noun with its article, and a name; `fields` are the keys of device, VLAN and outer VLAN.
+pub(super) fn claim_tag(
+    table: &Table<'_>,
+    seen: &mut Seen,
+    (port, tag): (PortId, Tag),
+    owner: (&'static str, &str),
+    fields: [&'static str; 3],
+) {
     let key = match tag {
         Tag::QinQ { outer, inner, .. } => (
             port,
@@ -212,34 +360,36 @@ fn claim_tag(table: &Table<'_>, seen: &mut Seen, (port, tag): (PortId, Tag), nam
         ),
         tag => (port, tag),
     };
-    if let Some(other) = seen.tags.get(&key) {
+    if let Some((noun, other)) = seen.tags.get(&key) {
+        let [device, vlan, outer_vlan] = fields;
         let (field, what) = match key.1 {
-            Tag::Untagged => ("device", "untagged interface".to_owned()),
-            Tag::Vlan(vlan) => ("vlan", format!("interface of VLAN {vlan}")),
+            Tag::Untagged => {
+                let noun = noun.split(' ').next_back().unwrap_or(noun);
+                (device, format!("an untagged {noun}"))
+            }
+            Tag::Vlan(vid) => (vlan, format!("{noun} of VLAN {vid}")),
             Tag::QinQ { outer, inner, .. } => {
-                ("outer_vlan", format!("interface of VLAN {outer}.{inner}"))
+                (outer_vlan, format!("{noun} of VLAN {outer}.{inner}"))
             }
         };
         table.fault(
             field,
-            format_args!("the device has an {what} already: \"{other}\""),
+            format_args!("the device has {what} already: \"{other}\""),
         );
     } else {
-        seen.tags.insert(key, name.to_owned());
+        let (noun, name) = owner;
+        seen.tags.insert(key, (noun, name.to_owned()));
     }
 }
 
-fn mtu(table: &Table<'_>, device: Option<u16>) -> u16 {
+fn mtu(table: &Table<'_>, bound: Option<&Bound>) -> u16 {
     let own: Option<u16> = table.integer("mtu", 68..=9600);
-    if let (Some(own), Some(device)) = (own, device)
-        && own > device
+    if let (Some(own), Some((bound, whose))) = (own, bound)
+        && own > *bound
     {
-        table.fault(
-            "mtu",
-            format_args!("{own} is above the device's mtu, {device}"),
-        );
+        table.fault("mtu", format_args!("{own} is above {whose}, {bound}"));
     }
-    own.or(device).unwrap_or(1500)
+    own.or(bound.map(|(mtu, _)| *mtu)).unwrap_or(1500)
 }
 
 fn addresses(table: &Table<'_>, id: IfaceId, subnets: &mut Subnets) -> Vec<IpNet> {

@@ -1,7 +1,7 @@
 //! TOML file to [`Model`]: what does the person at the keyboard want, and what is wrong with how it was said?
 //!
 //! ```text
-//!   text ──toml──► spanned tree ──reader──► sections (system, device, interface, nd, ra, route) ──► Model
+//!   text ──toml──► spanned tree ──reader──► sections (system, device, vtep, network, interface, nd, ra, route) ──► Model
 //!                        └───────── faults: file:line:column, field path, sentence ◄──────┘
 //! ```
 //!
@@ -30,6 +30,7 @@ mod forwarding;
 mod interface;
 mod nd;
 mod net;
+mod network;
 mod port;
 mod ra;
 mod reader;
@@ -40,6 +41,7 @@ mod subnet;
 mod subnet4;
 mod system;
 mod time;
+mod vtep;
 
 pub use fault::{Fault, Faults};
 

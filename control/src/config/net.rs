@@ -120,6 +120,18 @@ pub(super) fn unicast(value: &Value<'_>) -> Option<IpAddr> {
     Some(address)
 }
 
+/// An end of a tunnel: a unicast address of either family that a route can lead to.
+pub(super) fn host(value: &Value<'_>) -> Option<IpAddr> {
+    let address = unicast(value)?;
+    if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+        value.fault(format_args!(
+            "\"{address}\" is link-local; packets of tunnels are routed"
+        ));
+        return None;
+    }
+    Some(address)
+}
+
 /// A link-local address (RFC 4291 section 2.5.6).
 pub(super) fn link_local(value: &Value<'_>) -> Option<Ipv6Addr> {
     let address: Ipv6Addr = value.parse("an IPv6 address")?;

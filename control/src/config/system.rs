@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 
+use super::document::MAX_ITEMS;
 use super::reader::Table;
 use super::schema::SYSTEM;
 use crate::model::{Hugepages, Idle, System, Workers};
@@ -41,6 +42,15 @@ pub(super) fn read(table: Option<Table<'_>>) -> System {
         mbufs: table
             .integer("mbufs", 1024..=(1 << 24) - 1)
             .unwrap_or(default.mbufs),
+        max_networks: table
+            .integer("max_networks", 0..=MAX_ITEMS as u64)
+            .unwrap_or(default.max_networks),
+        max_vteps: table
+            .integer("max_vteps", 0..=MAX_ITEMS as u64)
+            .unwrap_or(default.max_vteps),
+        max_stations: table
+            .integer("max_stations", 16..=1 << 24)
+            .unwrap_or(default.max_stations),
         state_dir: table
             .string("state_dir")
             .map_or(default.state_dir, Into::into),

@@ -84,7 +84,7 @@ fn a_device_that_no_interface_is_on_is_doubtful() {
     let text = format!("{BASE}[[device]]\nname = \"spare\"\nkind = \"ring\"\n");
     assert_eq!(
         warnings(&text),
-        ["14 device[1].name: device \"spare\" has no interface"]
+        ["14 device[1].name: device \"spare\" has no interface and no network"]
     );
 }
 

@@ -10,12 +10,12 @@ use wire::MacAddr;
 
 use super::Engine;
 use super::addresses::{address_changes, is_link_local, own_addresses};
-use crate::compile::interfaces::groups6;
+use crate::compile::interfaces::{groups6, mac};
 use crate::compile::routes::{Edit, Link, Rib, RibRoute};
 use crate::config::{self, LoadError};
 use crate::injector::NamedLink;
 use crate::log;
-use crate::model::{Changes, Interface, Model, Tag, diff};
+use crate::model::{Changes, Interface, Model, Router, Tag, diff};
 use crate::publish;
 use protocols::nd::AddressState;
 use protocols::{mld, nd, ra};
@@ -181,9 +181,11 @@ impl Engine {
         if !(changes.routers.is_empty() && changes.interfaces.is_empty()) {
             self.settle_api_routes();
         }
+        self.follow_networks();
         // Only now, because it tells the interfaces.
         self.look_at_links();
         self.publish_forwarding();
+        self.look_at_carriers();
     }
 
     /// Interfaces about to go cease to advertise (RFC 4861 section 6.2.5), while their frames can still leave.
@@ -226,11 +228,15 @@ impl Engine {
         let link = self.link(vrf, interface);
         let done = self.publisher.set_interface(interface.id, link);
         self.told("interface", done);
-        self.tell_mld(interface, link.mac);
-        self.tell_nd(interface, link.mac);
-        self.tell_ra(interface, link.mac);
+        if interface.carrier.is_tunnel() {
+            self.own_at_once(interface);
+        } else {
+            self.tell_mld(interface, link.mac);
+            self.tell_nd(interface, link.mac);
+            self.tell_ra(interface, link.mac);
+        }
         if self.is_up(interface) {
-            self.tell_link(interface.id, true);
+            self.tell_link(interface, true);
         }
         self.refresh_link(interface.id);
     }
@@ -242,6 +248,7 @@ impl Engine {
             self.publish_routes(&changes);
         }
         self.addresses.retain(|(on, _), _| *on != iface);
+        self.carried.remove(&iface);
         let done = self.publisher.remove_interface(iface);
         self.told("interface", done);
     }
@@ -254,6 +261,10 @@ impl Engine {
         let link = self.link(vrf, now);
         let done = self.publisher.set_interface(iface, link);
         self.told("interface", done);
+        if now.carrier.is_tunnel() {
+            self.own_at_once(now);
+            return self.refresh_link(iface);
+        }
         self.tell_mld(now, link.mac);
         if now.nd != was.nd {
             self.bus.nd(nd::Event::ConfigureInterface {
@@ -298,7 +309,7 @@ impl Engine {
         let done = self.publisher.forget_neighbors();
         self.told("neighbours", done);
         let model = self.model.clone();
-        for (_, interface) in model.interfaces() {
+        for (_, interface) in on_links(&model) {
             self.addresses.retain(|(on, _), _| *on != interface.id);
             self.tell_nd(interface, self.mac(interface));
             if self.is_up(interface) {
@@ -313,7 +324,7 @@ impl Engine {
 
     /// The RA room is told everything anew.
     pub(super) fn configure_ra(&mut self) {
-        for (_, interface) in self.model.interfaces() {
+        for (_, interface) in on_links(&self.model) {
             let iface = interface.id;
             self.tell_ra(interface, self.mac(interface));
             let addr = self.valid_link_local(iface);
@@ -326,7 +337,7 @@ impl Engine {
 
     /// The MLD room is told everything anew.
     pub(super) fn configure_mld(&mut self) {
-        for (_, interface) in self.model.interfaces() {
+        for (_, interface) in on_links(&self.model) {
             let iface = interface.id;
             self.tell_mld(interface, self.mac(interface));
             let addr = self.valid_link_local(iface);
@@ -423,23 +434,23 @@ impl Engine {
 
     fn link(&self, vrf: VrfId, interface: &Interface) -> publish::Link {
         publish::Link {
-            port: interface.device,
+            carrier: interface.carrier,
             vrf,
             mac: self.mac(interface),
-            tag: interface.tag,
             mtu: interface.mtu,
         }
     }
 
-    /// An interface's MAC: its own, or its device's.
+    /// An interface's MAC: its own, its device's, or one made for it; all zero while its device is not open.
     pub(super) fn mac(&self, interface: &Interface) -> MacAddr {
-        interface
-            .mac
-            .unwrap_or_else(|| self.device_mac(interface.device))
+        mac(interface, &self.learned()).unwrap_or_default()
     }
 
     pub(super) fn is_up(&self, interface: &Interface) -> bool {
-        self.links.get(&interface.device).copied().unwrap_or(false)
+        match interface.carrier.device() {
+            Some(port) => self.links.get(&port).copied().unwrap_or(false),
+            None => self.carried.contains(&interface.id),
+        }
     }
 
     pub(super) fn vrf_of(&self, iface: IfaceId) -> Option<VrfId> {
@@ -448,6 +459,12 @@ impl Engine {
             .find(|(_, i)| i.id == iface)
             .map(|(router, _)| router.id)
     }
+}
+
+/// Interfaces on links, each with its router: tunnels have no stations, of which rooms could know.
+fn on_links(model: &Model) -> impl Iterator<Item = (&Router, &Interface)> {
+    let all = model.interfaces();
+    all.filter(|(_, interface)| !interface.carrier.is_tunnel())
 }
 
 /// VLAN identifiers of a tag, outer first.

@@ -28,14 +28,19 @@ pub struct Observer {
 }
 
 /// What the snapshot learns from the running router.
-struct Learned<'a> {
+pub(super) struct Learned<'a> {
     dataplane: &'a Dataplane,
     addresses: &'a HashMap<(IfaceId, IpAddr), AddressState>,
+    node: &'a [u8],
 }
 
 impl interfaces::Learned for Learned<'_> {
     fn mac(&self, port: PortId) -> Option<MacAddr> {
         self.dataplane.port(port).map(|open| MacAddr(open.mac))
+    }
+
+    fn made_mac(&self, interface: &str) -> MacAddr {
+        interfaces::make_mac(self.node, interface)
     }
 
     fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool {
@@ -131,19 +136,19 @@ impl Engine {
         }
     }
 
-    pub(super) fn device_mac(&self, port: PortId) -> MacAddr {
-        self.dataplane
-            .port(port)
-            .map(|open| MacAddr(open.mac))
-            .unwrap_or_default()
+    /// What compilation learns from the running router.
+    pub(super) fn learned(&self) -> Learned<'_> {
+        Learned {
+            dataplane: &self.dataplane,
+            addresses: &self.addresses,
+            node: &self.node,
+        }
     }
 
     /// Publishes what the workers know of ports and interfaces, and lets the devices' multicast filters follow.
     pub(super) fn publish_forwarding(&mut self) {
-        let learned = Learned {
-            dataplane: &self.dataplane,
-            addresses: &self.addresses,
-        };
+        self.stale = None;
+        let learned = self.learned();
         let mut snapshot = interfaces::forwarding(&self.model, &learned);
         let ports: Vec<PortId> = self.dataplane.ports().map(|(port, _)| port).collect();
         snapshot.watch(self.observer.trace, self.observer.capture);
@@ -171,7 +176,7 @@ impl Engine {
             .device(port)
             .map(|d| d.name.clone())
             .unwrap_or_default();
-        let open = !wanted.unicast.is_empty();
+        let open = wanted.promiscuous || !wanted.unicast.is_empty();
         if (open || wanted.all_multicast)
             && let Err(error) = self.dataplane.open_filter(port, wanted.all_multicast, open)
         {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use dataplane::forwarding::Forwarding;
+use dataplane::forwarding::{self, Forwarding};
 use tables::id::{IfaceId, VrfId};
 
 use super::Engine;
@@ -80,10 +80,13 @@ impl Engine {
     /// Tells the client on which uplinks it can speak, if that has changed: where the link is up and the link-local address
     /// has passed duplicate detection.
     pub(super) fn tell_uplinks(&mut self, snapshot: &Forwarding) {
-        let is_up = |port| self.links.get(&port).copied().unwrap_or(false);
+        let is_up = |view: &forwarding::Interface| {
+            let interface = self.model.interface(view.id);
+            interface.is_some_and(|interface| self.is_up(interface))
+        };
         let uplinks: BTreeMap<IfaceId, Ipv6Addr> = snapshot
             .interfaces()
-            .filter(|i| i.dhcp.client6 && is_up(i.port))
+            .filter(|i| i.dhcp.client6 && is_up(i))
             .filter_map(|i| Some((i.id, *i.link_local.first()?)))
             .collect();
         for (iface, link_local) in &uplinks {

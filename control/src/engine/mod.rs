@@ -20,11 +20,13 @@ mod devices;
 mod dhcp4;
 mod dhcp6;
 mod dhcp6_client;
+mod network_views;
+mod networks;
 mod relay;
 mod routes;
 mod views;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,9 +44,10 @@ use tracing::{error, info, warn};
 use crate::bus::{Bus, EngineMessage};
 use crate::compile::routes::{Change, Rib};
 use crate::injector::Injector;
-use crate::model::Model;
+use crate::model::{Interface, Model};
 use crate::publish::Publisher;
 use crate::rooms::dhcp6::Sources;
+use crate::rooms::fdb::Stations;
 use crate::store::Store;
 use protocols::nd::AddressState;
 use protocols::{mld, nd, ra};
@@ -54,6 +57,8 @@ pub use views::{InterfaceView, api_mac};
 
 /// How often retired table memory is taken back.
 const RECLAIM: Duration = Duration::from_millis(20);
+/// How long a busy inbox keeps workers from hearing what has changed of addresses.
+const PUBLISH: Duration = Duration::from_millis(20);
 /// How often the links are looked at.
 const LINKS: Duration = Duration::from_millis(200);
 /// How often neighbours are told that they are in use.
@@ -100,7 +105,10 @@ pub struct Engine {
     counters: Vec<Arc<WorkerCounters>>,
     forwarding: Arc<Published<Forwarding>>,
     publisher: Publisher,
+    stations: Stations,
     store: Arc<Store>,
+    /// What tells this node from others; MAC addresses are made of it.
+    node: Vec<u8>,
     config: PathBuf,
     /// What is configured.
     intent: Model,
@@ -111,6 +119,10 @@ pub struct Engine {
     ribs: HashMap<VrfId, Rib>,
     addresses: HashMap<(IfaceId, IpAddr), AddressState>,
     links: HashMap<PortId, bool>,
+    /// Interfaces on networks and tunnels that were told to be up.
+    carried: HashSet<IfaceId>,
+    /// Since when the workers' snapshot is behind.
+    stale: Option<Instant>,
     reloads: Reloads,
     observer: devices::Observer,
     /// What the DHCPv6 server was last told.
@@ -142,6 +154,10 @@ pub struct Parts {
     pub forwarding: Arc<Published<Forwarding>>,
     /// The tables.
     pub publisher: Publisher,
+    /// Where stations are.
+    pub stations: Stations,
+    /// What tells this node from others.
+    pub node: Vec<u8>,
     /// What survives a crash.
     pub store: Arc<Store>,
     /// The configuration file, for reloads.
@@ -160,11 +176,15 @@ impl Engine {
             counters,
             forwarding,
             publisher,
+            stations,
+            node,
             store,
             config,
             warnings,
         } = parts;
         let empty = Model {
+            vteps: Vec::new(),
+            networks: Vec::new(),
             routers: Vec::new(),
             ..model.clone()
         };
@@ -175,7 +195,9 @@ impl Engine {
             counters,
             forwarding,
             publisher,
+            stations,
             store,
+            node,
             config,
             intent: empty.clone(),
             model: empty,
@@ -184,6 +206,8 @@ impl Engine {
             ribs: HashMap::new(),
             addresses: HashMap::new(),
             links: HashMap::new(),
+            carried: HashSet::new(),
+            stale: None,
             reloads: Reloads::default(),
             observer: devices::Observer::default(),
             sources: Sources::default(),
@@ -197,16 +221,26 @@ impl Engine {
         let mut looked = reclaimed;
         let mut sampled = reclaimed;
         loop {
-            match inbox.recv_timeout(RECLAIM) {
+            let patience = self.stale.map_or(RECLAIM, |_| Duration::ZERO);
+            let idle = match inbox.recv_timeout(patience) {
                 Ok(EngineMessage::Shutdown) | Err(RecvTimeoutError::Disconnected) => {
                     return self.dataplane;
                 }
-                Ok(message) => self.handle(message),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+                Ok(message) => {
+                    self.handle(message);
+                    false
+                }
+                Err(RecvTimeoutError::Timeout) => true,
+            };
             let now = Instant::now();
+            if let Some(since) = self.stale
+                && (idle || PUBLISH <= now - since)
+            {
+                self.publish_forwarding();
+            }
             if RECLAIM <= now - reclaimed {
                 self.publisher.reclaim();
+                self.hear_stations();
                 reclaimed = now;
             }
             if LINKS <= now - looked {
@@ -282,7 +316,8 @@ impl Engine {
         }
         self.tell_duplicate(iface, addr, state);
         self.refresh_link(iface);
-        self.publish_forwarding();
+        // A router with thousands of interfaces hears of thousands of addresses at once.
+        self.stale.get_or_insert_with(Instant::now);
     }
 
     fn link_state(&mut self, port: PortId, up: bool) {
@@ -299,20 +334,28 @@ impl Engine {
         } else {
             warn!(%device, "link is down");
         }
-        let on_port: Vec<IfaceId> = self
+        if !up {
+            self.forget_stations(port);
+        }
+        let on_port: Vec<Interface> = self
             .model
             .interfaces()
-            .filter(|(_, i)| i.device == port)
-            .map(|(_, i)| i.id)
+            .filter(|(_, i)| i.carrier.device() == Some(port))
+            .map(|(_, i)| i.clone())
             .collect();
-        for iface in on_port {
-            self.tell_link(iface, up);
-            self.refresh_link(iface);
+        for interface in &on_port {
+            self.tell_link(interface, up);
+            self.refresh_link(interface.id);
         }
         self.publish_forwarding();
+        self.look_at_carriers();
     }
 
-    fn tell_link(&self, iface: IfaceId, up: bool) {
+    fn tell_link(&self, interface: &Interface, up: bool) {
+        let iface = interface.id;
+        if interface.carrier.is_tunnel() {
+            return;
+        }
         if up {
             // First the groups: duplicate detection listens to them (RFC 4862 section 5.4.2).
             self.bus.mld(mld::Event::LinkUp { iface });

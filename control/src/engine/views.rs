@@ -7,7 +7,7 @@ use api::{
     RouteCount, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,
 };
 use ipnet::IpNet;
-use tables::id::{IfaceId, NextHopId, PortId};
+use tables::id::{IfaceId, NextHopId};
 use tables::next_hop::NextHopKind;
 
 use super::Engine;
@@ -16,7 +16,7 @@ use super::configure::vlans;
 use crate::api::Error;
 use crate::bus::unmapped;
 use crate::compile::routes::{Explanation, Resolution, RibRoute, Source, Target};
-use crate::model::{Interface, RouteTarget, Router};
+use crate::model::{Carrier, Interface, RouteTarget, Router};
 use protocols::nd;
 
 /// An interface as far as the engine knows it; counters come from the workers.
@@ -24,8 +24,6 @@ use protocols::nd;
 pub struct InterfaceView {
     /// Its id.
     pub id: IfaceId,
-    /// Its device.
-    pub port: PortId,
     /// What the API shows; counters zero.
     pub shown: api::Interface,
 }
@@ -41,15 +39,15 @@ impl Engine {
 
     fn interface(&self, router: &Router, interface: &Interface) -> InterfaceView {
         let mac = self.mac(interface);
-        let device = self
-            .model
-            .device(interface.device)
-            .map(|d| d.name.clone())
-            .unwrap_or_default();
-        let state = match self.links.get(&interface.device) {
-            Some(true) => InterfaceState::Up,
-            Some(false) => InterfaceState::LinkDown,
-            None => InterfaceState::DeviceGone,
+        let port = interface.carrier.device();
+        let device = port.and_then(|port| self.model.device(port));
+        let device = device.map(|d| d.name.clone()).unwrap_or_default();
+        let state = match port.map(|port| self.links.get(&port)) {
+            Some(Some(true)) => InterfaceState::Up,
+            Some(Some(false)) => InterfaceState::LinkDown,
+            Some(None) => InterfaceState::DeviceGone,
+            None if self.carried.contains(&interface.id) => InterfaceState::Up,
+            None => InterfaceState::LinkDown,
         };
         let addresses = own_addresses(interface, mac)
             .into_iter()
@@ -65,7 +63,14 @@ impl Engine {
             name: interface.name.clone(),
             router: router.name.clone(),
             device,
-            vlans: vlans(interface.tag),
+            network: interface.carrier.network().map(|id| self.network_name(id)),
+            vtep: match interface.carrier {
+                Carrier::Tunnel { tunnel, .. } => {
+                    self.model.vtep(tunnel).map(|vtep| vtep.name.clone())
+                }
+                Carrier::Device { .. } | Carrier::Network(_) => None,
+            },
+            vlans: vlans(interface.carrier.tag()),
             mac: api_mac(mac),
             mtu: interface.mtu,
             state,
@@ -74,7 +79,6 @@ impl Engine {
         };
         InterfaceView {
             id: interface.id,
-            port: interface.device,
             shown,
         }
     }

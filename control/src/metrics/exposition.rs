@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
-use api::{Accounting, DeviceCounters, FamilyCounters, ProtocolCounters, RaCounters, Worker};
+use api::{
+    Accounting, DeviceCounters, FamilyCounters, Network, ProtocolCounters, RaCounters,
+    VtepCounters, Worker,
+};
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
@@ -91,6 +94,18 @@ impl Samples {
             for (rule, count) in &on.invalid {
                 self.add([&on.interface, rule], number(*count));
             }
+        }
+    }
+
+    pub(super) fn networks(&mut self, s: &Snapshot, value: fn(&Network) -> f64) {
+        for network in &s.networks {
+            self.add([&network.name], value(network));
+        }
+    }
+
+    pub(super) fn vteps(&mut self, s: &Snapshot, value: fn(&VtepCounters) -> u64) {
+        for vtep in &s.vteps {
+            self.add([&vtep.name], number(value(&vtep.counters)));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod appliance;
 mod control;
+mod network;
 mod packets;
 
 use super::Snapshot;
@@ -44,9 +45,14 @@ fn truth(is: bool) -> f64 {
 
 /// Every family. A family without samples, such as one by device when there is no device, is left out of a scrape.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    [appliance::FAMILIES, packets::FAMILIES, control::FAMILIES]
-        .into_iter()
-        .flatten()
+    [
+        appliance::FAMILIES,
+        network::FAMILIES,
+        packets::FAMILIES,
+        control::FAMILIES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 const fn counter(

@@ -1,8 +1,8 @@
 //! Everything that a scrape exposes, asked of the appliance once.
 
 use api::{
-    Accounting, Counters, Delegation, Device, DhcpClient, Drop, Interface, LeasePool, RaState,
-    Status, Worker,
+    Accounting, Counters, Delegation, Device, DhcpClient, Drop, Interface, LeasePool, Network,
+    RaState, Status, Vtep, Worker,
 };
 
 use crate::api::{Appliance, Error};
@@ -16,6 +16,10 @@ pub struct Snapshot {
     pub devices: Vec<Device>,
     /// See [`Appliance::interfaces`].
     pub interfaces: Vec<Interface>,
+    /// See [`Appliance::networks`].
+    pub networks: Vec<Network>,
+    /// See [`Appliance::vteps`].
+    pub vteps: Vec<Vtep>,
     /// See [`Appliance::workers`].
     pub workers: Vec<Worker>,
     /// See [`Appliance::drops`].
@@ -42,6 +46,8 @@ impl Snapshot {
             status: appliance.status().await?,
             devices: appliance.devices().await?,
             interfaces: appliance.interfaces().await?,
+            networks: appliance.networks().await?,
+            vteps: appliance.vteps().await?,
             workers: appliance.workers().await?,
             drops: appliance.drops().await?,
             ra: appliance.ra().await?,

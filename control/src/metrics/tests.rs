@@ -251,6 +251,8 @@ fn names_follow_the_conventions() {
             "interface",
             "kind",
             "link",
+            "network",
+            "origin",
             "pool",
             "reason",
             "result",
@@ -260,6 +262,7 @@ fn names_follow_the_conventions() {
             "state",
             "trigger",
             "version",
+            "vtep",
             "worker",
         ];
         assert!(

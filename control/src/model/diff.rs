@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use ipnet::IpNet;
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{IfaceId, NetworkId, PortId, TunnelId, VrfId};
 
-use super::{Device, Hop, Interface, Model, Route, RouteTarget, Router, StaticNeighbor};
+use super::{Hop, Interface, Model, Route, RouteTarget, Router, StaticNeighbor};
 
 /// Additions and removals of one kind of thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl<T> Delta<T> {
     }
 }
 
-/// What changed on an interface that both models have (on the same device, with the same tag, in the same router).
+/// What changed on an interface that both models have (on the same device, network or tunnel, with the same tag, in the same router).
 #[derive(Clone, Debug, PartialEq)]
 pub struct InterfaceChange {
     /// The interface.
@@ -122,9 +122,13 @@ pub struct Changes {
     pub forwarding: bool,
     /// Devices to open and to close. One whose options changed is in both, under its id.
     pub devices: Delta<PortId>,
+    /// Peers of tunnels that are new or changed, and that are gone or changed.
+    pub vteps: Delta<TunnelId>,
+    /// Networks that are new or changed, and that are gone or changed.
+    pub networks: Delta<NetworkId>,
     /// Routers to make and to remove.
     pub routers: Delta<VrfId>,
-    /// Interfaces to make and to remove, with their router. One that moved (device, tag, MAC, router) is in both.
+    /// Interfaces to make and to remove, with their router. One that moved (device, network, tag, MAC, router) is in both.
     pub interfaces: Delta<(VrfId, IfaceId)>,
     /// Interfaces that stay and change.
     pub changed: Vec<InterfaceChange>,
@@ -145,7 +149,9 @@ impl Changes {
         self.devices.added.push(port);
         self.devices.removed.push(port);
         let on = |model: &Model| -> Vec<(VrfId, IfaceId)> {
-            let on = model.interfaces().filter(|(_, i)| i.device == port);
+            let on = model
+                .interfaces()
+                .filter(|(_, i)| i.carrier.device() == Some(port));
             on.map(|(router, i)| (router.id, i.id)).collect()
         };
         let (before, after) = (on(old), on(new));
@@ -177,7 +183,9 @@ pub fn diff(old: &Model, new: &Model) -> Changes {
         forwarding: old.forwarding != new.forwarding,
         ..Changes::default()
     };
-    devices(&old.devices, &new.devices, &mut changes);
+    changes.devices = by_id(&old.devices, &new.devices, |device| device.id);
+    changes.vteps = by_id(&old.vteps, &new.vteps, |vtep| vtep.id);
+    changes.networks = by_id(&old.networks, &new.networks, |network| network.id);
     routers(&old.routers, &new.routers, &mut changes);
     interfaces(old, new, &mut changes);
     remote_links(old, new, &mut changes);
@@ -193,6 +201,9 @@ fn system(old: &Model, new: &Model) -> Vec<String> {
         ("memory", a.memory != b.memory),
         ("hugepages", a.hugepages != b.hugepages),
         ("mbufs", a.mbufs != b.mbufs),
+        ("max_networks", a.max_networks != b.max_networks),
+        ("max_vteps", a.max_vteps != b.max_vteps),
+        ("max_stations", a.max_stations != b.max_stations),
         ("state_dir", a.state_dir != b.state_dir),
         ("api_socket", a.api_socket != b.api_socket),
         ("metrics", a.metrics != b.metrics),
@@ -204,14 +215,19 @@ fn system(old: &Model, new: &Model) -> Vec<String> {
         .collect()
 }
 
-fn devices(old: &[Device], new: &[Device], changes: &mut Changes) {
-    let before: HashMap<PortId, &Device> = old.iter().map(|device| (device.id, device)).collect();
-    let after: HashMap<PortId, &Device> = new.iter().map(|device| (device.id, device)).collect();
-    let differs = |id: &PortId| before.get(id) != after.get(id);
-    changes.devices = Delta {
-        added: new.iter().map(|device| device.id).filter(differs).collect(),
-        removed: old.iter().map(|device| device.id).filter(differs).collect(),
-    };
+/// What is new or changed, and what is gone or changed.
+fn by_id<T: PartialEq, Id: Copy + Eq + Hash>(
+    old: &[T],
+    new: &[T],
+    id: impl Fn(&T) -> Id,
+) -> Delta<Id> {
+    let before: HashMap<Id, &T> = old.iter().map(|item| (id(item), item)).collect();
+    let after: HashMap<Id, &T> = new.iter().map(|item| (id(item), item)).collect();
+    let differs = |id: &Id| before.get(id) != after.get(id);
+    Delta {
+        added: new.iter().map(&id).filter(differs).collect(),
+        removed: old.iter().map(&id).filter(differs).collect(),
+    }
 }
 
 fn routers(old: &[Router], new: &[Router], changes: &mut Changes) {
@@ -260,10 +276,12 @@ fn interfaces(old: &Model, new: &Model, changes: &mut Changes) {
     for (router, interface) in new.interfaces() {
         let same_place = before.get(&interface.id).filter(|(vrf, was)| {
             *vrf == router.id
-                && was.device == interface.device
-                && was.tag == interface.tag
+                && was.carrier == interface.carrier
                 && was.mac == interface.mac
-                && !reopened.contains(&interface.device)
+                && !was
+                    .carrier
+                    .device()
+                    .is_some_and(|port| reopened.contains(&port))
         });
         match same_place {
             Some((_, was)) => {

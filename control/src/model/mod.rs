@@ -13,12 +13,13 @@
 //! counters and traces speak of ids.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use dataplane::forwarding::DHCP_RATE;
 use ipnet::{IpNet, Ipv6Net};
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
 use wire::ether::MacAddr;
 
 use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
@@ -26,12 +27,14 @@ use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
 mod delegated;
 mod device;
 pub mod diff;
+pub mod network;
 mod relay;
 mod subnet;
 
 pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
 pub use diff::{Changes, diff};
+pub use network::{Network, Vtep};
 pub use relay::{Dhcp4Relay, Dhcp6Relay};
 pub use subnet::{
     Allocation, Gateway, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet, Subnet4,
@@ -46,6 +49,10 @@ pub struct Model {
     pub forwarding: Forwarding,
     /// Ports of the dataplane.
     pub devices: Vec<Device>,
+    /// Peers of tunnels.
+    pub vteps: Vec<Vtep>,
+    /// Layer-2 networks.
+    pub networks: Vec<Network>,
     /// Routing domains.
     pub routers: Vec<Router>,
 }
@@ -65,6 +72,12 @@ pub struct System {
     pub hugepages: Hugepages,
     /// Packet buffers.
     pub mbufs: u32,
+    /// Layer-2 networks at most.
+    pub max_networks: u16,
+    /// Peers of tunnels at most.
+    pub max_vteps: u16,
+    /// Stations of all networks at most.
+    pub max_stations: u32,
     /// Where state that outlives a restart is kept.
     pub state_dir: PathBuf,
     /// UNIX socket of the API.
@@ -84,6 +97,9 @@ impl Default for System {
             memory: 256,
             hugepages: Hugepages::Auto,
             mbufs: 16384,
+            max_networks: 4096,
+            max_vteps: 1024,
+            max_stations: 65_536,
             state_dir: "/var/lib/hextet".into(),
             api_socket: "/run/hextet/api.sock".into(),
             metrics: None,
@@ -188,18 +204,16 @@ pub struct Router {
     pub remote_links: Vec<RemoteLink>,
 }
 
-/// A layer-3 interface on a device.
+/// A layer-3 interface.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interface {
     /// Its id; never 0.
     pub id: IfaceId,
     /// Its name, unique in the whole model.
     pub name: String,
-    /// The device it is on.
-    pub device: PortId,
-    /// Its VLAN tags on the device.
-    pub tag: Tag,
-    /// Its MAC address, when not the device's.
+    /// What carries its packets.
+    pub carrier: Carrier,
+    /// Its MAC address, when not the device's or one that is made.
     pub mac: Option<MacAddr>,
     /// Longest layer-3 packet, bytes.
     pub mtu: u16,
@@ -258,7 +272,59 @@ impl Interface {
     }
 }
 
-/// How packets of an interface are tagged on its device.
+/// What carries the packets of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// A device.
+    Device {
+        /// Which.
+        port: PortId,
+        /// The interface's VLAN tags there.
+        tag: Tag,
+    },
+    /// A layer-2 network.
+    Network(NetworkId),
+    /// A tunnel: IP packets in GRE, from point to point.
+    Tunnel {
+        /// Which.
+        tunnel: TunnelId,
+        /// The GRE key (RFC 2890).
+        key: Option<u32>,
+    },
+}
+
+impl Carrier {
+    /// The device, if it is one.
+    pub const fn device(self) -> Option<PortId> {
+        match self {
+            Carrier::Device { port, .. } => Some(port),
+            _ => None,
+        }
+    }
+
+    /// The network, if it is one.
+    pub const fn network(self) -> Option<NetworkId> {
+        match self {
+            Carrier::Network(network) => Some(network),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a tunnel: there are no stations and no link-layer addresses, so nothing is resolved.
+    pub const fn is_tunnel(self) -> bool {
+        matches!(self, Carrier::Tunnel { .. })
+    }
+
+    /// The tags of frames: none where there is no device.
+    pub const fn tag(self) -> Tag {
+        match self {
+            Carrier::Device { tag, .. } => tag,
+            _ => Tag::Untagged,
+        }
+    }
+}
+
+/// How frames of an interface or a network are tagged on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tag {
     /// Not at all.
@@ -365,9 +431,36 @@ impl Model {
             .find(|interface| interface.id == id)
     }
 
+    /// The network with this id.
+    pub fn network(&self, id: NetworkId) -> Option<&Network> {
+        self.networks.iter().find(|network| network.id == id)
+    }
+
+    /// The peer of tunnels with this id.
+    pub fn vtep(&self, id: TunnelId) -> Option<&Vtep> {
+        self.vteps.iter().find(|vtep| vtep.id == id)
+    }
+
     /// The router with this name.
     pub fn router(&self, name: &str) -> Option<&Router> {
         self.routers.iter().find(|router| router.name == name)
+    }
+
+    /// The local places of networks, each by what it is known by: its network's name, its device's, and its tags.
+    fn local_places(&self) -> impl Iterator<Item = ((&str, &str, Tag), u32)> {
+        let names: HashMap<PortId, &str> = self
+            .devices
+            .iter()
+            .map(|device| (device.id, device.name.as_str()))
+            .collect();
+        let all = self.networks.iter().flat_map(|network| {
+            let locals = network.locals.iter();
+            locals.map(move |local| (network, local))
+        });
+        all.map(move |(network, local)| {
+            let device = names.get(&local.device).copied().unwrap_or_default();
+            ((network.name.as_str(), device, local.tag), local.number)
+        })
     }
 
     /// Renumbers this model so that whatever has a name that `old` knows has `old`'s id. New names get the smallest
@@ -405,14 +498,65 @@ impl Model {
                 .map(|(_, remote)| (remote.name.as_str(), remote.id)),
             0,
         );
+        let tunnels = renumber(
+            old.vteps.iter().map(|vtep| (vtep.name.as_str(), vtep.id.0)),
+            self.vteps
+                .iter()
+                .map(|vtep| (vtep.name.as_str(), vtep.id.0)),
+            1,
+        );
+        let networks = renumber(
+            old.networks
+                .iter()
+                .map(|network| (network.name.as_str(), network.id.0)),
+            self.networks
+                .iter()
+                .map(|network| (network.name.as_str(), network.id.0)),
+            1,
+        );
+        let locals = renumber(old.local_places(), self.local_places(), 1);
         for device in &mut self.devices {
             device.id = PortId(ports[&device.id.0]);
+        }
+        for vtep in &mut self.vteps {
+            vtep.id = TunnelId(tunnels[&vtep.id.0]);
+            vtep.router = VrfId(vrfs[&vtep.router.0]);
+        }
+        for network in &mut self.networks {
+            network.id = NetworkId(networks[&network.id.0]);
+            for local in &mut network.locals {
+                local.number = locals[&local.number];
+                local.device = PortId(ports[&local.device.0]);
+            }
+            for overlay in &mut network.overlays {
+                for tunnel in &mut overlay.vteps {
+                    *tunnel = TunnelId(tunnels[&tunnel.0]);
+                }
+                overlay.vteps.sort_unstable();
+            }
+            for station in &mut network.stations {
+                station.at = match station.at {
+                    Place::Local(number) => Place::Local(locals[&number]),
+                    Place::Tunnel(tunnel) => Place::Tunnel(TunnelId(tunnels[&tunnel.0])),
+                    other => other,
+                };
+            }
         }
         for router in &mut self.routers {
             router.id = VrfId(vrfs[&router.id.0]);
             for interface in &mut router.interfaces {
                 interface.id = IfaceId(ifaces[&interface.id.0]);
-                interface.device = PortId(ports[&interface.device.0]);
+                interface.carrier = match interface.carrier {
+                    Carrier::Device { port, tag } => Carrier::Device {
+                        port: PortId(ports[&port.0]),
+                        tag,
+                    },
+                    Carrier::Network(network) => Carrier::Network(NetworkId(networks[&network.0])),
+                    Carrier::Tunnel { tunnel, key } => Carrier::Tunnel {
+                        tunnel: TunnelId(tunnels[&tunnel.0]),
+                        key,
+                    },
+                };
             }
             for remote in &mut router.remote_links {
                 remote.id = remotes[&remote.id];
@@ -429,16 +573,23 @@ impl Model {
 }
 
 /// From the new ids to those that keep `old`'s by name.
-fn renumber<'a>(
-    old: impl Iterator<Item = (&'a str, u16)>,
-    new: impl Iterator<Item = (&'a str, u16)>,
+fn renumber<K, N>(
+    old: impl Iterator<Item = (K, N)>,
+    new: impl Iterator<Item = (K, N)>,
     first: u16,
-) -> HashMap<u16, u16> {
-    let old: HashMap<&str, u16> = old.collect();
-    let used: HashSet<u16> = old.values().copied().collect();
-    let mut free = (first..=u16::MAX).filter(|id| !used.contains(id));
+) -> HashMap<N, N>
+where
+    K: Eq + Hash,
+    N: Copy + Eq + Hash + TryFrom<u32>,
+{
+    let old: HashMap<K, N> = old.collect();
+    let used: HashSet<N> = old.values().copied().collect();
+    let numbers = u32::from(first)..=u32::MAX;
+    let mut free = numbers
+        .map_while(|id| N::try_from(id).ok())
+        .filter(|id| !used.contains(id));
     new.map(|(name, id)| {
-        let kept = old.get(name).copied().or_else(|| free.next());
+        let kept = old.get(&name).copied().or_else(|| free.next());
         (
             id,
             kept.unwrap_or_else(|| unreachable!("a model holds fewer than 32768 names")),

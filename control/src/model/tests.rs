@@ -64,11 +64,12 @@ fn ids_follow_names() {
     assert_eq!(id(&new, "wan"), id(&old, "wan"));
     // "lan" is gone with its id 0; the new one does not take it in the same reload.
     assert_eq!(id(&new, "new"), Some(PortId(2)));
-    let interfaces: Vec<(&str, u16, u16)> = new
+    let interfaces: Vec<(&str, u16, Option<PortId>)> = new
         .interfaces()
-        .map(|(_, i)| (i.name.as_str(), i.id.0, i.device.0))
+        .map(|(_, i)| (i.name.as_str(), i.id.0, i.carrier.device()))
         .collect();
-    assert_eq!(interfaces, [("new0", 3, 2), ("wan0", 2, 1)]);
+    let on = |port| Some(PortId(port));
+    assert_eq!(interfaces, [("new0", 3, on(2)), ("wan0", 2, on(1))]);
     assert_eq!(
         new.routers[0].routes[0].target.hops()[0].interface,
         Some(IfaceId(2))
@@ -169,4 +170,91 @@ fn a_lost_device_is_opened_again_with_its_interfaces() {
     assert_eq!(changes, once);
     changes.reopen(PortId(9), &old, &new);
     assert_eq!(changes, once, "an unknown device");
+}
+
+const NETWORKS: &str = r#"
+[[device]]
+name = "a"
+kind = "null"
+[[device]]
+name = "b"
+kind = "null"
+[[vtep]]
+name = "west"
+kind = "vxlan"
+router = "main"
+local = "2001:db8::1"
+remote = "2001:db8::2"
+[[network]]
+name = "blue"
+segments = [
+  { kind = "vlan", device = "a", vlan = 5 },
+  { kind = "flat", device = "b" },
+  { kind = "vxlan", vni = 7, vteps = ["west"] },
+]
+stations = [
+  { mac = "02:00:00:00:00:05", device = "b" },
+  { mac = "02:00:00:00:00:06", vtep = "west" },
+]
+[[router]]
+name = "main"
+[[router.interface]]
+name = "blue0"
+network = "blue"
+addresses = ["2001:db8::1/64"]
+"#;
+
+#[test]
+fn networks_peers_and_places_keep_their_ids_by_name() {
+    let old = model(NETWORKS);
+    let before = r#"
+[[vtep]]
+name = "east"
+kind = "vxlan"
+router = "main"
+local = "2001:db8::1"
+remote = "2001:db8::3"
+"#;
+    let red = r#"
+[[network]]
+name = "red"
+segments = [{ kind = "vlan", device = "a", vlan = 6 }, { kind = "vxlan", vni = 8, vteps = ["east", "west"] }]
+[[network]]
+"#;
+    let (devices, rest) = NETWORKS.split_once("[[vtep]]").unwrap();
+    let text = format!(
+        "{devices}{before}[[vtep]]{}",
+        rest.replacen("[[network]]\n", red, 1)
+    );
+    let text = text.replace("  { kind = \"vlan\", device = \"a\", vlan = 5 },\n", "");
+    let mut new = model(&text);
+    new.keep_ids(&old);
+    assert_eq!(diff(&old, &new).needs_restart, Vec::<String>::new());
+    let network = |model: &Model, name| {
+        let mut networks = model.networks.iter();
+        networks.find(|n| n.name == name).cloned().unwrap()
+    };
+    let (was, blue, red) = (
+        network(&old, "blue"),
+        network(&new, "blue"),
+        network(&new, "red"),
+    );
+    assert_eq!(
+        (was.id, blue.id, red.id),
+        (NetworkId(1), NetworkId(1), NetworkId(2))
+    );
+    let numbers = |n: &network::Network| n.locals.iter().map(|l| l.number).collect::<Vec<_>>();
+    // What is new gets no number that was another's a moment ago.
+    assert_eq!(
+        (numbers(&was), numbers(&blue), numbers(&red)),
+        (vec![1, 2], vec![2], vec![3])
+    );
+    assert_eq!(blue.stations, was.stations);
+    assert_eq!(red.overlays[0].vteps, [TunnelId(1), TunnelId(2)]);
+    let changes = diff(&old, &new);
+    assert_eq!(changes.vteps.added, [TunnelId(2)]);
+    assert_eq!(changes.vteps.removed, []);
+    assert_eq!(changes.networks.added, [NetworkId(2), NetworkId(1)]);
+    assert_eq!(changes.networks.removed, [NetworkId(1)]);
+    assert!(changes.interfaces.is_empty());
 }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use dataplane::inject::Inject;
 use tables::id::{IfaceId, PortId, VrfId};
 use tables::next_hop::{MAX_HEADER, NextHop, NextHopKind};
 use wire::ether::MacAddr;
 
-use crate::model::Tag;
+use crate::model::{Carrier, Tag};
 
 /// EtherType of an 802.1Q tag.
 const TPID_VLAN: u16 = 0x8100;
@@ -14,36 +15,62 @@ const TPID_VLAN: u16 = 0x8100;
 /// An interface as its next hops see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The port to send from.
-    pub port: PortId,
+    /// What carries its packets.
+    pub carrier: Carrier,
     /// The routing domain.
     pub vrf: VrfId,
     /// Our MAC address.
     pub mac: MacAddr,
-    /// VLAN tags.
-    pub tag: Tag,
     /// Layer-3 MTU, bytes.
     pub mtu: u16,
 }
 
 impl Link {
-    /// A next hop of the interface itself: `Glean` or `Local`.
-    pub fn special(&self, iface: IfaceId, kind: NextHopKind) -> NextHop {
+    /// The next hop of the interface's own addresses.
+    pub fn local(&self, iface: IfaceId) -> NextHop {
+        self.special(iface, NextHopKind::Local)
+    }
+
+    /// The next hop of a connected prefix: its destinations are resolved, or are the other end of a tunnel.
+    pub fn connected(&self, iface: IfaceId) -> NextHop {
+        let kind = match self.carrier {
+            Carrier::Tunnel { .. } => NextHopKind::Tunnel,
+            Carrier::Device { .. } | Carrier::Network(_) => NextHopKind::Glean,
+        };
+        self.special(iface, kind)
+    }
+
+    fn special(&self, iface: IfaceId, kind: NextHopKind) -> NextHop {
         NextHop {
-            port: self.port,
+            port: self.port(),
             iface,
             mtu: self.mtu,
             ..NextHop::of_kind(kind)
         }
     }
 
-    /// The next hop of a neighbour: `Forward` with its MAC, `Incomplete` without.
+    /// The port of its next hops.
+    fn port(&self) -> PortId {
+        match self.carrier {
+            Carrier::Device { port, .. } => port,
+            Carrier::Network(_) => PortId::NETWORK,
+            Carrier::Tunnel { .. } => PortId::TUNNEL,
+        }
+    }
+
+    /// Whether a neighbour with or without this MAC address can be sent to.
+    pub fn reaches(&self, mac: Option<MacAddr>) -> bool {
+        mac.is_some() || self.carrier.is_tunnel()
+    }
+
+    /// The next hop of a neighbour: `Incomplete` as long as its MAC is wanted and not known.
     pub fn adjacency(&self, iface: IfaceId, address: IpAddr, mac: Option<MacAddr>) -> NextHop {
         let gateway = mapped(address);
-        let kind = if mac.is_some() {
-            NextHopKind::Forward
-        } else {
-            NextHopKind::Incomplete
+        let kind = match (self.carrier, mac) {
+            (Carrier::Tunnel { .. }, _) => NextHopKind::Tunnel,
+            (_, None) => NextHopKind::Incomplete,
+            (Carrier::Device { .. }, Some(_)) => NextHopKind::Forward,
+            (Carrier::Network(_), Some(_)) => NextHopKind::Bridge,
         };
         let (header, header_len) = mac
             .map(|mac| self.header(mac))
@@ -65,7 +92,7 @@ impl Link {
             header[at..at + 2].copy_from_slice(&tpid.to_be_bytes());
             header[at + 2..at + 4].copy_from_slice(&vid.to_be_bytes());
         };
-        let length = match self.tag {
+        let length = match self.carrier.tag() {
             Tag::Untagged => 14,
             Tag::Vlan(vid) => {
                 tag(12, TPID_VLAN, vid);
@@ -84,8 +111,30 @@ impl Link {
         (header, length)
     }
 
+    /// What has a layer-3 packet sent in a frame; `None` on a tunnel, which has no frames.
+    pub fn inject(
+        &self,
+        iface: IfaceId,
+        to: MacAddr,
+        ethertype: u16,
+        packet: &[u8],
+    ) -> Option<Inject> {
+        match self.carrier {
+            Carrier::Device { port, .. } => Some(Inject::Frame {
+                port,
+                bytes: self.frame(to, ethertype, packet),
+            }),
+            Carrier::Network(network) => Some(Inject::Network {
+                network,
+                iface,
+                bytes: self.frame(to, ethertype, packet),
+            }),
+            Carrier::Tunnel { .. } => None,
+        }
+    }
+
     /// A whole frame around a layer-3 packet.
-    pub fn frame(&self, to: MacAddr, ethertype: u16, packet: &[u8]) -> Vec<u8> {
+    fn frame(&self, to: MacAddr, ethertype: u16, packet: &[u8]) -> Vec<u8> {
         let (header, length) = self.header(to);
         let length = usize::from(length);
         let mut frame = Vec::with_capacity(length + packet.len());

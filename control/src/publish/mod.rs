@@ -174,10 +174,7 @@ impl Publisher {
     /// # Errors
     /// When the next-hop table is full.
     pub fn set_interface(&mut self, iface: IfaceId, link: Link) -> Result<(), PublishError> {
-        let (glean, local) = (
-            link.special(iface, NextHopKind::Glean),
-            link.special(iface, NextHopKind::Local),
-        );
+        let (glean, local) = (link.connected(iface), link.local(iface));
         let next_hops = &mut self.tables.next_hops;
         if let Some(known) = self.interfaces.get_mut(&iface) {
             if known.link == link {
@@ -400,11 +397,12 @@ impl Publisher {
         self.tables.next_hops.get(id)
     }
 
-    /// Whether a gateway's MAC is known.
+    /// Whether packets can be sent to a gateway: its MAC is known, or none is needed.
     pub fn is_resolved(&self, iface: IfaceId, address: IpAddr) -> bool {
-        self.adjacencies
-            .get(&(iface, address))
-            .is_some_and(|a| a.mac.is_some())
+        let on = self.interfaces.get(&iface);
+        let adjacency = self.adjacencies.get(&(iface, address));
+        on.zip(adjacency)
+            .is_some_and(|(on, adjacency)| on.link.reaches(adjacency.mac))
     }
 
     /// Begins a batch of route changes: readers see them at [`Publisher::commit`].

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::testbed::*;
 use super::*;
+use crate::model::{Carrier, Tag};
+use tables::id::{NetworkId, PortId, TunnelId};
 
 const IFACES: [u16; 3] = [1, 2, 3];
 const PREFIXES: [&str; 7] = [
@@ -59,7 +61,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     let neighbor = || prop::sample::select(&NEIGHBORS[..]);
     let change = (prefix(), prop::option::of(any_resolution()));
     prop_oneof![
-        3 => (iface(), 0u16..3).prop_map(|(iface, vid)| Op::Interface(iface, vid)),
+        3 => (iface(), 0u16..5).prop_map(|(iface, vid)| Op::Interface(iface, vid)),
         1 => iface().prop_map(Op::RemoveInterface),
         5 => (prefix(), any_resolution()).prop_map(|(prefix, to)| Op::Route(prefix, to)),
         2 => prefix().prop_map(Op::Withdraw),
@@ -129,10 +131,10 @@ impl Naive {
             (Some((_, to)), None) => to,
             (None, None) => return Found::One(NextHop::NO_ROUTE),
         };
-        let special = |iface: &IfaceId, kind| self.links[iface].special(*iface, kind);
+        let link = |iface: &IfaceId| self.links[iface];
         match to {
-            Resolution::Connected(iface) => Found::One(special(iface, NextHopKind::Glean)),
-            Resolution::Local(iface) => Found::One(special(iface, NextHopKind::Local)),
+            Resolution::Connected(iface) => Found::One(link(iface).connected(*iface)),
+            Resolution::Local(iface) => Found::One(link(iface).local(*iface)),
             Resolution::Blackhole => Found::One(NextHop::of_kind(NextHopKind::Blackhole)),
             Resolution::Unreachable => Found::One(NextHop::of_kind(NextHopKind::Unreachable)),
             Resolution::Prohibit => Found::One(NextHop::of_kind(NextHopKind::Prohibit)),
@@ -199,12 +201,23 @@ fn remove_interface(bed: &mut Testbed, naive: &mut Naive, iface: IfaceId) {
 fn apply(bed: &mut Testbed, naive: &mut Naive, op: Op) {
     match op {
         Op::Interface(iface, vid) => {
-            let tag = if vid == 0 {
-                crate::model::Tag::Untagged
-            } else {
-                crate::model::Tag::Vlan(vid)
+            let port = PortId(iface - 1);
+            let carrier = match vid {
+                0 => link(iface).carrier,
+                1 => Carrier::Network(NetworkId(iface)),
+                2 => Carrier::Tunnel {
+                    tunnel: TunnelId(iface),
+                    key: None,
+                },
+                vid => Carrier::Device {
+                    port,
+                    tag: Tag::Vlan(vid),
+                },
             };
-            let link = Link { tag, ..link(iface) };
+            let link = Link {
+                carrier,
+                ..link(iface)
+            };
             bed.publisher.set_interface(IfaceId(iface), link).unwrap();
             naive.links.insert(IfaceId(iface), link);
         }

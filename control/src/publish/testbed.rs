@@ -12,7 +12,7 @@ use tables::publish::{Qsbr, Reader};
 use wire::MacAddr;
 
 use super::*;
-use crate::model::Tag;
+use crate::model::{Carrier, Tag};
 
 /// The routing domain of the tests.
 pub(super) const VRF: VrfId = VrfId(0);
@@ -146,10 +146,12 @@ pub(super) fn mac(last: u8) -> MacAddr {
 
 pub(super) fn link(iface: u16) -> Link {
     Link {
-        port: PortId(iface - 1),
+        carrier: Carrier::Device {
+            port: PortId(iface - 1),
+            tag: Tag::Untagged,
+        },
         vrf: VRF,
         mac: MacAddr([2, 0xff, 0, 0, 0, iface as u8]),
-        tag: Tag::Untagged,
         mtu: 1500,
     }
 }

@@ -1,6 +1,6 @@
 use super::testbed::*;
 use super::*;
-use crate::model::Tag;
+use crate::model::{Carrier, Tag};
 use tables::id::PortId;
 
 const KEPT: (usize, usize) = (3, 0);
@@ -209,7 +209,10 @@ fn a_changed_interface_rewrites_the_headers_of_all_its_next_hops() {
     let other = bed.at("2001:db8:2::1");
 
     let vlan = Link {
-        tag: Tag::Vlan(100),
+        carrier: Carrier::Device {
+            port: PortId(0),
+            tag: Tag::Vlan(100),
+        },
         mtu: 9000,
         ..link(1)
     };
@@ -223,11 +226,13 @@ fn a_changed_interface_rewrites_the_headers_of_all_its_next_hops() {
     assert_eq!(bed.at("2001:db8::8").mtu, 9000, "glean");
 
     let stacked = Link {
-        port: PortId(5),
-        tag: Tag::QinQ {
-            outer_tpid: 0x88a8,
-            outer: 0x123,
-            inner: 0xffe,
+        carrier: Carrier::Device {
+            port: PortId(5),
+            tag: Tag::QinQ {
+                outer_tpid: 0x88a8,
+                outer: 0x123,
+                inner: 0xffe,
+            },
         },
         ..link(1)
     };

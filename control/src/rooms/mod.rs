@@ -4,6 +4,7 @@
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dhcp6_client;
+pub mod fdb;
 pub mod lease;
 pub mod mld;
 pub mod nd;

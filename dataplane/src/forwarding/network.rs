@@ -209,9 +209,13 @@ impl Networks {
         let index = network.id.index();
         let Self { tunnels, vnis, .. } = self;
         for segment in &network.segments {
+            // Thousands of networks on hundreds of tunnels of one routing domain or two: each once.
+            let mut known = None;
             let of = |id: &TunnelId| tunnels.get(id.index())?.as_ref();
             for tunnel in segment.tunnels.iter().filter_map(of) {
-                vnis.insert((tunnel.vrf, segment.kind, segment.vni), network.id);
+                if known.replace(tunnel.vrf) != Some(tunnel.vrf) {
+                    vnis.insert((tunnel.vrf, segment.kind, segment.vni), network.id);
+                }
             }
         }
         place(&mut self.networks, index, network);

@@ -5,6 +5,7 @@ mod device;
 mod dhcp;
 mod dhcp4;
 mod dhcp6_client;
+mod network;
 mod process;
 mod ra;
 mod relay;
@@ -17,6 +18,7 @@ pub(super) use device::{
 pub(super) use dhcp::{DHCP6, OPTION, PORT, PREFIX_POOL, RANGE, REMOTE_LINK, SUBNET, VENDOR};
 pub(super) use dhcp4::{DHCP4, HOST_ROUTE};
 pub(super) use dhcp6_client::{DHCP6_CLIENT, PREFIX_HINT};
+pub(super) use network::{FLAT, GRE, NETWORK, OVERLAY, QINQ, SEGMENT, STATION, VLAN, VTEP};
 pub(super) use process::{FORWARDING, ROOT, SYSTEM};
 pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
 pub(super) use relay::{DHCP4_RELAY, DHCP6_RELAY};
@@ -74,8 +76,17 @@ pub static SECTIONS: &[&Section] = &[
     &PCAP,
     &RING,
     &NULL,
+    &VTEP,
+    &NETWORK,
+    &SEGMENT,
+    &FLAT,
+    &VLAN,
+    &QINQ,
+    &OVERLAY,
+    &STATION,
     &ROUTER,
     &INTERFACE,
+    &GRE,
     &NEIGHBOR,
     &ND,
     &RA,

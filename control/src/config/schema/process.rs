@@ -4,7 +4,7 @@ use super::{Section, key};
 
 pub(in crate::config) static ROOT: Section = Section {
     header: "(top level)",
-    help: "The file holds one `[system]` table and any number of devices and routers.",
+    help: "The file holds one `[system]` table and any number of devices, networks and routers.",
     keys: &[
         key("system", "table", "all defaults", "The process itself."),
         key(
@@ -19,6 +19,8 @@ pub(in crate::config) static ROOT: Section = Section {
             "none",
             "How packets enter and leave.",
         ),
+        key("vtep", "array of tables", "none", "Peers of tunnels."),
+        key("network", "array of tables", "none", "Layer-2 networks."),
         key(
             "router",
             "array of tables",
@@ -73,6 +75,24 @@ pub(in crate::config) static SYSTEM: Section = Section {
             "integer 1024 to 16777215",
             "16384",
             "Packet buffers, shared by all devices.",
+        ),
+        key(
+            "max_networks",
+            "integer 0 to 16384",
+            "4096",
+            "Layer-2 networks at most.",
+        ),
+        key(
+            "max_vteps",
+            "integer 0 to 16384",
+            "1024",
+            "Peers of tunnels at most.",
+        ),
+        key(
+            "max_stations",
+            "integer 16 to 16777216",
+            "65536",
+            "Stations of all networks at most, 32 bytes each.",
         ),
         key(
             "state_dir",

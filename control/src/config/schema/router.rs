@@ -25,10 +25,17 @@ pub(in crate::config) static ROUTER: Section = Section {
 
 pub(in crate::config) static INTERFACE: Section = Section {
     header: "[[router.interface]]",
-    help: "A layer-3 interface on a device, untagged or on a VLAN.",
+    help: "A layer-3 interface: on a device, untagged or on a VLAN; on a layer-2 network; or a tunnel. Exactly one of `device`, `network` and `gre` says where.",
     keys: &[
         key("name", "string", "", "Name, unique in the whole file."),
-        key("device", "device name", "", "The device it is on."),
+        key("device", "device name", "none", "The device it is on."),
+        key(
+            "network",
+            "network name",
+            "none",
+            "The layer-2 network it is on. The network's segments say on which devices and tags.",
+        ),
+        key("gre", "table", "none", "The tunnel it is."),
         key(
             "vlan",
             "integer 1 to 4094",
@@ -50,13 +57,13 @@ pub(in crate::config) static INTERFACE: Section = Section {
         key(
             "mac",
             "MAC address",
-            "the device's",
-            "Unicast MAC address of this interface.",
+            "the device's, or on a network one made of its name",
+            "Unicast MAC address of this interface. On a network that several routers are gateways of it may be the same on all of them.",
         ),
         key(
             "mtu",
             "integer 68 to 9600, bytes",
-            "the device's",
+            "the device's, the network's or the tunnel's",
             "Longest packet sent whole; at least 1280 for IPv6.",
         ),
         key(

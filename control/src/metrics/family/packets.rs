@@ -50,7 +50,7 @@ pub(super) const FAMILIES: &[Family] = &[
     counter(
         "hextet_control_lost_total",
         "What the control plane lost or left: packets for a room with a full inbox, packets of a class that no room \
-         takes, packets and verdicts for a worker with a full ring, trace events for a slow reader.",
+         takes, packets and verdicts for a worker with a full ring, notes of stations heard, trace events for a slow reader.",
         &["reason"],
         |s, out| {
             let lost = s.counters.control_lost.iter();
@@ -126,7 +126,7 @@ pub(super) const FAMILIES: &[Family] = &[
             out.workers(s, |w| number(w.polls_empty));
         },
     ),
-    // The books: rx + injected + originated + taken_over = tx + dropped + punted + consumed + held + handed_off
+    // The books: rx + injected + originated + replicated + taken_over = tx + dropped + punted + consumed + held + handed_off
     counter(
         "hextet_worker_received_packets_total",
         "Packets received from devices.",
@@ -146,6 +146,12 @@ pub(super) const FAMILIES: &[Family] = &[
         "Packets made by the worker: ICMP errors, echo replies, further fragments.",
         &["worker"],
         |s, out| out.books(s, |b| number(b.originated)),
+    ),
+    counter(
+        "hextet_worker_replicated_packets_total",
+        "Copies of frames that went to several places of a network.",
+        &["worker"],
+        |s, out| out.books(s, |b| number(b.replicated)),
     ),
     counter(
         "hextet_worker_taken_over_packets_total",

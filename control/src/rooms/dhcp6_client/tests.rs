@@ -9,7 +9,7 @@ use tables::id::{PortId, VrfId};
 use super::*;
 use crate::bus::Inboxes;
 use crate::injector::NamedLink;
-use crate::model::Tag;
+use crate::model::{Carrier, Tag};
 use crate::publish::Link;
 use protocols::dhcp6_client::{Config, Held, State};
 
@@ -38,10 +38,12 @@ impl Room {
         let (producer, ring) = inject_ring(64);
         let injector = Arc::new(Injector::new(vec![producer]));
         let link = Link {
-            port: PortId(0),
+            carrier: Carrier::Device {
+                port: PortId(0),
+                tag: Tag::Untagged,
+            },
             vrf: VrfId(0),
             mac: MacAddr([2, 0, 0, 0, 0, 1]),
-            tag: Tag::Untagged,
             mtu: 1500,
         };
         let named = NamedLink {
