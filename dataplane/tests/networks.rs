@@ -3,13 +3,15 @@
 mod support;
 
 use dataplane::drop::DropReason;
+use dataplane::forwarding::Urpf;
 use dataplane::forwarding::network::TunnelKind;
-use dataplane::forwarding::{Network, Tunnel, Urpf};
 use support::cases::through_both_ways;
-use support::overlay::{RED, RED_IFACE, RED_MAC, TUNNELS, VNI, far, outer, own, stretch, wrapped};
+use support::overlay::{
+    RED_IFACE, RED_MAC, TUNNELS, VNI, change_network, change_tunnel, far, outer, own, stretch,
+    wrapped,
+};
 use support::packet::{Packet, SENDER};
 use support::*;
-use tables::id::TunnelId;
 use wire::checksum::{Sum, checksum_v6};
 use wire::traffic_class::{Dscp, DscpMode};
 
@@ -27,22 +29,6 @@ fn inner6(n: usize) -> Packet {
 
 fn inner4(n: usize) -> Packet {
     Packet::udp4(RED_MAC, "10.5.0.99", "10.2.0.10", 40).from(far(n))
-}
-
-fn change_tunnel(world: &mut World, n: u16, change: impl FnOnce(&mut Tunnel)) {
-    world.configure(|forwarding| {
-        let mut tunnel = forwarding.networks.tunnel(TunnelId(n)).unwrap().clone();
-        change(&mut tunnel);
-        forwarding.networks.insert_tunnel(tunnel);
-    });
-}
-
-fn change_network(world: &mut World, change: impl FnOnce(&mut Network)) {
-    world.configure(|forwarding| {
-        let mut network = forwarding.networks.get(RED).unwrap().clone();
-        change(&mut network);
-        forwarding.networks.insert(network);
-    });
 }
 
 /// Gives the UDP packet in an outer IPv6 or IPv4 packet its right checksum.

@@ -26,11 +26,13 @@ use crate::graph::Stage;
 use crate::state::{Context, WorkerState};
 
 mod bridge;
+mod encap;
 mod plain;
 mod rewrite;
 mod tunnel;
 
 use bridge::Inside;
+use encap::{Exits, Leaving};
 use plain::{Notes, Said, Shape, destination6, is_ip6, ordinary};
 use rewrite::rewrite_and_send;
 
@@ -45,6 +47,7 @@ pub struct Lane {
     seen6: Box<Notes>,
     seen4: Box<Notes>,
     inside: Box<Inside>,
+    leaving: Leaving,
     /// The plain packets of one family, in order, when the burst holds others too.
     mbufs: Vec<Mbuf>,
     high: [u64; BURST],
@@ -92,6 +95,7 @@ impl Lane {
             seen6: Box::new(Notes::NONE),
             seen4: Box::new(Notes::NONE),
             inside: Box::new(Inside::NONE),
+            leaving: Leaving::new(),
             mbufs: Vec::with_capacity(BURST),
             high: [0; BURST],
             len: [0; BURST],
@@ -112,13 +116,17 @@ impl Lane {
         w: &mut WorkerState,
         port: PortId,
     ) -> (u64, u64) {
-        let Some((view, interface)) = open_to(cx, port) else {
+        let Some(view) = cx.forwarding.port(port).filter(|view| !view.observed) else {
             return enter_all(cx, frame, port);
         };
-        let by = Entrance { interface, port };
-        if cx.forwarding.networks.has_tunnels() {
-            return self.run_networks(simd, cx, frame, w, view, by);
+        let by = open_to(cx, view, port);
+        if view.switched || cx.forwarding.networks.has_tunnels() {
+            return self.run_networks(simd, cx, frame, w, (view, port), by);
         }
+        let Some(by) = by else {
+            return enter_all(cx, frame, port);
+        };
+        let interface = by.interface;
         let mbufs = frame.mbufs();
         let n = mbufs.len().min(BURST);
         // Most bursts hold one family: that of the first packet is looked for first.
@@ -157,33 +165,52 @@ impl Lane {
         cx: &Context<'_>,
         frame: &mut Frame,
         w: &mut WorkerState,
-        view: &PortView,
-        by: Entrance<'_>,
+        (view, port): (&PortView, PortId),
+        by: Option<Entrance<'_>>,
     ) -> (u64, u64) {
         let n = frame.len().min(BURST);
         let inside = &mut self.inside;
-        let unpacked = tunnel::unpack(simd, cx, w, frame.mbufs(), by.interface, inside);
-        let mut ours = inside.switch(cx, frame, w, by.port, unpacked.frames);
+        let unpacked = match by {
+            Some(by) if cx.forwarding.networks.has_tunnels() => {
+                tunnel::unpack(simd, cx, w, frame.mbufs(), by.interface, inside)
+            }
+            _ => tunnel::none(frame.mbufs()),
+        };
+        let mut rest = first(n) & !unpacked.frames;
+        let mut frames = unpacked.frames;
+        if view.switched {
+            let entered = inside.enter(cx, view, frame.mbufs(), rest);
+            rest &= !entered;
+            frames |= entered;
+        }
+        let mut ours = 0;
+        if frames != 0 {
+            let mut exits = Exits::new(&mut self.leaving, port);
+            ours = inside.switch(cx, frame, w, &mut exits, port, frames);
+            exits.end(w);
+        }
         while ours != 0 {
             let number = ours.trailing_zeros() as usize;
             let alike = self.inside.alike(number, ours);
             ours &= !alike;
-            let iface = cx.forwarding.interface(self.inside.iface(number));
-            let odd = match iface.filter(|interface| !is_checked(interface)) {
+            let interface = cx.forwarding.interface(self.inside.iface(number));
+            let odd = match interface.filter(|interface| !is_checked(interface)) {
                 Some(interface) => {
-                    let by = Entrance { interface, ..by };
+                    let by = Entrance { interface, port };
                     self.route(simd, cx, frame, w, by, alike)
                 }
                 None => alike,
             };
             for number in bits(odd) {
-                frame.enter(number, self.inside.routed(number, by.port), Stage::Parse);
+                frame.enter(number, self.inside.routed(number, port), Stage::Parse);
             }
         }
-        let rest = first(n) & !unpacked.frames;
         if rest != 0 {
-            let odd = self.route(simd, cx, frame, w, by, rest);
-            enter_odd(frame, odd, begin(view, by.port));
+            let odd = match by {
+                Some(by) => self.route(simd, cx, frame, w, by, rest),
+                None => rest,
+            };
+            enter_odd(frame, odd, begin(view, port));
         }
         (n as u64, unpacked.bytes)
     }
@@ -322,7 +349,7 @@ impl Lane {
             cx.lpm4
                 .lookup_lane(simd, reader, vrf, packets.high, addr, next_hops);
         }
-        let odd = rewrite_and_send::<V6>(cx, w, by, packets, next_hops);
+        let odd = rewrite_and_send::<V6>(cx, w, by, packets, next_hops, &mut self.leaving);
         if whole || odd == 0 {
             odd
         } else {
@@ -394,12 +421,11 @@ fn begin(view: &PortView, port: PortId) -> (Meta, Stage) {
     (Meta::from_port(port), stage)
 }
 
-/// The port, and the interface of its untagged frames, if the lane may take them.
+/// The interface of a port's untagged frames, if the lane may take them.
 #[inline(always)]
-fn open_to<'r>(cx: &Context<'r>, port: PortId) -> Option<(&'r PortView, &'r Interface)> {
-    let view = cx.forwarding.port(port)?;
+fn open_to<'r>(cx: &Context<'r>, view: &PortView, port: PortId) -> Option<Entrance<'r>> {
     let interface = cx.forwarding.interface(view.tags.untagged())?;
-    (!view.observed && !is_checked(interface)).then_some((view, interface))
+    (!is_checked(interface)).then_some(Entrance { interface, port })
 }
 
 /// Whether sources are looked up in the table of routes.

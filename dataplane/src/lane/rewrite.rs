@@ -1,12 +1,15 @@
 //! What becomes of plain packets once their next hops are known: the rewrite and tx stages, a burst at a time.
 
 use dpdk::Mbuf;
+use tables::fdb::StationKey;
 use tables::id::{IfaceId, NextHopId, PortId};
 use tables::next_hop::{NextHop, NextHopKind};
 
+use super::encap::{Exits, Leaving, Outbound};
 use super::{Entrance, LINK, Plain, bits, first};
 use crate::counters::WorkerCounters;
 use crate::drop::DropReason;
+use crate::forwarding::Network;
 use crate::frame::{BURST, Family, Meta};
 use crate::stages::rewrite::{decrement, encapsulate};
 use crate::stages::route::member;
@@ -22,6 +25,7 @@ pub(super) fn rewrite_and_send<const V6: bool>(
     by: Entrance<'_>,
     packets: Plain<'_>,
     next_hops: &mut [NextHopId],
+    leaving: &mut Leaving,
 ) -> u64 {
     // Out of this interface a redirect may be due: the graph's business.
     let back = if by.interface.redirects {
@@ -63,10 +67,15 @@ pub(super) fn rewrite_and_send<const V6: bool>(
         frame_bytes: bytes + u64::from((all & !rest).count_ones()) * LINK as u64,
         mixed: mixed != 0,
     };
+    let mut bridged = 0;
     if rest != 0 {
-        rest = batch.rewrite_others::<V6>(cx, counters, back, rest);
+        bridged = batch.of_kind(NextHopKind::Bridge, rest);
+        rest = batch.rewrite_others::<V6>(cx, counters, back, rest & !bridged);
     }
-    batch.send::<V6>(w, by, all & !rest);
+    batch.send::<V6>(w, by, all & !(rest | bridged));
+    if bridged != 0 {
+        rest |= batch.bridge::<V6>(cx, w, by, leaving, back, bridged);
+    }
     rest
 }
 
@@ -157,6 +166,84 @@ impl<'r> Batch<'_, 'r> {
         odd
     }
 
+    /// Those among some packets whose next hops are of a kind.
+    #[inline(always)]
+    fn of_kind(&self, kind: NextHopKind, among: u64) -> u64 {
+        bits(among)
+            .filter(|&place| self.records[place].kind == kind)
+            .fold(0, |found, place| found | 1 << place)
+    }
+
+    /// Sends packets to stations of networks. Those that remain ask for more.
+    #[inline(always)]
+    fn bridge<const V6: bool>(
+        &self,
+        cx: &Context<'r>,
+        w: &mut WorkerState,
+        by: Entrance<'_>,
+        leaving: &mut Leaving,
+        back: IfaceId,
+        among: u64,
+    ) -> u64 {
+        let mut exits = Exits::new(leaving, by.port);
+        let mut stations = [StationKey::NONE; BURST];
+        // The interface that packets left by last, its network, how many packets there were, and their bytes.
+        let mut last: Option<(IfaceId, &Network)> = None;
+        let (mut odd, mut sent, mut received) = (0, (0, 0), (0, 0));
+        for place in bits(among) {
+            let next_hop = self.records[place];
+            let [a, b, c, d, e, f, ..] = next_hop.header;
+            if last.is_none_or(|(iface, _)| iface != next_hop.iface) {
+                last = network(cx, next_hop.iface);
+            }
+            let Some((_, network)) = last else { continue };
+            stations[place] = StationKey::new(network.id, [a, b, c, d, e, f]);
+            cx.fdb.fetch(stations[place]);
+        }
+        last = None;
+        for place in bits(among) {
+            let (mbuf, len) = (self.packets.mbufs[place], self.packets.len[place]);
+            let (next_hop, id) = (self.records[place], self.next_hops[place]);
+            if last.is_none_or(|(iface, _)| iface != next_hop.iface) {
+                count_sent::<V6>(w, last, sent);
+                sent = (0, 0);
+                last = network(cx, next_hop.iface);
+            }
+            let frame = Outbound {
+                tags: 0,
+                len: LINK as u32 + u32::from(len),
+            };
+            let fits = (usize::from(next_hop.header_len) == LINK)
+                & (len <= next_hop.mtu)
+                & (next_hop.iface != back);
+            let exit = last.filter(|_| fits).and_then(|(_, network)| {
+                let to = cx.fdb.find(stations[place])?.attach;
+                let exit = exits.find(cx, w, network, to, mbuf, frame)?;
+                Some((network.id, exit))
+            });
+            let Some((network, exit)) = exit else {
+                odd |= 1 << place;
+                continue;
+            };
+            if !relabel::<V6>(mbuf, len, next_hop) {
+                odd |= 1 << place;
+                continue;
+            }
+            w.counters.next_hop(id).add(1, u64::from(len));
+            sent = (sent.0 + 1, sent.1 + u64::from(len));
+            received = (received.0 + 1, received.1 + u64::from(len));
+            exits.depart(cx, w, network, exit, mbuf, frame);
+        }
+        count_sent::<V6>(w, last, sent);
+        if received.0 != 0 {
+            let counters = w.counters.interface(by.interface.id);
+            let counters = if V6 { &counters.rx6 } else { &counters.rx4 };
+            counters.add(received.0, received.1);
+        }
+        exits.end(w);
+        odd
+    }
+
     /// Sends the packets whose bits are set.
     #[inline(always)]
     fn send<const V6: bool>(&self, w: &mut WorkerState, by: Entrance<'_>, ready: u64) {
@@ -195,6 +282,30 @@ impl<'r> Batch<'_, 'r> {
                 }
             }
         }
+    }
+}
+
+/// An interface and the network that it is on.
+#[inline(always)]
+fn network<'r>(cx: &Context<'r>, iface: IfaceId) -> Option<(IfaceId, &'r Network)> {
+    let interface = cx.forwarding.interface(iface)?;
+    let network = cx.forwarding.networks.get(interface.network)?;
+    Some((iface, network))
+}
+
+/// Counts what left by an interface on a network.
+#[inline(always)]
+fn count_sent<const V6: bool>(
+    w: &WorkerState,
+    last: Option<(IfaceId, &Network)>,
+    (packets, bytes): (u64, u64),
+) {
+    if let Some((iface, _)) = last
+        && packets != 0
+    {
+        let counters = w.counters.interface(iface);
+        let counters = if V6 { &counters.tx6 } else { &counters.tx4 };
+        counters.add(packets, bytes);
     }
 }
 

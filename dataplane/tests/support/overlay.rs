@@ -200,3 +200,21 @@ pub fn wrapped(kind: TunnelKind, is6: bool, rest: &[u8]) -> Packet {
         false => Packet::ip4(MAC0, peer, own, protocol, &payload),
     }
 }
+
+/// Changes a tunnel.
+pub fn change_tunnel(world: &mut World, n: u16, change: impl FnOnce(&mut Tunnel)) {
+    world.configure(|forwarding| {
+        let mut tunnel = forwarding.networks.tunnel(TunnelId(n)).unwrap().clone();
+        change(&mut tunnel);
+        forwarding.networks.insert_tunnel(tunnel);
+    });
+}
+
+/// Changes the network.
+pub fn change_network(world: &mut World, change: impl FnOnce(&mut Network)) {
+    world.configure(|forwarding| {
+        let mut network = forwarding.networks.get(RED).unwrap().clone();
+        change(&mut network);
+        forwarding.networks.insert(network);
+    });
+}

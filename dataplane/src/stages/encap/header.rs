@@ -22,9 +22,9 @@ const NO_NEXT_HEADER: u8 = 59;
 /// Bytes of a UDP header.
 const UDP_LEN: usize = 8;
 /// Longest outer header in front of the link-layer header: IPv6, UDP, VXLAN.
-const LONGEST: usize = 40 + 16;
+pub const LONGEST: usize = 40 + 16;
 /// Source ports of outer UDP packets: the dynamic ones (RFC 6335), as RFC 7348 section 5 recommends.
-const FIRST_PORT: u16 = 49152;
+pub const FIRST_PORT: u16 = 49152;
 
 /// EtherTypes in GRE and Geneve headers.
 const BRIDGED: [u8; 2] = [0x65, 0x58];
@@ -73,31 +73,17 @@ pub fn put(
         traffic_class::encapsulate(Ecn::of(inner.class), EcnMode::Normal),
     );
     let mut header = [0; LONGEST];
-    let (ip, rest) = header.split_at_mut(ip_len);
-    write_ip(ip, tunnel, class, payload, hash);
-    match tunnel.kind {
-        TunnelKind::Vxlan | TunnelKind::Geneve => {
-            let port = FIRST_PORT | (hash >> 16) as u16 & !FIRST_PORT;
-            rest[..2].copy_from_slice(&port.to_be_bytes());
-            rest[2..4].copy_from_slice(&tunnel.port.to_be_bytes());
-            rest[4..6].copy_from_slice(&(payload as u16).to_be_bytes());
-            let own = &mut rest[UDP_LEN..];
-            if tunnel.kind == TunnelKind::Vxlan {
-                own[0] = 0x08;
-            } else {
-                own[2..4].copy_from_slice(&BRIDGED);
-            }
-            let vni = key.unwrap_or_default() << 8;
-            own[4..8].copy_from_slice(&vni.to_be_bytes());
-        }
-        TunnelKind::Gre => {
-            rest[2..4].copy_from_slice(&inner.ether_type);
-            if let Some(key) = key {
-                rest[0] = 0x20;
-                rest[4..8].copy_from_slice(&key.to_be_bytes());
-            }
-        }
-    }
+    write(
+        &mut header,
+        tunnel,
+        key,
+        &Filled {
+            class,
+            payload,
+            hash,
+            ether_type: inner.ether_type,
+        },
+    );
     if !mbuf.prepend((ip_len + own) as u16) {
         return Err(DropReason::NoHeadroom);
     }
@@ -111,14 +97,78 @@ pub fn put(
     Ok(())
 }
 
+/// What differs among the outer headers of a tunnel.
+struct Filled {
+    class: u8,
+    /// Bytes behind the outer IP header.
+    payload: usize,
+    hash: u32,
+    ether_type: [u8; 2],
+}
+
+/// Writes the outer headers, UDP's checksum excepted.
+fn write(header: &mut [u8; LONGEST], tunnel: &Tunnel, key: Option<u32>, filled: &Filled) {
+    let (ip, rest) = header.split_at_mut(tunnel.ip_header_len());
+    write_ip(ip, tunnel, filled.class, filled.payload, filled.hash);
+    match tunnel.kind {
+        TunnelKind::Vxlan | TunnelKind::Geneve => {
+            let port = FIRST_PORT | (filled.hash >> 16) as u16 & !FIRST_PORT;
+            rest[..2].copy_from_slice(&port.to_be_bytes());
+            rest[2..4].copy_from_slice(&tunnel.port.to_be_bytes());
+            rest[4..6].copy_from_slice(&(filled.payload as u16).to_be_bytes());
+            let own = &mut rest[UDP_LEN..];
+            if tunnel.kind == TunnelKind::Vxlan {
+                own[0] = 0x08;
+            } else {
+                own[2..4].copy_from_slice(&BRIDGED);
+            }
+            let vni = key.unwrap_or_default() << 8;
+            own[4..8].copy_from_slice(&vni.to_be_bytes());
+        }
+        TunnelKind::Gre => {
+            rest[2..4].copy_from_slice(&filled.ether_type);
+            if let Some(key) = key {
+                rest[0] = 0x20;
+                rest[4..8].copy_from_slice(&key.to_be_bytes());
+            }
+        }
+    }
+}
+
+/// The outer headers of frames that go by a tunnel under an identifier, with zeroes for what differs among them: lengths,
+/// traffic class, flow label, source port and checksums.
+pub fn template(tunnel: &Tunnel, key: u32) -> [u8; LONGEST] {
+    let mut header = [0; LONGEST];
+    let filled = Filled {
+        class: 0,
+        payload: 0,
+        hash: 0,
+        ether_type: BRIDGED,
+    };
+    write(&mut header, tunnel, Some(key), &filled);
+    let ip_len = tunnel.ip_header_len();
+    if tunnel.remote.is_ipv4() {
+        header[2..4].fill(0);
+        header[10..12].fill(0);
+    }
+    if protocol(tunnel.kind) == UDP {
+        header[ip_len..ip_len + 2].fill(0);
+    }
+    header
+}
+
+/// The first word of an outer IPv6 header. RFC 6438: the flow label spreads what has no ports, and what has.
+#[inline(always)]
+pub const fn first_word6(class: u8, hash: u32) -> u32 {
+    6 << 28 | (class as u32) << 20 | hash & 0xf_ffff
+}
+
 /// Writes the outer IP header for `payload` bytes.
 #[inline(always)]
 fn write_ip(ip: &mut [u8], tunnel: &Tunnel, class: u8, payload: usize, hash: u32) {
     match (tunnel.local, tunnel.remote) {
         (IpAddr::V6(local), IpAddr::V6(remote)) => {
-            // RFC 6438: the flow label spreads what has no ports, and what has.
-            let word = 6 << 28 | u32::from(class) << 20 | hash & 0xf_ffff;
-            ip[..4].copy_from_slice(&word.to_be_bytes());
+            ip[..4].copy_from_slice(&first_word6(class, hash).to_be_bytes());
             ip[4..6].copy_from_slice(&(payload as u16).to_be_bytes());
             ip[6] = protocol(tunnel.kind);
             ip[7] = tunnel.hop_limit;
@@ -170,16 +220,19 @@ fn fill_checksum(mbuf: &mut Mbuf, tunnel: &Tunnel, ip_len: usize, len: usize) {
 }
 
 /// What the outer headers take from what they carry.
-struct Inner {
-    flow: FlowKey,
-    class: u8,
-    ether_type: [u8; 2],
+pub struct Inner {
+    /// What its flow is known by.
+    pub flow: FlowKey,
+    /// Its traffic class.
+    pub class: u8,
+    /// What it is, as GRE has it.
+    pub ether_type: [u8; 2],
 }
 
 impl Inner {
     /// Of a frame, or of an IP packet if it is `bare`. What is no IP packet is known by its stations, and has no class.
     #[inline(always)]
-    fn of(data: &[u8], bare: bool) -> Self {
+    pub fn of(data: &[u8], bare: bool) -> Self {
         let (link, packet) = data.split_at_checked(ETHERNET).unwrap_or_default();
         let (packet, kind) = if bare {
             let is6 = data.first().is_some_and(|byte| byte >> 4 == 6);
