@@ -1,5 +1,6 @@
 //! The appliance: the API's questions answered by the engine, the rooms and the workers' counters.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::api::{Appliance, Error};
 use crate::bus::Bus;
+use crate::config;
 use crate::engine::{Engine, EngineHandle, ReloadOutcome, api_mac};
 use crate::injector::Injector;
 use crate::model::Idle;
@@ -55,7 +57,9 @@ pub struct Router {
     /// When the process started.
     pub started: Instant,
     /// The configuration file, as given.
-    pub config_file: String,
+    pub config_file: PathBuf,
+    /// Held by whoever reloads it.
+    pub reloading: tokio::sync::Mutex<()>,
     /// What idle workers do.
     pub idle: Idle,
     /// CPUs that workers are pinned to.
@@ -103,7 +107,7 @@ impl Appliance for Router {
             dpdk_version,
             pid: std::process::id(),
             uptime_ms: millis(self.started.elapsed()),
-            config_file: self.config_file.clone(),
+            config_file: self.config_file.display().to_string(),
             ready: not_ready.is_empty(),
             not_ready,
             warnings,
@@ -365,7 +369,14 @@ impl Appliance for Router {
 
     async fn reload(&self, request: ReloadRequest) -> Result<ReloadResponse, Error> {
         let dry_run = request.dry_run;
-        let outcome = self.ask(move |engine| engine.reload(dry_run)).await?;
+        // One after the other: what was read first is not applied last.
+        let _turn = self.reloading.lock().await;
+        let file = self.config_file.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&file)).await;
+        let loaded = loaded.map_err(|error| Error::Unavailable(error.to_string()))?;
+        let outcome = self
+            .ask(move |engine| engine.reload(loaded, dry_run))
+            .await?;
         Ok(match outcome {
             ReloadOutcome::Refused(faults) => ReloadResponse {
                 applied: false,

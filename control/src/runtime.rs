@@ -327,7 +327,8 @@ impl House {
             punts: punt_counters.clone(),
             observers: Observers::new(traces, captures, stop.clone()),
             started,
-            config_file: file.display().to_string(),
+            config_file: file.to_owned(),
+            reloading: tokio::sync::Mutex::default(),
             idle: system.idle,
             cpus: devices::worker_cpus(&system.workers),
         });

@@ -154,3 +154,18 @@ fn the_example_of_the_prefix_delegation_page_runs() -> Result<()> {
         &["iaprefix 2001:db8:c0", "iaaddr 2001:db8:3:", "delegated"],
     )
 }
+
+#[test]
+fn the_example_of_the_networks_page_runs() -> Result<()> {
+    example(
+        "networks.md",
+        "docsnets",
+        &[
+            "3 received",
+            "lan, vxlan 77 (west)",
+            "static",
+            "learned",
+            "fd66::3",
+        ],
+    )
+}

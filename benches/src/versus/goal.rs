@@ -74,6 +74,9 @@ pub const GOALS: &[Goal] = &[
     goal("dhcp6/renew/p99", "kea", 1.0),
     goal("dhcp6/load", "3-seconds", 1.0),
     goal("dhcp6/load", "300-megabytes", 1.0),
+    goal("tenants/load", "5-seconds", 1.0),
+    goal("tenants/load", "100-ms-a-change", 1.0),
+    goal("tenants/load", "500-megabytes", 1.0),
 ];
 
 /// What became of a goal.

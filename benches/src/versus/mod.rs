@@ -13,6 +13,7 @@ pub mod dhcp6;
 pub mod dhcp6_load;
 pub mod options;
 pub mod scenario;
+pub mod tenants;
 pub mod two_workers;
 
 pub mod feed;

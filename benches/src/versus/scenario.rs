@@ -5,7 +5,7 @@ use super::options::Options;
 use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::table::{Table, Trace};
-use super::{churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, ovs, testpmd, two_workers};
+use super::{churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, ovs, tenants, testpmd, two_workers};
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -31,6 +31,7 @@ enum Kind {
     TwoWorkers,
     Dhcp6(dhcp6::Exchange),
     Dhcp6Load,
+    Tenants,
 }
 
 /// All scenarios of this run: those that were asked for.
@@ -63,7 +64,8 @@ pub fn all(options: &Options) -> Vec<Scenario> {
     ];
     let dhcp6 = dhcp6::SCENARIOS.map(|(name, exchange)| (name, Kind::Dhcp6(exchange)));
     let load = (dhcp6_load::NAME, Kind::Dhcp6Load);
-    let special = special.into_iter().chain(dhcp6).chain([load]);
+    let tenants = (tenants::NAME, Kind::Tenants);
+    let special = special.into_iter().chain(dhcp6).chain([load, tenants]);
     let special = special.map(|(name, kind)| Scenario {
         name: name.to_owned(),
         kind,
@@ -91,7 +93,7 @@ pub struct Bench<'a> {
 impl Scenario {
     /// Whether contestants take hugepages.
     pub fn needs_pages(&self) -> bool {
-        !matches!(self.kind, Kind::Dhcp6(_) | Kind::Dhcp6Load)
+        !matches!(self.kind, Kind::Dhcp6(_) | Kind::Dhcp6Load | Kind::Tenants)
     }
 
     /// Runs it.
@@ -104,6 +106,7 @@ impl Scenario {
             Kind::Churn => churn::run(bench),
             Kind::TwoWorkers => two_workers::run(bench),
             Kind::Dhcp6Load => dhcp6_load::run(bench),
+            Kind::Tenants => tenants::run(bench),
             Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),
             Kind::Transit { size, trace, ipv6 } => {
                 let table = Rc::new(table(ipv6, size, bench.options));

@@ -1,6 +1,6 @@
 //! Answers as text. Every function takes an answer and gives the text; none prints.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use api::{ReloadResponse, Status};
 
@@ -56,6 +56,18 @@ pub(crate) fn join<T: ToString>(items: impl IntoIterator<Item = T>, between: &st
         "-".to_owned()
     } else {
         items.join(between)
+    }
+}
+
+/// The first of a list in a cell, and how many there are besides.
+pub(crate) fn few<T: Display>(items: &[T]) -> String {
+    const SHOWN: usize = 4;
+    match items.len().checked_sub(SHOWN) {
+        Some(1..) => {
+            let shown = join(&items[..SHOWN - 1], ", ");
+            format!("{shown} and {} more", items.len() - (SHOWN - 1))
+        }
+        _ => join(items, ", "),
     }
 }
 

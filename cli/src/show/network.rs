@@ -2,7 +2,7 @@
 
 use api::{Network, NetworkSegment, Station, Vtep};
 
-use super::join;
+use super::few;
 use crate::paint::Paint;
 use crate::table::{Cell, Table, cell};
 use crate::units::bytes;
@@ -29,8 +29,8 @@ pub(crate) fn networks(networks: &[Network], paint: Paint) -> String {
             cell(&n.name),
             cell(if n.up { "up" } else { "down" }).bad_if(!n.up),
             cell(n.mtu),
-            Cell::from(join(n.segments.iter().map(segment), ", ")),
-            Cell::from(join(&n.interfaces, ", ")),
+            Cell::from(few(&n.segments.iter().map(segment).collect::<Vec<_>>())),
+            Cell::from(few(&n.interfaces)),
             cell(n.learned).odd_if(n.learning && n.max_stations <= n.learned),
             cell(n.statics),
             cell(c.rx_frames),
@@ -46,7 +46,7 @@ pub(crate) fn networks(networks: &[Network], paint: Paint) -> String {
 /// A segment in a word or two: `lan`, `lan.100`, `vxlan 77 (west, hq)`.
 fn segment(segment: &NetworkSegment) -> String {
     match (&segment.device, segment.vni) {
-        (_, Some(vni)) => format!("{} {vni} ({})", segment.kind, join(&segment.vteps, ", ")),
+        (_, Some(vni)) => format!("{} {vni} ({})", segment.kind, few(&segment.vteps)),
         (device, None) => {
             let tags = segment.vlans.iter().map(|vid| format!(".{vid}"));
             device.clone().unwrap_or_default() + &tags.collect::<String>()
@@ -111,7 +111,7 @@ pub(crate) fn vteps(vteps: &[Vtep], paint: Paint) -> String {
             ),
             cell(v.mtu),
             cell(v.networks),
-            Cell::from(join(&v.interfaces, ", ")),
+            Cell::from(few(&v.interfaces)),
             cell(c.rx_packets),
             Cell::from(bytes(c.rx_bytes)),
             cell(c.tx_packets),

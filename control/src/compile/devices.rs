@@ -48,6 +48,8 @@ pub fn options(model: &Model) -> DataplaneOptions {
         buffers: system.mbufs,
         buffer_size: data_room.max(defaults.buffer_size),
         // A reload gives what is new ids that what is gone had not.
+        max_vrfs: 2 * usize::from(system.max_routers),
+        max_interfaces: 2 * usize::from(system.max_interfaces) + 1,
         max_networks: 2 * usize::from(system.max_networks) + 1,
         max_tunnels: 2 * usize::from(system.max_vteps) + 1,
         max_stations: system.max_stations as usize,

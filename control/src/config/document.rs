@@ -45,6 +45,8 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
         }
     }
     let router_tables = root.tables("router", &ROUTER);
+    let most = system.max_routers;
+    check_count(&root, "router", router_tables.len(), "max_routers", most);
     for (index, table) in router_tables.iter().enumerate().take(MAX_ITEMS) {
         let name = table.get("name").and_then(|name| name.as_text());
         if let Some(name) = name {
@@ -58,6 +60,8 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     for (index, table) in router_tables.iter().enumerate().take(MAX_ITEMS) {
         routers.push(read_router(table, VrfId(index as u16), &mut seen));
     }
+    let (count, most) = (seen.interface_count, system.max_interfaces);
+    check_count(&root, "router", count, "max_interfaces", most);
     vtep::check_local(&root, &routers, &seen.vteps);
     for device in &devices {
         let unused = !seen.tags.keys().any(|(port, _)| *port == device.id);
@@ -78,13 +82,21 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     }
 }
 
+/// Faults more tables than `[system]` leaves room for.
+fn check_count(root: &Table<'_>, of: &'static str, count: usize, limit: &'static str, most: u16) {
+    if usize::from(most) < count {
+        let what = match limit {
+            "max_interfaces" => " interfaces",
+            _ => "",
+        };
+        let why = format!("{count}{what} are more than `system.{limit}`, {most}");
+        root.fault(of, why);
+    }
+}
+
 fn read_vteps(root: &Table<'_>, system: &System, seen: &mut Seen) -> Vec<Vtep> {
     let tables = root.tables("vtep", &VTEP);
-    let max = usize::from(system.max_vteps);
-    if max < tables.len() {
-        let why = format!("{} are more than `system.max_vteps`, {max}", tables.len());
-        root.fault("vtep", why);
-    }
+    check_count(root, "vtep", tables.len(), "max_vteps", system.max_vteps);
     let read = |(index, table): (usize, &Table<'_>)| {
         let id = TunnelId(index as u16 + 1);
         vtep::read(table, id, seen)
@@ -95,14 +107,8 @@ fn read_vteps(root: &Table<'_>, system: &System, seen: &mut Seen) -> Vec<Vtep> {
 
 fn read_networks(root: &Table<'_>, system: &System, seen: &mut Seen) -> Vec<Network> {
     let tables = root.tables("network", &NETWORK);
-    let max = usize::from(system.max_networks);
-    if max < tables.len() {
-        let why = format!(
-            "{} are more than `system.max_networks`, {max}",
-            tables.len()
-        );
-        root.fault("network", why);
-    }
+    let most = system.max_networks;
+    check_count(root, "network", tables.len(), "max_networks", most);
     let read = |(index, table): (usize, &Table<'_>)| {
         let id = NetworkId(index as u16 + 1);
         network::read(table, id, seen)

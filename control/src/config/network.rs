@@ -1,6 +1,6 @@
 //! The `[[network]]` tables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use dataplane::forwarding::network::{TunnelKind, UnknownUnicast};
@@ -15,7 +15,7 @@ use super::schema::{FLAT, OVERLAY, QINQ, SEGMENT, STATION, Section, VLAN};
 use super::time::{Unit, duration};
 use super::vtep::{KINDS, word};
 use crate::model::network::{Local, Network, Overlay, Station};
-use crate::model::{Rate, Tag};
+use crate::model::{Rate, Tag, Vtep};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
 const MIN_MTU: u16 = 1280;
@@ -87,6 +87,8 @@ pub(super) fn read(table: &Table<'_>, id: NetworkId, seen: &mut Seen) -> Option<
 struct Segments {
     locals: Vec<Local>,
     overlays: Vec<Overlay>,
+    /// The peers of all of these.
+    peers: HashSet<TunnelId>,
     /// Longest packet that all of them carry, and who carries no longer one.
     bound: Option<(u16, String)>,
 }
@@ -160,46 +162,61 @@ impl Segments {
         let mut vteps: Vec<TunnelId> = Vec::new();
         for value in names.unwrap_or_default() {
             let Some(name) = value.string() else { continue };
-            let Some((vtep, _)) = seen.vteps.whole.get(name) else {
-                if !seen.vteps.names.contains(name) {
-                    let hint = hint(name, seen.vteps.names.iter());
-                    value.fault(format_args!("there is no vtep \"{name}\"{hint}"));
+            let members = seen.vteps.groups.get(name);
+            let alone = [name.to_owned()];
+            for name in members.map_or(&alone[..], Vec::as_slice) {
+                let Some((vtep, _)) = seen.vteps.whole.get(name) else {
+                    if !seen.vteps.names.contains(name) {
+                        let groups = seen.vteps.groups.keys().map(String::as_str);
+                        let hint = hint(name, seen.vteps.names.iter().chain(groups));
+                        value.fault(format_args!("there is no vtep \"{name}\"{hint}"));
+                    }
+                    continue;
+                };
+                if let Err(why) = self.stretch(vtep, kind, vni.is_some()) {
+                    value.fault(why);
+                    continue;
                 }
-                continue;
-            };
-            if vtep.kind != kind {
-                value.fault(format_args!(
-                    "vtep \"{name}\" is of kind {}, and the segment of kind {}",
-                    word(vtep.kind),
-                    word(kind)
-                ));
-                continue;
-            }
-            let mut before = self.overlays.iter().flat_map(|o| &o.vteps).chain(&vteps);
-            if before.any(|id| *id == vtep.id) {
-                value.fault(format_args!(
-                    "the network is stretched to vtep \"{name}\" already"
-                ));
-                continue;
-            }
-            vteps.push(vtep.id);
-            if let Some(vni) = vni {
-                let owner = seen.networks.vnis.entry((vtep.router, kind, vni));
-                let owner = owner.or_insert_with(|| network.to_owned());
-                if owner != network {
+                vteps.push(vtep.id);
+                let owner = vni.map(|vni| {
+                    let owner = seen.networks.vnis.entry((vtep.router, kind, vni));
+                    owner.or_insert_with(|| network.to_owned())
+                });
+                if let (Some(vni), Some(owner)) = (vni, owner)
+                    && owner != network
+                {
+                    let kind = word(kind);
                     let why = format!(
-                        "{vni} is network \"{owner}\" for {} at the router of vtep \"{name}\" already",
-                        word(kind)
+                        "{vni} is network \"{owner}\" for {kind} at the router of vtep \"{name}\" already"
                     );
                     table.fault("vni", why);
                 }
             }
-            self.carries(vtep.network_mtu(), || format!("vtep \"{name}\""));
         }
         vteps.sort_unstable();
         if let Some(vni) = vni {
             self.overlays.push(Overlay { kind, vni, vteps });
         }
+    }
+
+    /// Stretches the network to a peer, unless that is of another kind or has it already. What is not `whole` is faulted, and
+    /// takes the peer from nobody.
+    fn stretch(&mut self, vtep: &Vtep, kind: TunnelKind, whole: bool) -> Result<(), String> {
+        let name = &vtep.name;
+        if vtep.kind != kind {
+            return Err(format!(
+                "vtep \"{name}\" is of kind {}, and the segment of kind {}",
+                word(vtep.kind),
+                word(kind)
+            ));
+        }
+        if whole && !self.peers.insert(vtep.id) {
+            return Err(format!(
+                "the network is stretched to vtep \"{name}\" already"
+            ));
+        }
+        self.carries(vtep.network_mtu(), || format!("vtep \"{name}\""));
+        Ok(())
     }
 
     fn carries(&mut self, mtu: u16, who: impl FnOnce() -> String) {

@@ -42,6 +42,12 @@ pub(super) fn read(table: Option<Table<'_>>) -> System {
         mbufs: table
             .integer("mbufs", 1024..=(1 << 24) - 1)
             .unwrap_or(default.mbufs),
+        max_routers: table
+            .integer("max_routers", 1..=MAX_ITEMS as u64)
+            .unwrap_or(default.max_routers),
+        max_interfaces: table
+            .integer("max_interfaces", 1..=MAX_ITEMS as u64)
+            .unwrap_or(default.max_interfaces),
         max_networks: table
             .integer("max_networks", 0..=MAX_ITEMS as u64)
             .unwrap_or(default.max_networks),

@@ -38,6 +38,8 @@ pub(super) struct VtepsSeen {
     pub(super) names: Names,
     /// Those that were read whole, each with where its own address stands.
     pub(super) whole: HashMap<String, (Vtep, Place)>,
+    /// The peers of each group.
+    pub(super) groups: HashMap<String, Vec<String>>,
     ends: HashMap<(VrfId, TunnelKind, IpAddr, IpAddr), String>,
     ports: HashMap<(VrfId, u16), (TunnelKind, String)>,
 }
@@ -45,6 +47,7 @@ pub(super) struct VtepsSeen {
 /// Reads a peer. One that is named and otherwise wrong still counts as named.
 pub(super) fn read(table: &Table<'_>, id: TunnelId, seen: &mut Seen) -> Option<Vtep> {
     let name = seen.vteps.names.take(table, "vtep");
+    join(table, name.as_deref(), &mut seen.vteps);
     let kind = table.require("kind").and_then(|value| value.choice(&KINDS));
     let router = router(table, seen);
     let local = table.require("local").and_then(|value| net::host(&value));
@@ -92,6 +95,23 @@ pub(super) fn read(table: &Table<'_>, id: TunnelId, seen: &mut Seen) -> Option<V
     let whole = (vtep.clone(), table.place("local"));
     seen.vteps.whole.insert(vtep.name.clone(), whole);
     Some(vtep)
+}
+
+/// Has a peer join its group. No group bears the name of a peer: segments name either.
+fn join(table: &Table<'_>, name: Option<&str>, seen: &mut VtepsSeen) {
+    let value = table.get("group");
+    if let Some(name) = name
+        && seen.groups.contains_key(name)
+    {
+        return table.fault("name", format_args!("\"{name}\" is the name of a group"));
+    }
+    let Some(value) = value else { return };
+    let Some(group) = value.string() else { return };
+    if seen.names.contains(group) {
+        return value.fault(format_args!("\"{group}\" is the name of a vtep"));
+    }
+    let peers = seen.groups.entry(group.to_owned()).or_default();
+    peers.extend(name.map(str::to_owned));
 }
 
 /// Faults ends that another peer has, and a UDP port that is another kind's.

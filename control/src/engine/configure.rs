@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tables::id::{IfaceId, VrfId};
 use tracing::{error, info};
@@ -12,7 +12,7 @@ use super::Engine;
 use super::addresses::{address_changes, is_link_local, own_addresses};
 use crate::compile::interfaces::{groups6, mac};
 use crate::compile::routes::{Edit, Link, Rib, RibRoute};
-use crate::config::{self, LoadError};
+use crate::config::{self, LoadError, Loaded};
 use crate::injector::NamedLink;
 use crate::log;
 use crate::model::{Changes, Interface, Model, Router, Tag, diff};
@@ -52,9 +52,11 @@ impl Engine {
         self.route_unassigned();
     }
 
-    /// Reads the file again and applies the difference; a dry run applies nothing.
-    pub fn reload(&mut self, dry_run: bool) -> ReloadOutcome {
-        let outcome = self.try_reload(dry_run);
+    /// Applies the difference to what the file says now; a dry run applies nothing. The caller has read the file: it may be long,
+    /// and neighbours do not wait for it.
+    pub fn reload(&mut self, loaded: Result<Loaded, LoadError>, dry_run: bool) -> ReloadOutcome {
+        let began = Instant::now();
+        let outcome = self.try_reload(loaded, dry_run);
         match &outcome {
             ReloadOutcome::Refused(faults) => {
                 self.reloads.refused += 1;
@@ -62,15 +64,16 @@ impl Engine {
             }
             ReloadOutcome::Applied { .. } if !dry_run => {
                 self.reloads.applied += 1;
-                info!(file = %self.config.display(), "configuration reloaded");
+                let ms = began.elapsed().as_millis();
+                info!(file = %self.config.display(), ms, "configuration reloaded");
             }
             ReloadOutcome::Applied { .. } => {}
         }
         outcome
     }
 
-    fn try_reload(&mut self, dry_run: bool) -> ReloadOutcome {
-        let loaded = match config::load(&self.config) {
+    fn try_reload(&mut self, loaded: Result<Loaded, LoadError>, dry_run: bool) -> ReloadOutcome {
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(error) => return ReloadOutcome::Refused(faults(&self.config, &error)),
         };

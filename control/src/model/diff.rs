@@ -201,6 +201,8 @@ fn system(old: &Model, new: &Model) -> Vec<String> {
         ("memory", a.memory != b.memory),
         ("hugepages", a.hugepages != b.hugepages),
         ("mbufs", a.mbufs != b.mbufs),
+        ("max_routers", a.max_routers != b.max_routers),
+        ("max_interfaces", a.max_interfaces != b.max_interfaces),
         ("max_networks", a.max_networks != b.max_networks),
         ("max_vteps", a.max_vteps != b.max_vteps),
         ("max_stations", a.max_stations != b.max_stations),

@@ -72,6 +72,10 @@ pub struct System {
     pub hugepages: Hugepages,
     /// Packet buffers.
     pub mbufs: u32,
+    /// Routers at most.
+    pub max_routers: u16,
+    /// Interfaces of all routers at most.
+    pub max_interfaces: u16,
     /// Layer-2 networks at most.
     pub max_networks: u16,
     /// Peers of tunnels at most.
@@ -97,6 +101,8 @@ impl Default for System {
             memory: 256,
             hugepages: Hugepages::Auto,
             mbufs: 16384,
+            max_routers: 1024,
+            max_interfaces: 4096,
             max_networks: 4096,
             max_vteps: 1024,
             max_stations: 65_536,

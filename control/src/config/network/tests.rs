@@ -380,12 +380,61 @@ name = "g"
 #[test]
 fn there_are_no_more_networks_and_peers_than_were_asked_for() {
     let more = "[[network]]\nname = \"a\"\nsegments = [{ kind = \"flat\", device = \"lan\" }]\n[[network]]\nname = \"b\"\n";
-    let text = format!("[system]\nmax_networks = 1\nmax_vteps = 1\n{BASE}{more}");
+    let limits = "max_networks = 1\nmax_vteps = 1\nmax_routers = 1\nmax_interfaces = 1";
+    let text = format!(
+        "[system]\n{limits}\n{BASE}{more}[[router]]\nname = \"second\"\n[[router.interface]]\nname = \"b0\"\nnetwork = \"b\"\naddresses = [\"2001:db8:b::1/64\"]\n"
+    );
     assert_eq!(
         told(&text),
         [
             "vtep: 2 are more than `system.max_vteps`, 1",
+            "router: 2 are more than `system.max_routers`, 1",
+            "router: 2 interfaces are more than `system.max_interfaces`, 1",
             "network: 2 are more than `system.max_networks`, 1",
         ]
+    );
+}
+
+#[test]
+fn a_segment_names_a_group_for_all_its_peers() {
+    let peers: String = (1..=3)
+        .map(|n| {
+            format!(
+                "[[vtep]]\nname = \"v{n}\"\nkind = \"vxlan\"\nrouter = \"underlay\"\nlocal = \"2001:db8::1\"\n\
+                 remote = \"2001:db8::1:{n}\"\ngroup = \"fabric\"\n"
+            )
+        })
+        .collect();
+    let network = |vteps: &str| {
+        format!(
+            "{peers}[[network]]\nname = \"blue\"\nsegments = [{{ kind = \"vxlan\", vni = 7, vteps = [{vteps}] }}, {{ kind = \"flat\", device = \"lan\" }}]\n"
+        )
+    };
+    let model = model(&network("\"fabric\", \"west\""));
+    let ids = |names: &[&str]| -> Vec<TunnelId> {
+        let id = |name: &&str| model.vteps.iter().find(|v| v.name == **name).map(|v| v.id);
+        names.iter().filter_map(id).collect()
+    };
+    assert_eq!(
+        model.networks[0].overlays[0].vteps,
+        ids(&["west", "v1", "v2", "v3"])
+    );
+    assert_eq!(
+        faults(&network("\"fabric\", \"v2\"")),
+        ["network[0].segments[0].vteps[1]: the network is stretched to vtep \"v2\" already"]
+    );
+    assert_eq!(
+        faults(&network("\"fabrik\"")),
+        ["network[0].segments[0].vteps[0]: there is no vtep \"fabrik\"; did you mean \"fabric\"?"]
+    );
+    let same = peers.replace("name = \"v3\"", "name = \"fabric\"");
+    assert_eq!(
+        faults(&same),
+        ["vtep[4].name: \"fabric\" is the name of a group"]
+    );
+    let late = peers.replacen("group = \"fabric\"", "group = \"west\"", 1);
+    assert_eq!(
+        faults(&late),
+        ["vtep[2].group: \"west\" is the name of a vtep"]
     );
 }

@@ -9,6 +9,12 @@ pub(in crate::config) static VTEP: Section = Section {
         key("name", "string", "", "Unique name."),
         key("kind", "vxlan, geneve, gre", "", "How frames are packed."),
         key(
+            "group",
+            "string",
+            "none",
+            "A group that it belongs to: segments that name it are stretched to all its peers.",
+        ),
+        key(
             "router",
             "router name",
             "",
@@ -169,7 +175,7 @@ pub(in crate::config) static OVERLAY: Section = Section {
         ),
         key(
             "vteps",
-            "array of vtep names",
+            "array of vtep and group names",
             "",
             "The peers, each once in a network.",
         ),

@@ -77,6 +77,18 @@ pub(in crate::config) static SYSTEM: Section = Section {
             "Packet buffers, shared by all devices.",
         ),
         key(
+            "max_routers",
+            "integer 1 to 16384",
+            "1024",
+            "Routers at most.",
+        ),
+        key(
+            "max_interfaces",
+            "integer 1 to 16384",
+            "4096",
+            "Interfaces of all routers at most.",
+        ),
+        key(
             "max_networks",
             "integer 0 to 16384",
             "4096",
