@@ -100,7 +100,7 @@ fn round() -> Result<Round> {
     lab.link(&up, "eth0", &router, "vu")?;
     lab.link(&trunk, "eth0", &router, "vt")?;
     let (empty_load, empty_memory) = start(&router, &config(0, 0, 0))?;
-    router.stop()?;
+    router.crash()?;
     let full = config(NETWORKS, PORTS, VTEPS);
     let (load, memory) = start(&router, &full)?;
     let late = "[[network]]\nname = \"late\"\nsegments = [{ kind = \"qinq\", device = \"trunk\", outer = 100, vlan = 1 }]\n";
@@ -112,7 +112,7 @@ fn round() -> Result<Round> {
     let n = networks.as_array().map_or(0, Vec::len);
     ensure!(n == NETWORKS + 1, "{n} networks after the change");
     let change = applied(&router.log()).context("no line of the log says how long it took")?;
-    router.stop()?;
+    router.crash()?;
     Ok(Round {
         load: (load.saturating_sub(empty_load)).as_secs_f64(),
         change: change.as_secs_f64(),
