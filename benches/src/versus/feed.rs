@@ -61,15 +61,27 @@ impl Feed {
     }
 }
 
-/// Writes a classic pcap file, little endian, Ethernet.
+/// Writes a feed of one UDP packet for each destination.
 pub(super) fn write_pcap(path: &Path, destinations: &[IpAddr]) -> std::io::Result<()> {
+    write(path, destinations.iter().map(|to| frame(*to)))
+}
+
+/// Writes a feed of frames.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_frames(path: &Path, frames: &[Vec<u8>]) -> Result<()> {
+    write(path, frames.iter().cloned()).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Writes a classic pcap file, little endian, Ethernet.
+fn write(path: &Path, frames: impl Iterator<Item = Vec<u8>>) -> std::io::Result<()> {
     let mut out = BufWriter::new(std::fs::File::create(path)?);
     out.write_all(&0xa1b2_c3d4_u32.to_le_bytes())?;
     out.write_all(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0])?;
     out.write_all(&65_535_u32.to_le_bytes())?;
     out.write_all(&1_u32.to_le_bytes())?;
-    for destination in destinations {
-        let frame = frame(*destination);
+    for frame in frames {
         let length = (frame.len() as u32).to_le_bytes();
         out.write_all(&[0; 8])?;
         out.write_all(&length)?;
@@ -80,7 +92,7 @@ pub(super) fn write_pcap(path: &Path, destinations: &[IpAddr]) -> std::io::Resul
 }
 
 /// One UDP packet to a destination. Its source port follows from it, so that a flow is the same five-tuple every time.
-fn frame(destination: IpAddr) -> Vec<u8> {
+pub fn frame(destination: IpAddr) -> Vec<u8> {
     let mut frame = Vec::with_capacity(FRAME6);
     frame.extend(FEED_MAC);
     frame.extend([0x02, 0, 0, 0, 0, 0xfe]);
@@ -141,7 +153,7 @@ fn port(destination: u128) -> u16 {
 }
 
 /// The Internet checksum of some bytes and a sum to start with (RFC 1071).
-fn checksum(bytes: &[u8], start: u32) -> u16 {
+pub fn checksum(bytes: &[u8], start: u32) -> u16 {
     let words = bytes
         .chunks(2)
         .map(|w| u32::from(w[0]) << 8 | w.get(1).map_or(0, |&b| b.into()));

@@ -12,6 +12,7 @@ pub mod churn;
 pub mod dhcp6;
 pub mod dhcp6_load;
 pub mod options;
+pub mod overlay;
 pub mod scenario;
 pub mod tenants;
 pub mod two_workers;

@@ -35,7 +35,11 @@ pub const NAMES: [&str; 2] = ["ovs-dpdk", "ovs-dpdk-noemc"];
 
 /// `ovs-vswitchd`'s control socket.
 #[derive(Clone, Debug)]
-pub struct Control(PathBuf);
+pub struct Control {
+    socket: PathBuf,
+    /// The port that the feed's packets leave by.
+    out: &'static str,
+}
 
 impl Control {
     /// What a command of `ovs-appctl` prints.
@@ -43,8 +47,8 @@ impl Control {
     /// # Errors
     /// When there is no answer, or an error.
     pub fn ask(&self, command: &str, arguments: &[&str]) -> Result<String> {
-        let mut stream = UnixStream::connect(&self.0)
-            .with_context(|| format!("connecting to {}", self.0.display()))?;
+        let mut stream = UnixStream::connect(&self.socket)
+            .with_context(|| format!("connecting to {}", self.socket.display()))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let request = json!({ "id": 0, "method": command, "params": arguments });
         stream.write_all(request.to_string().as_bytes())?;
@@ -54,13 +58,16 @@ impl Control {
         result.with_context(|| format!("{command}: {}", answer["error"]))
     }
 
-    /// `(received, sent)` of the feed.
+    /// Received by the feed, and sent where its packets leave.
     ///
     /// # Errors
     /// When there is no such port.
     pub fn packets(&self) -> Result<(u64, u64)> {
         let text = self.ask("dpctl/show", &["-s"])?;
-        port_packets(&text, "feed").with_context(|| format!("no counters in {text}"))
+        let of = |name| {
+            port_packets(&text, name).with_context(|| format!("no counters of {name} in {text}"))
+        };
+        Ok((of("feed")?.0, of(self.out)?.1))
     }
 
     /// Packets that went to the slow path.
@@ -189,103 +196,180 @@ impl Drop for Surroundings {
     }
 }
 
-/// Starts it on a feed.
+/// A switch on its way to two contestants: started, then given bridges, ports and rules, and the feed last.
+#[derive(Debug)]
+pub struct Switch {
+    around: Surroundings,
+    control: Control,
+    program: Program,
+}
+
+impl Switch {
+    /// Starts it without a bridge. `out` is the port that the feed's packets will leave by.
+    ///
+    /// # Errors
+    /// When it is not installed or does not start.
+    pub fn launch(dir: &Path, out: &'static str) -> Result<Self> {
+        let binary = SWITCHES.into_iter().find(|path| Path::new(path).exists());
+        let binary =
+            binary.context("no Open vSwitch with DPDK (Debian package openvswitch-switch-dpdk)")?;
+        let around = Surroundings::new(dir)?;
+        let config = [
+            "dpdk-init=true".to_owned(),
+            format!("pmd-cpu-mask=0x{:x}", 1 << WORKER_CORE),
+            format!("dpdk-lcore-mask=0x{:x}", 1 << MAIN_CORE),
+            format!("dpdk-socket-mem={MEMORY}"),
+            "dpdk-extra=--no-pci --in-memory".to_owned(),
+            "max-idle=3600000".to_owned(),
+            "flow-limit=200000".to_owned(),
+        ];
+        let config = config.map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((&pair, ""));
+            format!("other_config:{key}=\"{value}\"")
+        });
+        let mut set = vec!["--no-wait", "set", "Open_vSwitch", "."];
+        set.extend(config.iter().map(String::as_str));
+        around.vsctl(&["--no-wait", "init"])?;
+        around.vsctl(&set)?;
+        let control = Control {
+            socket: around.dir.join("vswitchd.ctl"),
+            out,
+        };
+        let mut command = around.command(binary);
+        command
+            .arg(format!("unix:{}", around.socket().display()))
+            .arg(format!("--unixctl={}", control.socket.display()));
+        let log = dir.join("ovs.log");
+        let program = Program::spawn(NAMES[0], &command, &log, Packets::Ovs(control.clone()))?;
+        Ok(Self {
+            around,
+            control,
+            program,
+        })
+    }
+
+    /// Its control socket.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Adds a bridge with such columns; without rules it forwards nothing.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn bridge(&self, name: &str, columns: &[&str]) -> Result<()> {
+        let add = [
+            "--timeout=30",
+            "add-br",
+            name,
+            "--",
+            "set",
+            "bridge",
+            name,
+            "datapath_type=netdev",
+            "fail-mode=secure",
+        ];
+        let arguments = [&add, columns].concat();
+        self.around
+            .vsctl(&arguments)
+            .with_context(|| self.program.said())
+    }
+
+    /// Adds a port with such columns of its interface.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn port(&self, bridge: &str, name: &str, columns: &[&str]) -> Result<()> {
+        let add = [
+            "--timeout=60",
+            "add-port",
+            bridge,
+            name,
+            "--",
+            "set",
+            "Interface",
+            name,
+        ];
+        let arguments = [&add, columns].concat();
+        self.around
+            .vsctl(&arguments)
+            .with_context(|| self.program.said())
+    }
+
+    /// Adds rules, one a line.
+    ///
+    /// # Errors
+    /// When they are refused.
+    pub fn flows(&self, bridge: &str, rules: &str) -> Result<()> {
+        let file = self.around.dir.join("rules");
+        std::fs::write(&file, rules)?;
+        let mut command = self.around.command("ovs-ofctl");
+        run(command.args(["--names", "add-flows", bridge]).arg(&file))
+    }
+
+    /// Runs a program in its namespace.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        run(self.around.command(program).args(arguments))
+    }
+
+    /// Adds the feed, as port `feed`.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn feed(&self, bridge: &str, feed: &Feed) -> Result<()> {
+        // Unquoted, its commas would begin further options.
+        let devargs = format!("options:dpdk-devargs=\"{}\"", feed.vdev());
+        self.port(bridge, "feed", &["type=dpdk", &devargs])
+    }
+
+    /// Waits until it forwards the feed by its fast path, then stops it.
+    ///
+    /// # Errors
+    /// When it does not, or keeps missing.
+    pub fn contestants(mut self) -> Result<Vec<Contestant>> {
+        self.program.settle(
+            &[format!("pmd-c{WORKER_CORE:02}/id:")],
+            Duration::from_secs(30),
+        )?;
+        self.program.resume()?;
+        let missing = quiet(&self.control);
+        self.control.ask("revalidator/pause", &[])?;
+        self.program.pause()?;
+        missing?;
+        let (switch, around) = (Rc::new(self.program), Rc::new(self.around));
+        // One in so many packets enters the cache, 100 as it comes; 0 is none, and then it is not asked either.
+        let contestant = |(name, probability): (&'static str, &'static str)| {
+            let around = around.clone();
+            let set = move |_: &Program| {
+                let value = format!("other_config:emc-insert-inv-prob={probability}");
+                around.vsctl(&["--no-wait", "set", "Open_vSwitch", ".", &value])
+            };
+            Contestant {
+                name,
+                program: switch.clone(),
+                thread: 0,
+                before: Some(Box::new(set)),
+                after: None,
+            }
+        };
+        Ok([(NAMES[0], "100"), (NAMES[1], "0")].map(contestant).into())
+    }
+}
+
+/// Starts it on a feed, as a router.
 ///
 /// # Errors
 /// When it is not installed, does not start, or keeps missing.
 pub fn start(feed: &Feed, dir: &Path) -> Result<Vec<Contestant>> {
-    let binary = SWITCHES.into_iter().find(|path| Path::new(path).exists());
-    let binary =
-        binary.context("no Open vSwitch with DPDK (Debian package openvswitch-switch-dpdk)")?;
-    let around = Surroundings::new(dir)?;
-    let config = [
-        "dpdk-init=true".to_owned(),
-        format!("pmd-cpu-mask=0x{:x}", 1 << WORKER_CORE),
-        format!("dpdk-lcore-mask=0x{:x}", 1 << MAIN_CORE),
-        format!("dpdk-socket-mem={MEMORY}"),
-        "dpdk-extra=--no-pci --in-memory".to_owned(),
-        "max-idle=3600000".to_owned(),
-        "flow-limit=200000".to_owned(),
-    ];
-    let config = config.map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((&pair, ""));
-        format!("other_config:{key}=\"{value}\"")
-    });
-    let mut set = vec!["--no-wait", "set", "Open_vSwitch", "."];
-    set.extend(config.iter().map(String::as_str));
-    around.vsctl(&["--no-wait", "init"])?;
-    around.vsctl(&set)?;
-    let control = Control(around.dir.join("vswitchd.ctl"));
-    let mut command = around.command(binary);
-    command
-        .arg(format!("unix:{}", around.socket().display()))
-        .arg(format!("--unixctl={}", control.0.display()));
-    let mut switch = Program::spawn(
-        NAMES[0],
-        &command,
-        &dir.join("ovs.log"),
-        Packets::Ovs(control.clone()),
-    )?;
-    let bridge = [
-        "--timeout=30",
-        "add-br",
-        "br0",
-        "--",
-        "set",
-        "bridge",
-        "br0",
-        "datapath_type=netdev",
-        "fail-mode=secure",
-    ];
-    around.vsctl(&bridge).with_context(|| switch.said())?;
-    let rules = dir.join("ovs-rules");
-    std::fs::write(&rules, rules_of(feed))?;
+    let switch = Switch::launch(dir, "feed")?;
+    switch.bridge("br0", &[])?;
     // Before the feed comes: under traffic it takes some two hundred a second.
-    run(around
-        .command("ovs-ofctl")
-        .args(["add-flows", "br0"])
-        .arg(&rules))?;
-    // Unquoted, its commas would begin further options.
-    let devargs = format!("options:dpdk-devargs=\"{}\"", feed.vdev());
-    let port = [
-        "--timeout=60",
-        "add-port",
-        "br0",
-        "feed",
-        "--",
-        "set",
-        "Interface",
-        "feed",
-        "type=dpdk",
-        &devargs,
-    ];
-    around.vsctl(&port).with_context(|| switch.said())?;
-    switch.settle(
-        &[format!("pmd-c{WORKER_CORE:02}/id:")],
-        Duration::from_secs(30),
-    )?;
-    switch.resume()?;
-    let missing = quiet(&control);
-    control.ask("revalidator/pause", &[])?;
-    switch.pause()?;
-    missing?;
-    let (switch, around) = (Rc::new(switch), Rc::new(around));
-    // One in so many packets enters the cache, 100 as it comes; 0 is none, and then it is not asked either.
-    let contestant = |(name, probability): (&'static str, &'static str)| {
-        let around = around.clone();
-        let set = move |_: &Program| {
-            let value = format!("other_config:emc-insert-inv-prob={probability}");
-            around.vsctl(&["--no-wait", "set", "Open_vSwitch", ".", &value])
-        };
-        Contestant {
-            name,
-            program: switch.clone(),
-            thread: 0,
-            before: Some(Box::new(set)),
-            after: None,
-        }
-    };
-    Ok([(NAMES[0], "100"), (NAMES[1], "0")].map(contestant).into())
+    switch.flows("br0", &rules_of(feed))?;
+    switch.feed("br0", feed)?;
+    switch.contestants()
 }
 
 /// Waits until next to no packet goes to the slow path.

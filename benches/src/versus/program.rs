@@ -19,6 +19,8 @@ pub enum Packets {
     Telemetry(PathBuf, usize),
     /// `GET /v1/devices`, the devices in this order.
     Hextet(Api, &'static [&'static str]),
+    /// The same, of two devices: received by the first, sent by the second.
+    HextetAcross(Api, [&'static str; 2]),
     /// Open vSwitch's own control socket.
     Ovs(Control),
 }
@@ -142,7 +144,7 @@ impl Program {
     /// hextetd's API.
     pub fn api(&self) -> Option<&Api> {
         match &self.packets {
-            Packets::Hextet(api, _) => Some(api),
+            Packets::Hextet(api, _) | Packets::HextetAcross(api, _) => Some(api),
             _ => None,
         }
     }
@@ -204,18 +206,12 @@ impl Program {
                 .collect(),
             Packets::Hextet(api, names) => {
                 let devices = api.get("/v1/devices")?;
-                let count = |name: &&str| {
-                    let device = devices
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .find(|d| d["name"] == *name);
-                    let counters =
-                        &device.with_context(|| format!("no device {name}"))?["counters"];
-                    let field = |f: &str| counters[f].as_u64().with_context(|| format!("no {f}"));
-                    Ok((field("rx_packets")?, field("tx_packets")?))
-                };
-                names.iter().map(count).collect()
+                names.iter().map(|name| device(&devices, name)).collect()
+            }
+            Packets::HextetAcross(api, [from, to]) => {
+                let devices = api.get("/v1/devices")?;
+                let ((rx, _), (_, tx)) = (device(&devices, from)?, device(&devices, to)?);
+                Ok(vec![(rx, tx)])
             }
         }
     }
@@ -224,7 +220,7 @@ impl Program {
     fn ready(&self) -> bool {
         match &self.packets {
             Packets::Telemetry(..) | Packets::Ovs(_) => true,
-            Packets::Hextet(api, _) => api
+            Packets::Hextet(api, _) | Packets::HextetAcross(api, _) => api
                 .get("/v1/status")
                 .is_ok_and(|status| status["ready"] == true),
         }
@@ -242,6 +238,15 @@ impl Program {
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
         lines[lines.len().saturating_sub(3)..].join(" / ")
     }
+}
+
+/// `(received, sent)` of a device in the API's list.
+fn device(devices: &serde_json::Value, name: &str) -> Result<(u64, u64)> {
+    let mut all = devices.as_array().into_iter().flatten();
+    let device = all.find(|device| device["name"] == name);
+    let counters = &device.with_context(|| format!("no device {name}"))?["counters"];
+    let field = |f: &str| counters[f].as_u64().with_context(|| format!("no {f}"));
+    Ok((field("rx_packets")?, field("tx_packets")?))
 }
 
 /// One reading: a polling thread's CPU time and its port's packets since the start.

@@ -5,7 +5,9 @@ use super::options::Options;
 use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::table::{Table, Trace};
-use super::{churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, ovs, tenants, testpmd, two_workers};
+use super::{
+    churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, overlay, ovs, tenants, testpmd, two_workers,
+};
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -29,6 +31,8 @@ enum Kind {
     },
     Churn,
     TwoWorkers,
+    /// What is done, and the size of the table if it is not a few routes.
+    Overlay(overlay::Overlay, Option<usize>),
     Dhcp6(dhcp6::Exchange),
     Dhcp6Load,
     Tenants,
@@ -64,8 +68,11 @@ pub fn all(options: &Options) -> Vec<Scenario> {
     ];
     let dhcp6 = dhcp6::SCENARIOS.map(|(name, exchange)| (name, Kind::Dhcp6(exchange)));
     let load = (dhcp6_load::NAME, Kind::Dhcp6Load);
+    let overlays =
+        overlay::SCENARIOS.map(|(name, overlay, routes)| (name, Kind::Overlay(overlay, routes)));
     let tenants = (tenants::NAME, Kind::Tenants);
-    let special = special.into_iter().chain(dhcp6).chain([load, tenants]);
+    let special = special.into_iter().chain(overlays).chain(dhcp6);
+    let special = special.chain([load, tenants]);
     let special = special.map(|(name, kind)| Scenario {
         name: name.to_owned(),
         kind,
@@ -105,6 +112,7 @@ impl Scenario {
         match self.kind {
             Kind::Churn => churn::run(bench),
             Kind::TwoWorkers => two_workers::run(bench),
+            Kind::Overlay(overlay, routes) => overlay::run(&self.name, overlay, routes, bench),
             Kind::Dhcp6Load => dhcp6_load::run(bench),
             Kind::Tenants => tenants::run(bench),
             Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),
@@ -219,6 +227,14 @@ mod tests {
                 "transit4/900k/zipf",
                 "transit6/160k/uniform+churn",
                 "transit6/160k/uniform/2-workers",
+                "vxlan6-decap/few",
+                "vxlan6-decap/160k",
+                "vxlan4-decap/few",
+                "gre6-decap/few",
+                "gre4-decap/few",
+                "vxlan6-encap/few",
+                "gre6-encap/few",
+                "l2/64k-macs",
                 "dhcp6/exchange",
                 "dhcp6/prefix",
                 "dhcp6/renew",

@@ -14,7 +14,11 @@
 //! they are read; counters summed up over the burst; one transmit burst per frame; packets that come from memory asked for
 //! ahead.
 //!
-//! LIMIT: tagged frames and interfaces with a reverse path check take the graph.
+//! Where there are networks, their frames come first: out of tunnels (`tunnel`), or by the tags that select one, to where
+//! they go (`bridge`, `encap`). Those for interfaces of ours meet the same loops as packets from a device.
+//!
+//! LIMIT: tagged frames of interfaces, interfaces with a reverse path check, IP packets in GRE without Ethernet, and tunnels
+//! whose peer is reached by a group of next hops or by a network take the graph.
 
 use dpdk::Mbuf;
 use tables::id::{NextHopId, PortId};
