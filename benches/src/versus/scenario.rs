@@ -239,6 +239,7 @@ mod tests {
                 "dhcp6/prefix",
                 "dhcp6/renew",
                 "dhcp6/load",
+                "tenants/load",
             ]
         );
         options.table = RouteFile::parse("2a00:1::/32").ok();
