@@ -60,7 +60,12 @@ fn one(
         return finish(w, mbuf, &meta);
     }
     let len = mbuf.pkt_len() as usize + tunnel.overhead();
-    if len > usize::from(tunnel.mtu) {
+    let id = match tunnel.remote {
+        std::net::IpAddr::V6(to) => cx.lpm6.lookup(cx.reader, tunnel.vrf, to.to_bits()),
+        std::net::IpAddr::V4(to) => cx.lpm4.lookup(cx.reader, tunnel.vrf, to.to_bits()),
+    };
+    let next_hop = cx.next_hops.get(id);
+    if path_mtu(tunnel, next_hop) < len {
         w.counters.tunnel(tunnel.id).too_big.add(1);
         return Err(DropReason::TunnelTooBig);
     }
@@ -73,11 +78,6 @@ fn one(
     )?;
     w.counters.tunnel(tunnel.id).tx.add(1, len as u64);
     let outer = outer(&meta, tunnel, len as u32);
-    let id = match tunnel.remote {
-        std::net::IpAddr::V6(to) => cx.lpm6.lookup(cx.reader, tunnel.vrf, to.to_bits()),
-        std::net::IpAddr::V4(to) => cx.lpm4.lookup(cx.reader, tunnel.vrf, to.to_bits()),
-    };
-    let next_hop = cx.next_hops.get(id);
     if !leaves_at_once(next_hop, len) || !encapsulate(&mut mbuf, 0, next_hop, outer.family) {
         w.enter(mbuf, outer, Stage::Route);
         return Ok(Done::Gone);
@@ -91,6 +91,15 @@ fn one(
     };
     count(w, next_hop, &frame[slot]);
     Ok(Done::Ready)
+}
+
+/// Longest outer packet: what the peer is configured to be reached by, or less where the way there begins.
+fn path_mtu(tunnel: &Tunnel, next_hop: &NextHop) -> usize {
+    let first = match next_hop.kind {
+        NextHopKind::Forward => next_hop.mtu,
+        _ => u16::MAX,
+    };
+    usize::from(tunnel.mtu.min(first))
 }
 
 /// Whether an outer packet of `len` bytes can be sent to a next hop as it stands.

@@ -231,6 +231,12 @@ fn fits(mbuf: &Mbuf, meta: &Meta, next_hop: &NextHop) -> Result<Stage, Refusal> 
     };
     if size_on_wire(mbuf, meta) <= mtu {
         Ok(Stage::Rewrite)
+    } else if meta.has(flags::OWN) && 0 < meta.tunnels {
+        // An outer packet of ours is not fragmented, and there is nobody to tell but ourselves.
+        Err(Refusal {
+            reason: TunnelTooBig,
+            param: None,
+        })
     } else if meta.family == Family::V6 {
         too_big(Ip6PacketTooBig)
     } else if dont_fragment(mbuf, meta) {

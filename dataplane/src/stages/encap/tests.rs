@@ -177,6 +177,18 @@ fn what_does_not_fit_the_path_is_dropped_and_counted() {
     bed.silent();
     assert_eq!(bed.drops(), [(DropReason::TunnelTooBig, 1)]);
     assert_eq!(bed.w.counters.tunnel(TUNNEL).too_big.get(), 1);
+    drop(bed);
+    // A peer that is said to be reached by more than the way to it carries: known at once by the next hop, and by the route
+    // stage otherwise. Over IPv4 too, nobody is told and nothing is fragmented.
+    for (local, remote) in [("2001:db8:1::1", REMOTE6), ("192.0.2.1", REMOTE4)] {
+        let mut wide = tunnel(TunnelKind::Vxlan, local, remote);
+        wide.mtu = 1500;
+        let mut bed = self::bed(wide);
+        bed.receive(LAN, &[&inner(fits + 21)]);
+        bed.silent();
+        assert_eq!(bed.drops(), [(DropReason::TunnelTooBig, 1)], "{remote}");
+        assert_eq!(bed.w.counters.tunnel(TUNNEL).too_big.get(), 1);
+    }
 }
 
 #[test]
