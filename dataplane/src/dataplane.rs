@@ -297,7 +297,11 @@ impl Dataplane {
         match self.ports.get_mut(id.index()) {
             Some(Some(open)) => {
                 open.port.set_promiscuous(promiscuous)?;
-                Ok(open.port.set_all_multicast(all_multicast)?)
+                match open.port.set_all_multicast(all_multicast) {
+                    // Promiscuous, it hears every group.
+                    Err(_) if promiscuous => Ok(()),
+                    set => Ok(set?),
+                }
             }
             _ => Err(DeviceError::NoPort(id)),
         }
