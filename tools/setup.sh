@@ -7,7 +7,7 @@ level=${1:-build}
 build=(build-essential pkg-config libdpdk-dev clang libclang-dev iproute2 ethtool)
 test=(iputils-ping iperf3 socat ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps
   isc-dhcp-client dhcpcd-base isc-dhcp-relay dnsmasq-base kea-dhcp6-server kea-dhcp4-server
-  dibbler-client wide-dhcpv6-client)
+  dibbler-client wide-dhcpv6-client openvswitch-switch)
 bench=(dpdk-dev dpdk dpdk-doc make openvswitch-switch-dpdk libpcap-dev valgrind)
 
 case $level in

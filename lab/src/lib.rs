@@ -23,7 +23,9 @@ pub mod dhcp6;
 pub mod dhcp_client;
 mod host;
 pub mod kea;
+pub mod marker;
 mod netns;
+pub mod ovs;
 mod process;
 pub mod provider;
 pub mod requesting;
@@ -31,6 +33,7 @@ mod router;
 pub mod session;
 pub mod topology;
 mod vlan;
+pub mod vxlan;
 pub mod wait;
 
 pub use host::{Host, ping_received};

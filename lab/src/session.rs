@@ -6,10 +6,10 @@ use anyhow::Context;
 
 use crate::{Daemon, Host, Result, wait_for};
 
-/// Answers every line with the same line, on all addresses.
+/// Answers every line with the same line, on all addresses of both families.
 const SERVER: &str = r#"
 import socket, threading
-s = socket.create_server(("::", 7), family=socket.AF_INET6)
+s = socket.create_server(("::", 7), family=socket.AF_INET6, dualstack_ipv6=True)
 def echo(c):
     while True:
         b = c.recv(64)

@@ -2,6 +2,9 @@
 //!
 //! A row that has no file here is open. A file proves *every* sentence of its row, or it does not stand here.
 
+mod row_01;
+mod row_02;
+mod row_03;
 mod row_05;
 mod row_06;
 mod row_07;
@@ -12,7 +15,7 @@ mod row_19;
 
 use std::fmt::Write as _;
 
-/// A router's configuration in pieces: devices first, then one router with interfaces.
+/// A router's configuration in pieces: devices and networks first, then one router with interfaces.
 #[derive(Default)]
 struct Config {
     devices: String,
@@ -20,16 +23,45 @@ struct Config {
 }
 
 impl Config {
-    /// A device on the router's veth `dev` with one interface that advertises each /64 among its addresses.
-    fn interface(mut self, dev: &str, addresses: &[&str]) -> Self {
-        let quoted: Vec<String> = addresses.iter().map(|a| format!("\"{a}\"")).collect();
+    /// A device on the router's veth `dev`.
+    fn device(mut self, dev: &str) -> Self {
         let _ = write!(
             self.devices,
             "[[device]]\nname = \"{dev}\"\nkind = \"af_packet\"\ninterface = \"{dev}\"\n"
         );
+        self
+    }
+
+    /// A device on the router's veth `dev` with one interface that advertises each /64 among its addresses.
+    fn interface(self, dev: &str, addresses: &[&str]) -> Self {
+        self.device(dev)
+            .on(&format!("device = \"{dev}\""), dev, addresses)
+    }
+
+    /// A network of one segment, with an interface as [`Config::interface`] makes it.
+    fn network(mut self, name: &str, segment: &str, addresses: &[&str]) -> Self {
+        let _ = write!(
+            self.devices,
+            "[[network]]\nname = \"{name}\"\nsegments = [{{ {segment} }}]\n"
+        );
+        self.on(&format!("network = \"{name}\""), name, addresses)
+    }
+
+    /// A peer of VXLAN tunnels over IPv6.
+    fn vtep(mut self, name: &str, local: &str, remote: &str) -> Self {
+        let _ = write!(
+            self.devices,
+            "[[vtep]]\nname = \"{name}\"\nkind = \"vxlan\"\nrouter = \"main\"\nlocal = \"{local}\"\n\
+             remote = \"{remote}\"\n"
+        );
+        self
+    }
+
+    fn on(mut self, place: &str, name: &str, addresses: &[&str]) -> Self {
+        let quoted: Vec<String> = addresses.iter().map(|a| format!("\"{a}\"")).collect();
         let _ = write!(
             self.interfaces,
-            "[[router.interface]]\nname = \"{dev}-if\"\ndevice = \"{dev}\"\naddresses = [{}]\n\
+            "[[router.interface]]\nname = \"{name}-if\"\n{place}\naddresses = [{}]\n\
              [router.interface.ra]\nenabled = true\n",
             quoted.join(", ")
         );
@@ -48,4 +80,21 @@ impl Config {
             self.devices, self.interfaces
         )
     }
+}
+
+/// A host's NICs `vx0`, `vx1` and on: VXLAN devices over its underlay on `eth0`, VNI 10 and on.
+fn vxlan_nics(host: &lab::Host, local: &str, remote: &str, count: u32) -> lab::Result<()> {
+    host.address("eth0", &format!("{local}/64"))?;
+    for number in 0..count {
+        lab::vxlan::Vxlan {
+            dev: &format!("vx{number}"),
+            vni: 10 + number,
+            local: local.parse()?,
+            remote: remote.parse()?,
+            checksum: true,
+            mtu: 1430,
+        }
+        .create(host)?;
+    }
+    Ok(())
 }
