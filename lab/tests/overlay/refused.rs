@@ -7,7 +7,7 @@ use lab::marker::Listener;
 use lab::{Host, Lab, Result, wait_for};
 use serde_json::Value;
 
-use crate::{CONFIG, Site, mac};
+use crate::{CONFIG, Site};
 
 /// Blue is stretched to peers `peer` over VXLAN and GRE; red to `west` alone, which has no business in blue.
 const NETWORKS: &str = r#"
@@ -250,8 +250,6 @@ impl<'a> Sender<'a> {
         let macs = [mac_of("up0"), mac_of("blue0")];
         let macs: Option<Vec<String>> = macs.into_iter().collect();
         let macs = macs.context("interfaces with MAC addresses")?.join(" ");
-        // The listener's host is one that they could reach.
-        mac(&site.a, "eth0")?;
         Ok(Self {
             x,
             program,
