@@ -7,26 +7,27 @@ use crate::{Outer, Site};
 
 #[test]
 fn ovs_vxlan_over_ipv6() -> Result<()> {
-    ovs("vxlan", Outer::V6, 1430)
+    ovs("vxlan", Outer::V6, 1430, "")
 }
 
 #[test]
 fn ovs_vxlan_over_ipv4() -> Result<()> {
-    ovs("vxlan", Outer::V4, 1450)
+    ovs("vxlan", Outer::V4, 1450, "options:csum=true")
 }
 
 #[test]
 fn ovs_gre_with_a_key_over_ipv6() -> Result<()> {
     // 1500 less IPv6 40, GRE with key 8, Ethernet 14.
-    ovs("gre", Outer::V6, 1438)
+    ovs("gre", Outer::V6, 1438, "")
 }
 
 #[test]
 fn ovs_gre_with_a_key_over_ipv4() -> Result<()> {
-    ovs("gre", Outer::V4, 1458)
+    ovs("gre", Outer::V4, 1458, "")
 }
 
-fn ovs(kind: &str, outer: Outer, mtu: u32) -> Result<()> {
+/// `more` are options of the switch's end.
+fn ovs(kind: &str, outer: Outer, mtu: u32, more: &str) -> Result<()> {
     let lab = Lab::new("ovs")?;
     let site = Site::wire(&lab)?;
     let peer = peer(&lab, &site)?;
@@ -39,7 +40,7 @@ fn ovs(kind: &str, outer: Outer, mtu: u32) -> Result<()> {
         local: outer.peer(),
         remote: outer.ours(),
         key: 77,
-        more: "",
+        more,
     };
     peer.tunnel("br-blue", "tun0", tunnel)?;
     site.start(kind, outer, "")?;
