@@ -172,7 +172,7 @@ impl Ovs {
             .map(drop)
     }
 
-    /// What it counted of an interface, such as `rx_packets`.
+    /// What it counted of an interface, such as `rx_packets`; it writes that down every five seconds.
     ///
     /// # Errors
     /// When there is no such interface or counter.

@@ -1,7 +1,9 @@
 //! Open vSwitch: Ethernet in VXLAN and in GRE, hosts behind its bridge.
 
+use std::time::Duration;
+
 use lab::ovs::{Ovs, Tunnel};
-use lab::{Lab, Result};
+use lab::{Lab, Result, wait_for};
 
 use crate::{Outer, Site};
 
@@ -46,7 +48,11 @@ fn ovs(kind: &str, outer: Outer, mtu: u32, more: &str) -> Result<()> {
     site.start(kind, outer, "")?;
     site.talks(&h, "eth0", mtu)?;
     for counter in ["rx_packets", "tx_packets"] {
-        assert!(40 < peer.counted("tun0", counter)?);
+        wait_for(
+            Duration::from_secs(15),
+            "the switch to have counted",
+            || (40 < peer.counted("tun0", counter).ok()?).then_some(()),
+        )?;
     }
     site.r.assert_balanced()
 }
