@@ -141,6 +141,18 @@ impl Pair {
         Ok(())
     }
 
+    /// What either router has dropped, as text.
+    fn losses(&self) -> String {
+        let of = |router: &Router| {
+            let drops = router.ctl("show drops").unwrap_or_default();
+            let lost = drops.as_array().into_iter().flatten();
+            let lost = lost.filter(|drop| drop["total"] != 0);
+            let words = lost.map(|drop| format!("{} {}", drop["reason"], drop["total"]));
+            words.collect::<Vec<_>>().join(", ")
+        };
+        format!("r1 has dropped {}; r2 {}", of(&self.r1), of(&self.r2))
+    }
+
     fn balanced(&self) -> Result<()> {
         self.r1.assert_balanced()?;
         self.r2.assert_balanced()
@@ -186,7 +198,7 @@ fn fills(outside: u32, inside: u32) -> Result<()> {
     for to in [&b6, &b4] {
         assert_eq!(full_size(&pair.a, to, inside)?, 3, "{to}");
         for direction in ["", "-R"] {
-            moves(&pair.a, to, direction)?;
+            moves(&pair.a, to, direction).with_context(|| pair.losses())?;
         }
     }
     for router in [&pair.r1, &pair.r2] {
@@ -208,7 +220,11 @@ fn moves(from: &Host, to: &str, direction: &str) -> Result<()> {
         .filter_map(|interval| interval["sum"]["bytes"].as_u64())
         .collect();
     ensure!(5 <= bytes.len(), "few intervals: {text}");
-    ensure!(bytes.iter().all(|&b| 0 < b), "{to} {direction}: {bytes:?}");
+    let again = &report["end"]["sum_sent"]["retransmits"];
+    ensure!(
+        bytes.iter().all(|&b| 0 < b),
+        "{to} {direction}: {bytes:?}, {again} segments sent again"
+    );
     Ok(())
 }
 
