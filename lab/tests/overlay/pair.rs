@@ -212,7 +212,7 @@ fn fills(outside: u32, inside: u32) -> Result<()> {
 
 /// A TCP transfer of five seconds: bytes move in every one of them.
 fn moves(from: &Host, to: &str, direction: &str) -> Result<()> {
-    let text = from.ok(&format!("iperf3 -c {to} -t 5 -i 1 -J {direction}"))?;
+    let text = from.ok(&format!("iperf3 -c {to} -C cubic -t 5 -i 1 -J {direction}"))?;
     let report: Value = serde_json::from_str(&text)?;
     let intervals = report["intervals"].as_array().cloned().unwrap_or_default();
     let bytes: Vec<u64> = intervals
