@@ -327,6 +327,27 @@ fn a_group_spreads_flows_and_keeps_each_on_one_member() {
     assert!(members.iter().all(|&n| n > 8), "{members:?}");
 }
 
+/// A header without a payload, padded by what would be ports: the flow is the addresses' alone.
+#[test]
+fn padding_chooses_no_member_of_a_group() {
+    let mut members: [Vec<Vec<u8>>; 2] = Default::default();
+    for flow in 0..20u16 {
+        let port = (flow + 1000).to_be_bytes();
+        let packets = [
+            v6("2001:db8:e::1").set(4, &[0, 0]).set(40, &port),
+            v4("30.0.0.1").set(2, &[0, 20]).summed().set(20, &port),
+        ];
+        for (family, packet) in packets.into_iter().enumerate() {
+            let (outcome, _) = through_both_ways("padding", PORT0, &packet, |_| ());
+            assert_eq!(outcome.sent.len(), 1, "{packet:?}: {outcome:#?}");
+            members[family].push(outcome.sent[0].1[..6].to_vec());
+        }
+    }
+    for members in members {
+        assert!(members.iter().all(|to| *to == members[0]), "{members:?}");
+    }
+}
+
 #[test]
 fn a_device_that_is_full_costs_named_drops() {
     for with_lane in [true, false] {

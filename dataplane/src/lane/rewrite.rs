@@ -139,6 +139,8 @@ impl<'r> Batch<'_, 'r> {
         for place in bits(others) {
             let (mut mbuf, len) = (self.packets.mbufs[place], self.packets.len[place]);
             if self.records[place].kind == NextHopKind::Group {
+                // Padding holds no ports: the flow's key must not see it, as the graph's does not.
+                unpad(mbuf, LINK as u32 + u32::from(len));
                 self.next_hops[place] = choose::<V6>(cx, &mbuf, self.next_hops[place]);
                 self.records[place] = cx.next_hops.get(self.next_hops[place]);
             }
