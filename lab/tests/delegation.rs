@@ -125,6 +125,22 @@ fn a_session_over_the_old_prefix_lives_on_and_new_ones_use_the_new() -> Result<(
     net.r.assert_balanced()
 }
 
+/// RFC 4429: a host may use its address before duplicate detection ends, ours or its own.
+#[test]
+fn a_host_that_does_not_wait_is_served_at_once() -> Result<()> {
+    let lab = Lab::new("pdhasty")?;
+    let net = Provider::wire(&lab)?;
+    let _kea = net.kea(&lab, OLD, LIVELY)?;
+    net.host.ok("sysctl -qw net.ipv6.conf.eth0.accept_dad=0")?;
+    net.r.start(CUSTOMER)?;
+    let address = net.host_address("2001:db8:a")?;
+    let first = net
+        .host
+        .run(&format!("ping -n -c 3 -i 0.1 -W 1 -I {address} {WORLD}"))?;
+    assert_eq!(lab::ping_received(&first.stdout), 3, "{}", first.stdout);
+    net.r.assert_balanced()
+}
+
 #[test]
 fn what_changed_while_the_router_was_dead_is_told_to_its_hosts() -> Result<()> {
     let lab = Lab::new("pdflash")?;

@@ -212,9 +212,12 @@ pub struct Link {
 
 impl Link {
     /// An interface whose own addresses are used when `valid` says so (duplicate detection passed). Anycast
-    /// addresses are exempt from detection (RFC 4862 section 5.4).
+    /// addresses are exempt from detection (RFC 4862 section 5.4). An IPv6 prefix is on link whether or not our address
+    /// in it may be used: hosts that were told of it may have theirs before we have ours, and neighbours are asked for
+    /// from the link-local address. ARP asks from an address of the subnet, so an IPv4 subnet waits for it.
     pub fn of(interface: &Interface, up: bool, valid: impl Fn(IpAddr) -> bool) -> Self {
-        let addresses = || interface.addresses.iter().filter(|net| valid(net.addr()));
+        let (all, usable) = (&interface.addresses, |net: &&IpNet| valid(net.addr()));
+        let on_link = all.iter().filter(|net| net.addr().is_ipv6() || usable(net));
         let anycast = interface
             .anycast
             .iter()
@@ -222,8 +225,10 @@ impl Link {
             .chain(interface.subnet_router_anycast());
         Link {
             up,
-            subnets: addresses().map(IpNet::trunc).collect(),
-            locals: addresses()
+            subnets: on_link.map(IpNet::trunc).collect(),
+            locals: all
+                .iter()
+                .filter(usable)
                 .map(IpNet::addr)
                 .chain(anycast.map(IpAddr::V6))
                 .collect(),

@@ -284,19 +284,17 @@ fn explain_tells_the_winner_the_way_and_the_others() {
 }
 
 #[test]
-fn links_of_an_interface_hold_valid_and_anycast_addresses() {
+fn links_of_an_interface_hold_valid_and_anycast_addresses_and_what_is_on_link() {
     let text = "[[device]]\nname = \"d\"\nkind = \"null\"\n[[router]]\nname = \"r\"\n[[router.interface]]\n\
-                name = \"i\"\ndevice = \"d\"\naddresses = [\"2001:db8::1/64\", \"2001:db8:1::1/64\", \"192.0.2.1/24\"]\n\
+                name = \"i\"\ndevice = \"d\"\naddresses = [\"2001:db8::1/64\", \"2001:db8:1::1/64\", \"192.0.2.1/24\", \"198.51.100.1/24\"]\n\
                 anycast = [\"2001:db8::53\"]\n";
     let model = crate::config::parse("t.toml".as_ref(), text).unwrap().model;
-    let bad = ip("2001:db8:1::1");
+    let bad = [ip("2001:db8:1::1"), ip("198.51.100.1")];
     let link = Link::of(&model.routers[0].interfaces[0], true, |address| {
-        address != bad
+        !bad.contains(&address)
     });
-    assert_eq!(
-        link.subnets,
-        BTreeSet::from([net("2001:db8::/64"), net("192.0.2.0/24")])
-    );
+    let subnets = ["2001:db8::/64", "2001:db8:1::/64", "192.0.2.0/24"];
+    assert_eq!(link.subnets, subnets.iter().map(|text| net(text)).collect());
     let locals = [
         "2001:db8::1",
         "2001:db8::53",
