@@ -8,15 +8,20 @@
 //!   most half of the table, two take a third each, and an interface that is not scanned always finds room;
 //! - an interface at its limit makes room at its own cost: its oldest scan entry yields. Gateways of configured routes
 //!   never yield to a scan;
-//! - one request per address goes to the control plane, repeated only after `retry`, and limited by interface.
+//! - one request per address goes to the control plane, repeated only after `retry`, and limited by interface. Some are
+//!   kept for gateways and for addresses asked for a second time: a scan names each once, a user tries again.
 //!
 //! All memory is taken when the table is made. Time is a number of ticks of the worker's clock; the table is generic
 //! over the packet so that it can be tested without an mbuf.
 
-use tables::id::IfaceId;
-
+mod limits;
+mod recent;
 #[cfg(test)]
 mod tests;
+
+pub use limits::Limits;
+use recent::Recent;
+use tables::id::IfaceId;
 
 const NIL: u32 = u32::MAX;
 
@@ -56,48 +61,6 @@ pub enum Pushed<T> {
     Held,
     /// There was no room, and nothing that should yield to it: here it is back.
     Full(T),
-}
-
-/// The sizes of a hold table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Interfaces, the highest `IfaceId` plus one.
-    pub ifaces: usize,
-    /// Addresses waited for, over all interfaces.
-    pub keys: usize,
-    /// Addresses waited for on one interface.
-    pub keys_per_iface: usize,
-    /// Packets, over all addresses.
-    pub packets: usize,
-    /// Packets for one address.
-    pub per_key: usize,
-    /// Requests that one interface may send at once.
-    pub request_burst: u32,
-    /// Ticks after which an interface may send one more request.
-    pub request_interval: u64,
-    /// Ticks after which a request is repeated while packets keep coming.
-    pub retry: u64,
-    /// Ticks after which an address without a verdict is given up.
-    pub timeout: u64,
-}
-
-impl Limits {
-    /// Sizes for a router of `ifaces` interfaces and a clock of `hz` ticks a second: 2,048 addresses (512 an
-    /// interface), 4,096 packets (8 an address), 256 requests a second and interface after a burst of 64, repeated
-    /// after a second, given up after four.
-    pub const fn new(ifaces: usize, hz: u64) -> Self {
-        Self {
-            ifaces,
-            keys: 2048,
-            keys_per_iface: 512,
-            packets: 4096,
-            per_key: 8,
-            request_burst: 64,
-            request_interval: hz / 256,
-            retry: hz,
-            timeout: 4 * hz,
-        }
-    }
 }
 
 struct Entry {
@@ -155,6 +118,7 @@ pub struct Hold<T> {
     entries: Box<[Entry]>,
     slots: Box<[Slot<T>]>,
     ifaces: Box<[Iface]>,
+    recent: Recent,
     all: List,
     free_entry: u32,
     free_slot: u32,
@@ -209,6 +173,7 @@ impl<T> Hold<T> {
                 })
                 .collect(),
             ifaces: (0..limits.ifaces).map(iface).collect(),
+            recent: Recent::new(limits.retry),
             all: EMPTY,
             free_entry: 0,
             free_slot: 0,
@@ -329,7 +294,7 @@ impl<T> Hold<T> {
         (victim != NIL).then_some(victim)
     }
 
-    fn bucket(&self, key: &Key) -> usize {
+    fn hash(&self, key: &Key) -> u64 {
         let low = u64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| key.address[i]));
         let high = u64::from_le_bytes([8, 9, 10, 11, 12, 13, 14, 15].map(|i| key.address[i]));
         let mut hash = self.seed ^ u64::from(key.iface.0);
@@ -337,7 +302,11 @@ impl<T> Hold<T> {
             let wide = u128::from(hash ^ word) * 0x9e37_79b9_7f4a_7c15;
             hash = (wide >> 64) as u64 ^ wide as u64;
         }
-        (hash >> 32) as usize & (self.buckets.len() - 1)
+        hash
+    }
+
+    fn bucket(&self, key: &Key) -> usize {
+        (self.hash(key) >> 32) as usize & (self.buckets.len() - 1)
     }
 
     fn find(&self, key: &Key) -> Option<u32> {
@@ -488,14 +457,20 @@ impl<T> Hold<T> {
 
     /// Whether the entry `at` should ask (again) for its address now; spends one of the interface's tokens if so.
     fn request_due(&mut self, at: u32, now: u64) -> bool {
-        let entry = &mut self.entries[at as usize];
+        let entry = &self.entries[at as usize];
         if entry
             .requested
             .is_some_and(|then| now.saturating_sub(then) < self.limits.retry)
         {
             return false;
         }
-        let iface = &mut self.ifaces[entry.key.iface.index()];
+        let (key, origin) = (entry.key, entry.origin);
+        let again = self.recent.again(self.hash(&key), now);
+        let kept = match origin {
+            Origin::Glean if !again => self.limits.request_reserve,
+            Origin::Glean | Origin::Gateway => 0,
+        };
+        let iface = &mut self.ifaces[key.iface.index()];
         let interval = self.limits.request_interval.max(1);
         let earned = now.saturating_sub(iface.earned) / interval;
         if earned > 0 {
@@ -503,11 +478,11 @@ impl<T> Hold<T> {
             iface.tokens = tokens.min(u64::from(self.limits.request_burst)) as u32;
             iface.earned += earned * interval;
         }
-        if iface.tokens == 0 {
+        if iface.tokens <= kept {
             return false;
         }
         iface.tokens -= 1;
-        entry.requested = Some(now);
+        self.entries[at as usize].requested = Some(now);
         true
     }
 }

@@ -56,22 +56,24 @@ fn a_scan_of_a_64_neither_evicts_nor_starves_the_living() -> Result<()> {
     let b = net.b_ipv6()?;
     assert_eq!(net.a.ping(&b, 2)?, 2);
     // A scan from a towards b's network: every address wants to be resolved by the router.
-    let scan = lab.dir().join("scan.py");
+    let (scan, enough) = (lab.dir().join("scan.py"), lab.dir().join("enough"));
     std::fs::write(
         &scan,
-        "import socket,time\n\
+        "import os,socket,sys,time\n\
          s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n\
          end=time.time()+6\n\
          i=0\n\
-         while time.time()<end:\n\
+         while time.time()<end or not os.path.exists(sys.argv[1]):\n\
          \x20   for _ in range(50):\n\
          \x20       i+=1; s.sendto(b'x',('2001:db8:2::%x:%x'%(i>>16,i&0xffff),9))\n\
          \x20   time.sleep(0.01)\n\
          print(i)\n",
     )?;
-    let mut scanner = net
-        .a
-        .spawn(&format!("/usr/bin/python3 {}", scan.display()))?;
+    let mut scanner = net.a.spawn(&format!(
+        "/usr/bin/python3 {} {}",
+        scan.display(),
+        enough.display()
+    ))?;
     std::thread::sleep(Duration::from_millis(500));
     let alive = net.a.run(&format!("ping -n -c 40 -i 0.1 -W 2 {b}"))?;
     assert_eq!(
@@ -80,9 +82,24 @@ fn a_scan_of_a_64_neither_evicts_nor_starves_the_living() -> Result<()> {
         "the live flow lost packets: {}",
         alive.stdout
     );
-    // A newcomer on the scanned network still gets resolved while the scan goes on.
+    // A newcomer who has talked to the router is known to it, whatever is asked for.
+    net.b.address("eth0", "2001:db8:2::cafe/64")?;
+    let talk = net
+        .b
+        .run("ping -n -c 1 -W 5 -I 2001:db8:2::cafe 2001:db8:2::1")?;
+    assert_eq!(lab::ping_received(&talk.stdout), 1, "{}", talk.stdout);
+    assert_eq!(net.a.ping("2001:db8:2::cafe", 5)?, 5);
+    // A silent one has its share of the interface's requests: it is found while the scan goes on, by who keeps trying.
     net.b.address("eth0", "2001:db8:2::beef/64")?;
-    assert!(1 <= net.a.ping("2001:db8:2::beef", 5)?);
+    wait_for(
+        Duration::from_secs(60),
+        "the newcomer to be resolved",
+        || {
+            let found = net.a.ping("2001:db8:2::beef", 5).ok()?;
+            (0 < found).then_some(())
+        },
+    )?;
+    std::fs::write(&enough, "")?;
     scanner.wait(Duration::from_secs(15))?;
     let sent: u64 = scanner.log().trim().parse()?;
     assert!(

@@ -11,6 +11,7 @@ const LIMITS: Limits = Limits {
     packets: 40,
     per_key: 3,
     request_burst: 5,
+    request_reserve: 2,
     request_interval: 10,
     retry: 100,
     timeout: 400,
@@ -94,14 +95,56 @@ fn requests_are_limited_by_interface() {
             .filter(|&host| glean(hold, iface, host, 0, now).0 == Pushed::HeldRequest)
             .count()
     };
-    assert_eq!(requests(&mut hold, 1, 0..8, 0), 5);
+    assert_eq!(requests(&mut hold, 1, 0..8, 0), 3);
     assert_eq!(
         requests(&mut hold, 2, 0..3, 0),
         3,
         "another interface has its own tokens"
     );
-    // Two intervals later the interface has earned two: addresses that went unasked are asked for.
+    // Those who ask again have the rest, and what has been earned two intervals later.
+    assert_eq!(requests(&mut hold, 1, 0..8, 0), 2);
     assert_eq!(requests(&mut hold, 1, 0..8, 20), 2);
+    assert_eq!(requests(&mut hold, 1, 0..8, 20), 0);
+}
+
+#[test]
+fn a_scan_leaves_requests_for_gateways_and_for_those_who_try_again() {
+    let limits = Limits {
+        packets: 64,
+        ..LIMITS
+    };
+    let mut hold = Hold::new(limits, 1);
+    let scan = |hold: &mut Hold<u32>, now, hosts: std::ops::Range<u32>| {
+        for host in hosts {
+            let mut scanned = key(1, 0);
+            scanned.address[..4].copy_from_slice(&host.to_be_bytes());
+            hold.push(scanned, Origin::Glean, host, now, |_, _| ());
+        }
+    };
+    scan(&mut hold, 0, 0..1000);
+    // Its first packet is one of the scan, and is displaced by it; the next one is told from it.
+    assert_eq!(glean(&mut hold, 1, 7, 1, 1).0, Pushed::Held);
+    scan(&mut hold, 1, 1000..2000);
+    assert_eq!(taken(&mut hold, 1, 7), []);
+    assert_eq!(glean(&mut hold, 1, 7, 2, 2).0, Pushed::HeldRequest);
+    let gateway = hold.push(key(1, 8), Origin::Gateway, 3, 2, |_, _| ());
+    assert_eq!(gateway, Pushed::HeldRequest);
+}
+
+#[test]
+fn who_asked_long_ago_is_a_newcomer_again() {
+    let mut recent = Recent::new(100);
+    let hash = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    assert!(!recent.again(hash(1), 10));
+    assert!(recent.again(hash(1), 99), "in the same span");
+    assert!(recent.again(hash(1), 150), "in the next");
+    assert!(!recent.again(hash(1), 400), "all of it has passed");
+    for n in 100..10_100 {
+        recent.again(hash(n), 401);
+    }
+    let mistaken = (20_000..30_000).filter(|&n| recent.again(hash(n), 402));
+    assert!(mistaken.count() < 300);
+    assert!((100..10_100).all(|n| recent.again(hash(n), 403)));
 }
 
 #[test]
