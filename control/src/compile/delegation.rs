@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::{IpNet, Ipv6Net};
@@ -24,6 +25,15 @@ pub struct Learned {
     pub outcomes: BTreeMap<String, Outcome>,
     /// Addresses that uplinks have been given by DHCPv6.
     pub addresses: BTreeMap<String, Vec<Ipv6Addr>>,
+}
+
+impl Learned {
+    /// Whether the model is what is configured, and nothing else.
+    fn is_empty(&self) -> bool {
+        let mut outcomes = self.outcomes.values();
+        outcomes.all(|outcome| outcome.assignments.is_empty())
+            && self.addresses.values().all(Vec::is_empty)
+    }
 }
 
 /// What a router's machine is to know of its configuration: its uplinks, and the plan.
@@ -82,8 +92,11 @@ fn v6(net: &IpNet) -> Option<Ipv6Net> {
 /// What is configured, with the addresses and subnets that are delegated.
 ///
 /// What the configuration has given away since they were assigned is left out: the machine decides anew in a moment.
-pub fn effective(intent: &Model, learned: &Learned) -> Model {
-    let mut model = intent.clone();
+pub fn effective(intent: &Arc<Model>, learned: &Learned) -> Arc<Model> {
+    if learned.is_empty() {
+        return Arc::clone(intent);
+    }
+    let mut model = Model::clone(intent);
     for router in &mut model.routers {
         let taken = taken(router, learned);
         for interface in &mut router.interfaces {
@@ -122,7 +135,7 @@ pub fn effective(intent: &Model, learned: &Learned) -> Model {
             interface.subnets.push(subnet);
         }
     }
-    model
+    Arc::new(model)
 }
 
 /// The subnet of an assignment: hosts are told of a deprecated one that it is (RFC 9096 section 3.5), and of no
@@ -182,9 +195,9 @@ vlan = 2
 uplink = "wan"
 "#;
 
-    fn model(text: &str) -> Model {
+    fn model(text: &str) -> Arc<Model> {
         let loaded = crate::config::parse(Path::new("t.toml"), text);
-        loaded.unwrap_or_else(|faults| panic!("{faults}")).model
+        Arc::new(loaded.unwrap_or_else(|faults| panic!("{faults}")).model)
     }
 
     fn net(text: &str) -> Ipv6Net {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tables::id::{IfaceId, VrfId};
@@ -31,7 +32,7 @@ pub enum ReloadOutcome {
         /// What changed.
         changes: Box<Changes>,
         /// The model that holds now.
-        old: Box<Model>,
+        old: Arc<Model>,
         /// What the file's reader warned of.
         warnings: Vec<String>,
     },
@@ -42,7 +43,7 @@ pub enum ReloadOutcome {
 impl Engine {
     /// Brings up the whole model, once, at the start.
     pub fn start(&mut self, model: Model) {
-        self.intent = model;
+        self.intent = Arc::new(model);
         self.restore_delegations();
         self.plan_delegations();
         let model = self.effective(&self.intent);
@@ -79,6 +80,7 @@ impl Engine {
         };
         let mut intent = loaded.model;
         intent.keep_ids(&self.intent);
+        let intent = Arc::new(intent);
         let model = self.effective(&intent);
         let mut changes = diff(&self.model, &model);
         let reopened = self.lost_devices();
@@ -110,24 +112,27 @@ impl Engine {
             self.intent = intent;
             // What is assigned may change with the plan.
             self.plan_delegations();
-            let model = self.effective(&self.intent);
-            let mut changes = diff(&self.model, &model);
-            for port in reopened {
-                changes.reopen(port, &self.model, &model);
+            let planned = self.effective(&self.intent);
+            if !Arc::ptr_eq(&planned, &model) {
+                changes = diff(&self.model, &planned);
+                for port in reopened {
+                    changes.reopen(port, &self.model, &planned);
+                }
             }
+            let model = planned;
             let old = std::mem::replace(&mut self.model, model);
             self.warnings.clone_from(&warnings);
             self.apply(&old, &changes);
             self.route_unassigned();
             return ReloadOutcome::Applied {
                 changes: Box::new(changes),
-                old: Box::new(old),
+                old,
                 warnings,
             };
         }
         ReloadOutcome::Applied {
             changes: Box::new(changes),
-            old: Box::new(self.model.clone()),
+            old: Arc::clone(&self.model),
             warnings,
         }
     }
@@ -153,7 +158,7 @@ impl Engine {
             self.ribs.insert(*vrf, Rib::new(*vrf));
         }
         self.publish_links();
-        let model = self.model.clone();
+        let model = Arc::clone(&self.model);
         for (vrf, iface) in &changes.interfaces.added {
             if let Some(interface) = model.interface(*iface) {
                 self.bring_up(*vrf, interface);
@@ -311,7 +316,7 @@ impl Engine {
     pub(super) fn configure_nd(&mut self) {
         let done = self.publisher.forget_neighbors();
         self.told("neighbours", done);
-        let model = self.model.clone();
+        let model = Arc::clone(&self.model);
         for (_, interface) in on_links(&model) {
             self.addresses.retain(|(on, _), _| *on != interface.id);
             self.tell_nd(interface, self.mac(interface));

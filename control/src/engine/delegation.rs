@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use ipnet::{IpNet, Ipv6Net};
@@ -46,7 +47,7 @@ impl Engine {
 
     /// Has every router's machine know what is configured. What routers had that are gone is forgotten.
     pub(super) fn plan_delegations(&mut self) {
-        let intent = self.intent.clone();
+        let intent = Arc::clone(&self.intent);
         let gone = |name: &&String| intent.router(name).is_none();
         let gone: Vec<String> = self
             .delegation
@@ -75,7 +76,7 @@ impl Engine {
     }
 
     /// What is configured, with what is delegated.
-    pub(super) fn effective(&self, intent: &Model) -> Model {
+    pub(super) fn effective(&self, intent: &Arc<Model>) -> Arc<Model> {
         effective(intent, &self.delegation.learned)
     }
 

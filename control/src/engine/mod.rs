@@ -111,9 +111,9 @@ pub struct Engine {
     node: Vec<u8>,
     config: PathBuf,
     /// What is configured.
-    intent: Model,
+    intent: Arc<Model>,
     /// What is configured, with what is delegated to the router.
-    model: Model,
+    model: Arc<Model>,
     delegation: delegation::Delegation,
     warnings: Vec<String>,
     ribs: HashMap<VrfId, Rib>,
@@ -182,12 +182,12 @@ impl Engine {
             config,
             warnings,
         } = parts;
-        let empty = Model {
+        let empty = Arc::new(Model {
             vteps: Vec::new(),
             networks: Vec::new(),
             routers: Vec::new(),
             ..model.clone()
-        };
+        });
         Self {
             bus,
             injector,
@@ -199,7 +199,7 @@ impl Engine {
             store,
             node,
             config,
-            intent: empty.clone(),
+            intent: Arc::clone(&empty),
             model: empty,
             delegation: delegation::Delegation::default(),
             warnings,

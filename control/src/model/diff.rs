@@ -29,6 +29,9 @@ impl<T> Default for Delta<T> {
 impl<T: Clone + Eq + Hash> Delta<T> {
     /// The difference of two lists in which order does not matter.
     fn of(old: &[T], new: &[T]) -> Self {
+        if old == new {
+            return Self::default();
+        }
         let (before, after): (HashSet<&T>, HashSet<&T>) =
             (old.iter().collect(), new.iter().collect());
         Delta {
