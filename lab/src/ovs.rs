@@ -22,7 +22,7 @@ const SCHEMA: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 /// A tunnel of a bridge.
 #[derive(Clone, Copy, Debug)]
 pub struct Tunnel<'a> {
-    /// `vxlan`, or `gre` (Ethernet in GRE).
+    /// `vxlan`, `geneve`, or `gre` (Ethernet in GRE).
     pub kind: &'a str,
     /// Its own end.
     pub local: &'a str,

@@ -262,12 +262,16 @@ fn dhcpcd_gets_address_routes_and_names_and_gives_them_back() -> Result<()> {
     })
     .with_context(said)?;
     assert!(routes.contains("10.0.0.0/8 via 192.0.2.3"), "{routes}");
-    let text = std::fs::read_to_string(&told)?;
-    assert!(
-        text.contains("new_domain_name_servers=192.0.2.53"),
-        "{text}"
-    );
-    assert!(text.contains("new_domain_search=lab.example"), "{text}");
+    // Its script is run after the routes are there.
+    for word in [
+        "new_domain_name_servers=192.0.2.53",
+        "new_domain_search=lab.example",
+    ] {
+        wait_for(LIMIT, word, || {
+            let text = std::fs::read_to_string(&told).ok()?;
+            text.contains(word).then_some(())
+        })?;
+    }
     let bound = net.leases("bound")?;
     assert_eq!(bound.len(), 1);
     assert_eq!(bound[0]["resource"], address.to_string());

@@ -1,4 +1,4 @@
-//! Overlays with peers of other houses: the kernel's VXLAN, and Open vSwitch's VXLAN and GRE, over IPv6 and IPv4.
+//! Overlays with peers of other houses: the kernel's VXLAN, and Open vSwitch's VXLAN, Geneve and GRE, over IPv6 and IPv4.
 //!
 //! ```text
 //!   a:eth0 ── vl [r] vu ── (the underlay) ── the peer, and hosts behind it

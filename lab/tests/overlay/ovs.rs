@@ -1,4 +1,4 @@
-//! Open vSwitch: Ethernet in VXLAN and in GRE, hosts behind its bridge.
+//! Open vSwitch: Ethernet in VXLAN, in Geneve and in GRE, hosts behind its bridge.
 
 use std::time::Duration;
 
@@ -15,6 +15,16 @@ fn ovs_vxlan_over_ipv6() -> Result<()> {
 #[test]
 fn ovs_vxlan_over_ipv4() -> Result<()> {
     ovs("vxlan", Outer::V4, 1450, "options:csum=true")
+}
+
+#[test]
+fn ovs_geneve_over_ipv6() -> Result<()> {
+    ovs("geneve", Outer::V6, 1430, "")
+}
+
+#[test]
+fn ovs_geneve_over_ipv4() -> Result<()> {
+    ovs("geneve", Outer::V4, 1450, "options:csum=true")
 }
 
 #[test]

@@ -107,6 +107,17 @@ const BAD: &[(&str, &str)] = &[
         "v6()/VXLAN(vni=77)/Ether(dst='ff:ff:ff:ff:ff:ff',src=gateway,type=0x88b5)/mark",
     ),
     ("l2_too_big", "v6()/VXLAN(vni=77)/inner/Raw(b'x'*1400)"),
+    // A tunnel in a tunnel leads to the tenant's router, which has nothing of the underlay.
+    (
+        "ip6_no_route",
+        "v6()/VXLAN(vni=77)/Ether(dst=gateway,src='02:00:00:00:00:77')/IPv6(src='2001:db8:1::77',dst='fd66::1')\
+         /UDP(sport=50000,dport=4789)/VXLAN(vni=77)/inner",
+    ),
+    (
+        "ip4_no_route",
+        "v4()/VXLAN(vni=77)/Ether(dst=gateway,src='02:00:00:00:00:77')/IP(src='10.1.0.77',dst='192.0.2.1')\
+         /UDP(sport=50000,dport=4789)/VXLAN(vni=77)/inner",
+    ),
     (
         "tunnel_ecn",
         "v6(tc=3)/VXLAN(vni=77)/Ether(dst='ff:ff:ff:ff:ff:ff',src=station)/IPv6(src='fe80::77',dst='ff02::1')/UDP()/mark",
