@@ -15,8 +15,12 @@ use crate::trace::TraceFilter;
 
 pub mod network;
 pub mod outer;
+mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use network::{Network, Networks, Tunnel};
+pub use shared::Shared;
 
 /// An Ethernet address.
 pub type MacAddr = [u8; 6];
@@ -211,7 +215,7 @@ pub enum Selected {
 }
 
 /// A [`Selected`] in 32 bits: an interface's number, or a local attachment's with the highest bit set.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry(u32);
 
 impl Entry {
@@ -258,18 +262,30 @@ impl TagMap {
     /// What these VIDs select, outermost first; `n` of them count.
     #[inline]
     pub fn select(&self, vids: [u16; 2], n: usize) -> Selected {
-        let entry = match n {
-            0 => self.untagged,
-            1 => {
+        let tags = match n {
+            0 => Tags::None,
+            1 => Tags::Vlan(vids[0]),
+            _ => Tags::QinQ {
+                outer: vids[0],
+                inner: vids[1],
+            },
+        };
+        self.get(tags).selected()
+    }
+
+    #[inline(always)]
+    fn get(&self, tags: Tags) -> Entry {
+        match tags {
+            Tags::None => self.untagged,
+            Tags::Vlan(vid) => {
                 let single = self.single.as_ref();
-                single.map_or_else(Entry::default, |table| table[vids[0] as usize % VIDS])
+                single.map_or_else(Entry::default, |table| table[vid as usize % VIDS])
             }
-            _ => {
-                let entry = self.double.get(&(vids[0], vids[1]));
+            Tags::QinQ { outer, inner } => {
+                let entry = self.double.get(&(outer, inner));
                 entry.copied().unwrap_or_default()
             }
-        };
-        entry.selected()
+        }
     }
 
     fn insert(&mut self, tags: Tags, entry: Entry) {
@@ -292,7 +308,7 @@ impl TagMap {
 #[derive(Clone, Debug, Default)]
 pub struct PortView {
     /// Interfaces and networks by tag.
-    pub tags: TagMap,
+    pub tags: Shared<TagMap>,
     /// Some of its frames belong to networks: all but the lane's begin in the switch stage.
     pub switched: bool,
     /// Trace or capture wants to see the packets of this port: all of them take the graph.
@@ -305,7 +321,7 @@ pub struct Forwarding {
     ports: Vec<PortView>,
     interfaces: Vec<Option<Interface>>,
     /// Layer-2 networks and tunnels.
-    pub networks: Networks,
+    pub networks: Shared<Networks>,
     /// Chooses the member of a next-hop group for a flow.
     pub flow_hash: FlowHasher,
     /// Limits for ICMP errors.
@@ -348,7 +364,7 @@ impl Default for Forwarding {
         Self {
             ports: Vec::new(),
             interfaces: Vec::new(),
-            networks: Networks::default(),
+            networks: Shared::default(),
             flow_hash: FlowHasher::new(0),
             icmp: IcmpLimits::default(),
             punt_rates: punt_rates(),
@@ -364,6 +380,15 @@ impl Forwarding {
         Self::default()
     }
 
+    /// The ports, tags, networks and tunnels of this snapshot without its interfaces: what a snapshot begins with that differs
+    /// in no more than what interfaces are, not in where they are. No network is copied.
+    pub fn places(&self) -> Self {
+        Self {
+            interfaces: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Adds an interface, replacing one of the same id or of the same port and tags.
     pub fn insert(&mut self, interface: Interface) {
         let (id, port, tags) = (interface.id, interface.port, interface.tags);
@@ -371,7 +396,10 @@ impl Forwarding {
             self.interfaces.resize(id.index() + 1, None);
         }
         if port != PortId::NETWORK && port != PortId::TUNNEL {
-            self.port_mut(port).tags.insert(tags, Entry::interface(id));
+            let (map, entry) = (&mut self.port_mut(port).tags, Entry::interface(id));
+            if map.get(tags) != entry {
+                map.insert(tags, entry);
+            }
         }
         self.interfaces[id.index()] = Some(interface);
     }
