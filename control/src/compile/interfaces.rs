@@ -52,9 +52,14 @@ pub fn make_mac(node: &[u8], interface: &str) -> MacAddr {
     MacAddr([a & 0xfc | 0x02, b, c, d, e, f])
 }
 
-/// The snapshot of all networks, and of all interfaces that are not on a closed device.
-pub fn forwarding(model: &Model, learned: &impl Learned) -> Forwarding {
-    let mut snapshot = Forwarding::new();
+/// The snapshot of all networks, and of all interfaces that are not on a closed device. `before` is one of the same model
+/// with the same devices open, if there is one: networks are taken from there.
+pub fn forwarding(
+    model: &Model,
+    learned: &impl Learned,
+    before: Option<&Forwarding>,
+) -> Forwarding {
+    let mut snapshot = before.map(Forwarding::places).unwrap_or_default();
     let seed = FLOW_HASH_SEED;
     snapshot.flow_hash = if model.forwarding.symmetric_hash {
         FlowHasher::symmetric(seed)
@@ -73,7 +78,9 @@ pub fn forwarding(model: &Model, learned: &impl Learned) -> Forwarding {
             snapshot.insert(view);
         }
     }
-    networks::insert(&mut snapshot, model, learned);
+    if before.is_none() {
+        networks::insert(&mut snapshot, model, learned);
+    }
     snapshot
 }
 
@@ -340,7 +347,7 @@ device = "closed"
 
     #[test]
     fn the_snapshot_holds_interfaces_of_open_devices() {
-        let snapshot = forwarding(&model(), &AllValid);
+        let snapshot = forwarding(&model(), &AllValid, None);
         assert_eq!(snapshot.interfaces().count(), 2);
         let lan = snapshot.interface(IfaceId(1)).unwrap();
         assert_eq!(
@@ -389,7 +396,7 @@ device = "closed"
     fn a_dhcp_server_is_heard_and_in_its_groups() {
         let servers = |text: &str| {
             let loaded = crate::config::parse(Path::new("t.toml"), text).unwrap();
-            let snapshot = forwarding(&loaded.model, &AllValid);
+            let snapshot = forwarding(&loaded.model, &AllValid, None);
             let filters = mac_filters(&loaded.model, &AllValid);
             let lan = snapshot.interface(IfaceId(1)).unwrap();
             let joined = lan.groups6.iter().map(ToString::to_string);
@@ -419,7 +426,7 @@ device = "closed"
             Path::new("t.toml"),
             &format!("[forwarding]\ndhcp_per_device = 7\n{TEXT}"),
         );
-        let snapshot = forwarding(&loaded.unwrap().model, &AllValid);
+        let snapshot = forwarding(&loaded.unwrap().model, &AllValid, None);
         let of = |class: PuntClass| snapshot.punt_rates[class.index()].per_second;
         assert_eq!(
             (

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use api::OffloadPlace;
+use dataplane::forwarding::Forwarding;
 use dataplane::observe::Filter;
 use dataplane::ports::{DeviceState, OpenPort};
 use dataplane::{Dataplane, MulticastFilter, PortStats};
@@ -25,6 +27,14 @@ pub struct Observer {
     pub capture: Option<dataplane::capture::CaptureFilter>,
     /// How each device lets its multicast groups in, and which ones.
     pub multicast: HashMap<PortId, (MacFilter, dataplane::MulticastFilter)>,
+}
+
+/// The networks of the last snapshot, and what they were made of.
+pub(super) struct Places {
+    model: Arc<Model>,
+    /// Open devices, with their addresses.
+    open: Vec<(PortId, [u8; 6])>,
+    snapshot: Forwarding,
 }
 
 /// What the snapshot learns from the running router.
@@ -148,13 +158,26 @@ impl Engine {
     /// Publishes what the workers know of ports and interfaces, and lets the devices' multicast filters follow.
     pub(super) fn publish_forwarding(&mut self) {
         self.stale = None;
+        let open: Vec<_> = self
+            .dataplane
+            .ports()
+            .map(|(port, open)| (port, open.mac))
+            .collect();
+        let ports: Vec<PortId> = open.iter().map(|(port, _)| *port).collect();
+        let places = self.places.take();
+        let places = places.filter(|was| Arc::ptr_eq(&was.model, &self.model) && was.open == open);
+        let places = places.map(|was| was.snapshot);
         let learned = self.learned();
-        let mut snapshot = interfaces::forwarding(&self.model, &learned);
-        let ports: Vec<PortId> = self.dataplane.ports().map(|(port, _)| port).collect();
+        let mut snapshot = interfaces::forwarding(&self.model, &learned, places.as_ref());
         snapshot.watch(self.observer.trace, self.observer.capture);
         let filters = interfaces::mac_filters(&self.model, &learned);
         self.tell_sources(&snapshot);
         self.tell_uplinks(&snapshot);
+        self.places = Some(Places {
+            model: Arc::clone(&self.model),
+            open,
+            snapshot: snapshot.places(),
+        });
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
         for port in ports {
