@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ipnet::{IpNet, Ipv6Net};
 use lease::Wall;
 
-use crate::model::{Delegated, Model, Router, Subnet};
+use crate::model::{Delegated, Indexed, Model, Router, Subnet};
 use protocols::delegation::{Assignment, Outcome, Plan};
 use protocols::ra::config::Lifetime;
 
@@ -92,11 +92,11 @@ fn v6(net: &IpNet) -> Option<Ipv6Net> {
 /// What is configured, with the addresses and subnets that are delegated.
 ///
 /// What the configuration has given away since they were assigned is left out: the machine decides anew in a moment.
-pub fn effective(intent: &Arc<Model>, learned: &Learned) -> Arc<Model> {
+pub fn effective(intent: &Arc<Indexed>, learned: &Learned) -> Arc<Indexed> {
     if learned.is_empty() {
         return Arc::clone(intent);
     }
-    let mut model = Model::clone(intent);
+    let mut model = Model::clone(intent.as_ref());
     for router in &mut model.routers {
         let taken = taken(router, learned);
         for interface in &mut router.interfaces {
@@ -135,7 +135,7 @@ pub fn effective(intent: &Arc<Model>, learned: &Learned) -> Arc<Model> {
             interface.subnets.push(subnet);
         }
     }
-    Arc::new(model)
+    Arc::new(model.into())
 }
 
 /// The subnet of an assignment: hosts are told of a deprecated one that it is (RFC 9096 section 3.5), and of no
@@ -195,9 +195,10 @@ vlan = 2
 uplink = "wan"
 "#;
 
-    fn model(text: &str) -> Arc<Model> {
+    fn model(text: &str) -> Arc<Indexed> {
         let loaded = crate::config::parse(Path::new("t.toml"), text);
-        Arc::new(loaded.unwrap_or_else(|faults| panic!("{faults}")).model)
+        let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
+        Arc::new(loaded.model.into())
     }
 
     fn net(text: &str) -> Ipv6Net {

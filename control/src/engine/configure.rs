@@ -16,7 +16,7 @@ use crate::compile::routes::{Edit, Link, Rib, RibRoute};
 use crate::config::{self, LoadError, Loaded};
 use crate::injector::NamedLink;
 use crate::log;
-use crate::model::{Changes, Interface, Model, Router, Tag, diff};
+use crate::model::{Changes, Indexed, Interface, Model, Router, Tag, diff};
 use crate::publish;
 use protocols::nd::AddressState;
 use protocols::{mld, nd, ra};
@@ -32,7 +32,7 @@ pub enum ReloadOutcome {
         /// What changed.
         changes: Box<Changes>,
         /// The model that holds now.
-        old: Arc<Model>,
+        old: Arc<Indexed>,
         /// What the file's reader warned of.
         warnings: Vec<String>,
     },
@@ -43,7 +43,7 @@ pub enum ReloadOutcome {
 impl Engine {
     /// Brings up the whole model, once, at the start.
     pub fn start(&mut self, model: Model) {
-        self.intent = Arc::new(model);
+        self.intent = Arc::new(model.into());
         self.restore_delegations();
         self.plan_delegations();
         let model = self.effective(&self.intent);
@@ -80,7 +80,7 @@ impl Engine {
         };
         let mut intent = loaded.model;
         intent.keep_ids(&self.intent);
-        let intent = Arc::new(intent);
+        let intent = Arc::new(Indexed::from(intent));
         let model = self.effective(&intent);
         let mut changes = diff(&self.model, &model);
         let reopened = self.lost_devices();
@@ -138,7 +138,7 @@ impl Engine {
     }
 
     /// Turns what runs for `old` into what the current model says.
-    pub(super) fn apply(&mut self, old: &Model, changes: &Changes) {
+    pub(super) fn apply(&mut self, old: &Indexed, changes: &Changes) {
         if changes.log
             && let Err(error) = log::set(&self.model.system.log)
         {
@@ -406,14 +406,10 @@ impl Engine {
 
     /// Tells the routing table what an interface is now: up or not, and which of its addresses may be used.
     pub(super) fn refresh_link(&mut self, iface: IfaceId) {
-        let Some((vrf, interface)) = self
-            .model
-            .interfaces()
-            .find(|(_, i)| i.id == iface)
-            .map(|(r, i)| (r.id, i))
-        else {
+        let Some((router, interface)) = self.model.placed(iface) else {
             return;
         };
+        let vrf = router.id;
         let valid = |addr| self.addresses.get(&(iface, addr)) == Some(&AddressState::Valid);
         let link = Link::of(interface, self.is_up(interface), valid);
         if let Some(rib) = self.ribs.get_mut(&vrf) {
@@ -462,10 +458,7 @@ impl Engine {
     }
 
     pub(super) fn vrf_of(&self, iface: IfaceId) -> Option<VrfId> {
-        self.model
-            .interfaces()
-            .find(|(_, i)| i.id == iface)
-            .map(|(router, _)| router.id)
+        self.model.placed(iface).map(|(router, _)| router.id)
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use super::Engine;
 use crate::compile::delegation::{Learned, effective, plan};
 use crate::compile::routes::{Edit, RibRoute, Source, UNASSIGNED_DISTANCE};
-use crate::model::{Model, diff};
+use crate::model::{Indexed, Model, diff};
 use protocols::delegation::{Action, Assignment, Event, Machine, Notice, UplinkPrefix};
 use protocols::dhcp6_client::{Held, HeldPrefix};
 
@@ -76,7 +76,7 @@ impl Engine {
     }
 
     /// What is configured, with what is delegated.
-    pub(super) fn effective(&self, intent: &Arc<Model>) -> Arc<Model> {
+    pub(super) fn effective(&self, intent: &Arc<Indexed>) -> Arc<Indexed> {
         effective(intent, &self.delegation.learned)
     }
 

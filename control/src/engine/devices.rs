@@ -15,7 +15,7 @@ use wire::MacAddr;
 
 use super::Engine;
 use crate::compile::interfaces::{self, MacFilter};
-use crate::model::{Changes, Device, Model};
+use crate::model::{Changes, Device, Indexed, Model};
 use protocols::nd::AddressState;
 
 /// What trace and capture want of the snapshot.
@@ -31,7 +31,7 @@ pub struct Observer {
 
 /// The networks of the last snapshot, and what they were made of.
 pub(super) struct Places {
-    model: Arc<Model>,
+    model: Arc<Indexed>,
     /// Open devices, with their addresses.
     open: Vec<(PortId, [u8; 6])>,
     snapshot: Forwarding,

@@ -44,7 +44,7 @@ use tracing::{error, info, warn};
 use crate::bus::{Bus, EngineMessage};
 use crate::compile::routes::{Change, Rib};
 use crate::injector::Injector;
-use crate::model::{Interface, Model};
+use crate::model::{Indexed, Interface, Model};
 use crate::publish::Publisher;
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::fdb::Stations;
@@ -112,9 +112,9 @@ pub struct Engine {
     node: Vec<u8>,
     config: PathBuf,
     /// What is configured.
-    intent: Arc<Model>,
+    intent: Arc<Indexed>,
     /// What is configured, with what is delegated to the router.
-    model: Arc<Model>,
+    model: Arc<Indexed>,
     delegation: delegation::Delegation,
     warnings: Vec<String>,
     ribs: HashMap<VrfId, Rib>,
@@ -183,12 +183,13 @@ impl Engine {
             config,
             warnings,
         } = parts;
-        let empty = Arc::new(Model {
+        let empty = Model {
             vteps: Vec::new(),
             networks: Vec::new(),
             routers: Vec::new(),
             ..model.clone()
-        });
+        };
+        let empty = Arc::new(Indexed::from(empty));
         Self {
             bus,
             injector,

@@ -340,10 +340,8 @@ impl Engine {
 
     /// The name of an interface's router.
     pub fn router_name(&self, iface: IfaceId) -> Option<String> {
-        self.model
-            .interfaces()
-            .find(|(_, i)| i.id == iface)
-            .map(|(router, _)| router.name.clone())
+        let placed = self.model.placed(iface);
+        placed.map(|(router, _)| router.name.clone())
     }
 
     /// The intent that holds.

@@ -27,6 +27,7 @@ use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
 mod delegated;
 mod device;
 pub mod diff;
+mod indexed;
 pub mod network;
 mod relay;
 mod subnet;
@@ -34,6 +35,7 @@ mod subnet;
 pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
 pub use diff::{Changes, diff};
+pub use indexed::Indexed;
 pub use network::{Network, Vtep};
 pub use relay::{Dhcp4Relay, Dhcp6Relay};
 pub use subnet::{
