@@ -214,7 +214,7 @@ fn grew(before: &Drops, after: &Drops) -> Drops {
     // Hosts go on looking for listeners and routers meanwhile, and no peer is there to be found.
     let quiet = |name: &str| {
         let others = ["ip", "icmp", "neighbour", "hold"];
-        others.iter().any(|other| name.starts_with(other))
+        others.iter().any(|other| name.starts_with(other)) && !name.ends_with("_no_route")
     };
     let grown = after.iter().map(growth);
     grown.filter(|(name, by)| 0 < *by && !quiet(name)).collect()
