@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing Hextet needs on Debian 12 or 13. Idempotent; says what it does.
-#   tools/setup.sh [build|test|bench|lint]      (each includes the ones before it)
+#   tools/setup.sh [build|vm|test|bench|lint]      (each includes the ones before it)
 set -euo pipefail
 level=${1:-build}
 
 build=(build-essential pkg-config libdpdk-dev clang libclang-dev iproute2 ethtool)
+# Virtual machines of the lab: QEMU, and what tools/guest.sh makes the guest of.
+vm=(qemu-system-x86 busybox-static cpio isc-dhcp-client kmod xz-utils)
 test=(iputils-ping iperf3 socat ndisc6 radvd traceroute tcpdump python3-scapy nmap curl procps
   isc-dhcp-client dhcpcd-base isc-dhcp-relay dnsmasq-base kea-dhcp6-server kea-dhcp4-server
   dibbler-client wide-dhcpv6-client openvswitch-switch)
@@ -12,12 +14,32 @@ bench=(dpdk-dev dpdk dpdk-doc make openvswitch-switch-dpdk libpcap-dev valgrind)
 
 case $level in
   build) packages=("${build[@]}") ;;
-  test | lint) packages=("${build[@]}" "${test[@]}") ;;
-  bench) packages=("${build[@]}" "${test[@]}" "${bench[@]}") ;;
-  *) echo "usage: $0 [build|test|bench|lint]" >&2; exit 2 ;;
+  vm) packages=("${build[@]}" "${vm[@]}") ;;
+  test | lint) packages=("${build[@]}" "${vm[@]}" "${test[@]}") ;;
+  bench) packages=("${build[@]}" "${vm[@]}" "${test[@]}" "${bench[@]}") ;;
+  *) echo "usage: $0 [build|vm|test|bench|lint]" >&2; exit 2 ;;
 esac
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+
+# Debian 12's own QEMU emulates no network card with virtual functions. That of backports does, and comes from where this
+# machine's other packages come from.
+backports() {
+  local own suite sources=/etc/apt/sources.list.d
+  own=$(apt-cache policy qemu-system-x86 | awk '/Candidate:/ { print $2 }')
+  [ -f $sources/debian.sources ] && dpkg --compare-versions "$own" lt 1:8 || return 0
+  suite=$(. /etc/os-release && echo "$VERSION_CODENAME-backports")
+  say "Adding $suite for QEMU"
+  awk -v suite="$suite" 'NF == 0 { exit } /^Suites:/ { $0 = "Suites: " suite } 1' $sources/debian.sources |
+    $sudo tee $sources/hextet-backports.sources >/dev/null
+  $sudo apt-get update -q >/dev/null
+  quietly qemu-system-x86 -t "$suite"
+}
+
+quietly() {
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "$@" >/tmp/hextet-apt.log 2>&1 ||
+    { tail -20 /tmp/hextet-apt.log >&2; exit 1; }
+}
 
 missing=()
 for package in "${packages[@]}"; do
@@ -35,8 +57,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     trap '$sudo rm -f $policy' EXIT
   fi
   $sudo apt-get update -q >/dev/null
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}" >/tmp/hextet-apt.log 2>&1 ||
-    { tail -20 /tmp/hextet-apt.log >&2; exit 1; }
+  case " ${missing[*]} " in *" qemu-system-x86 "*) backports ;; esac
+  quietly "${missing[@]}"
 fi
 
 if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; fi

@@ -33,6 +33,7 @@ mod router;
 pub mod session;
 pub mod topology;
 mod vlan;
+pub mod vm;
 pub mod vxlan;
 pub mod wait;
 
