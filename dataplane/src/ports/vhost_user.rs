@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use super::{DeviceSpec, Driver, Fault, socket};
 
 /// A vhost-user backend: the virtual machine (or a virtio_user device) is the other end.
+///
+/// What the guest leaves unfinished (`VIRTIO_NET_F_CSUM`, `HOST_UFO`, with `tso` also `HOST_TSO4` and `HOST_TSO6`) is
+/// finished: open checksums by the driver as it receives, large packets by [`dpdk::offload`] as they leave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VhostUser {
     /// The control socket.
     pub socket: PathBuf,
-    /// The virtual machine listens and we connect, and again when it comes back: survives a
-    /// restart of the router.
+    /// The virtual machine listens and we connect, and again when it comes back.
     pub client: bool,
     /// Let the guest's virtual IOMMU limit what we may touch.
     pub iommu_support: bool,
     /// Allow migration that copies memory after the switch.
     pub postcopy_support: bool,
-    /// Let the guest send and receive TCP packets larger than its MTU.
+    /// Let the guest send TCP packets larger than its MTU.
     pub tso: bool,
 }
 

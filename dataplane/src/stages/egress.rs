@@ -33,6 +33,8 @@ fn one(
     let network = networks.get(meta.network);
     let network = network.ok_or(DropReason::InterfaceDown)?;
     let bytes = u64::from(mbuf.pkt_len());
+    // What a virtual machine left unfinished is cut to this on either way.
+    meta.out_mtu = network.mtu;
     let stage = match meta.to.place() {
         Place::Local(number) => {
             let local = networks.local(number);
@@ -40,7 +42,6 @@ fn one(
             let local = local.ok_or(DropReason::L2NoPlace)?;
             meta.l3 += tag(&mut mbuf, local.tags).ok_or(DropReason::NoHeadroom)?;
             meta.out = local.port;
-            meta.out_mtu = network.mtu;
             Stage::Tx
         }
         Place::Tunnel(_) => Stage::Encap,

@@ -165,6 +165,7 @@ fn finish(w: &mut WorkerState, mbuf: Mbuf, meta: &Meta) -> Result<Done, DropReas
     let egress = Egress {
         offloads: Offloads::default(),
         mtu: meta.out_mtu,
+        bare: meta.has(flags::BARE),
     };
     let (mut became, pool) = (0u64, w.pool.clone());
     let result = offload::finish(mbuf, &egress, &pool, |packet| {

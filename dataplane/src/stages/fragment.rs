@@ -1,6 +1,7 @@
 //! Cuts IPv4 packets to the MTU of their next hop. The pieces go on to `rewrite` by the backlog, as one packet would.
 
-use dpdk::{Mbuf, Mempool};
+use dpdk::offload::{self, Egress};
+use dpdk::{Mbuf, Mempool, Offloads};
 
 use crate::drop::DropReason;
 use crate::fragment::{Piece, Plan};
@@ -29,6 +30,9 @@ fn cut(cx: &Context<'_>, frame: &Frame, slot: Slot, w: &mut WorkerState) -> bool
     let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
     let mtu = usize::from(cx.next_hops.get(meta.next_hop).mtu);
     let l3 = usize::from(meta.l3);
+    if offload::needs_finishing(mbuf) && !complete(mbuf, &w.pool) {
+        return false;
+    }
     let Some(packet) = mbuf.data().get(l3..) else {
         return false;
     };
@@ -71,6 +75,16 @@ fn cut(cx: &Context<'_>, frame: &Frame, slot: Slot, w: &mut WorkerState) -> bool
     w.counters.fragmented.add(1);
     w.trash.put(mbuf);
     true
+}
+
+/// Completes the checksum that a virtual machine left open: it is that of the whole. A packet that is no batch stays one.
+fn complete(mbuf: Mbuf, pool: &Mempool) -> bool {
+    let egress = Egress {
+        offloads: Offloads::default(),
+        mtu: u16::MAX,
+        bare: false,
+    };
+    offload::finish(mbuf, &egress, pool, |_| ()).is_ok()
 }
 
 /// One piece in buffers of its own; several where one has no room for it.

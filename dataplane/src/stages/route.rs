@@ -241,6 +241,9 @@ fn fits(mbuf: &Mbuf, meta: &Meta, next_hop: &NextHop) -> Result<Stage, Refusal> 
         too_big(Ip6PacketTooBig)
     } else if dont_fragment(mbuf, meta) {
         too_big(Ip4FragmentationNeeded)
+    } else if offload::wire_len(*mbuf).is_some() {
+        // What is to be cut anyway is cut to the MTU as it leaves.
+        Ok(Stage::Rewrite)
     } else {
         Ok(Stage::Fragment)
     }

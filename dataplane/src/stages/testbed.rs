@@ -279,10 +279,23 @@ impl Testbed {
 
     /// A frame that arrives at a port in segments, and all that comes of it.
     pub fn receive(&mut self, port: PortId, segments: &[&[u8]]) {
-        let mbuf = self.arena.chain(segments);
-        let len: usize = segments.iter().map(|segment| segment.len()).sum();
+        self.receive_mbuf(port, self.arena.chain(segments));
+    }
+
+    /// The same of a frame whose checksum a virtual machine left open, or of a batch of pieces of `size` bytes.
+    pub fn receive_unfinished(&mut self, port: PortId, frame: &[u8], size: Option<u16>) {
+        use dpdk::mbuf::{flags, tx_offload};
+        let mut mbuf = self.arena.packet(frame);
+        let batch = if size.is_some() { flags::RX_LRO } else { 0 };
+        mbuf.set_ol_flags(flags::RX_L4_CKSUM_NONE | batch);
+        mbuf.set_tx_offload(tx_offload(0, 0, 0, size.unwrap_or(0)));
+        self.receive_mbuf(port, mbuf);
+    }
+
+    fn receive_mbuf(&mut self, port: PortId, mbuf: dpdk::Mbuf) {
         self.received += 1;
-        self.w.counters.port(port).rx.add(1, len as u64);
+        let len = u64::from(mbuf.pkt_len());
+        self.w.counters.port(port).rx.add(1, len);
         let meta = crate::frame::Meta::from_port(port);
         let switched = self.forwarding.port(port).is_some_and(|port| port.switched);
         let stage = match switched {
@@ -400,6 +413,18 @@ pub fn udp(source: &str, destination: &str, hop_limit: u8, len: usize) -> Vec<u8
     let mut packet = Vec::new();
     ip(source, destination, hop_limit)
         .udp(1024, 33434)
+        .write(&mut packet, &payload)
+        .unwrap();
+    packet
+}
+
+/// A TCP segment of `len` bytes of payload.
+pub fn tcp(source: &str, destination: &str, len: usize) -> Vec<u8> {
+    let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
+    let mut packet = Vec::new();
+    ip(source, destination, 64)
+        .tcp(1024, 80, 1, 4096)
+        .ack(1)
         .write(&mut packet, &payload)
         .unwrap();
     packet

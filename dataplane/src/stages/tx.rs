@@ -264,6 +264,7 @@ pub fn tx(_: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
             let egress = Egress {
                 offloads,
                 mtu: meta.out_mtu,
+                bare: false,
             };
             match finish(w, mbuf, meta.out, meta.port, &egress) {
                 Ok(()) => {}

@@ -4,7 +4,8 @@
 //! MTU, counting on the far side to finish them. The drivers say so in [`Mbuf::ol_flags`]:
 //!
 //! * `RX_L4_CKSUM_NONE`: the checksum field holds the pseudo-header's sum only;
-//! * `RX_LRO`: a row of TCP segments in one packet, [`Mbuf::tso_segsz`] payload octets each.
+//! * `RX_LRO`: a row of TCP segments in one packet, [`Mbuf::tso_segsz`] payload octets each; or a UDP
+//!   datagram to be sent in fragments, as older guests hand over (`VIRTIO_NET_F_HOST_UFO`).
 //!
 //! [`needs_finishing`] is one test of one word; only packets that pass it go through [`finish`],
 //! which asks the device where it can and otherwise does it here. Without it such TCP
@@ -13,10 +14,14 @@
 //! Segments are made by copying, not by DPDK's GSO library: that library (22.11) segments IPv4
 //! only, and its segments are chains of two buffers, which not every device sends.
 //!
+//! A guest that asks for absurdly small pieces gets some of [`SMALLEST`] octets: no packet of it becomes
+//! thousands.
+//!
 //! LIMIT: TCP and UDP directly behind IPv4 or IPv6 with extension headers. The payload of a
 //! tunnel is not finished; a tunnel's own decapsulation must do that first.
 
 mod checksum;
+mod fragment;
 mod layout;
 mod segment;
 
@@ -33,6 +38,8 @@ pub struct Egress {
     pub offloads: Offloads,
     /// Octets of its largest packet, without the link header.
     pub mtu: u16,
+    /// The packet has no link header: it begins with that of IP.
+    pub bare: bool,
 }
 
 /// A packet cannot be finished. It is still the caller's.
@@ -41,7 +48,7 @@ pub enum OffloadError {
     /// Not TCP or UDP over IP, or headers that are cut short.
     #[error("an unfinished packet has headers that cannot be read")]
     Headers,
-    /// Its segments are datagrams larger than the MTU, or the MTU holds no payload.
+    /// The MTU holds no payload beside its headers.
     #[error("the segments of a packet do not fit in the MTU")]
     SegmentTooLarge,
     /// The pool is exhausted. Segments that went to the sink before are valid packets.
@@ -49,14 +56,21 @@ pub enum OffloadError {
     NoBuffers,
 }
 
+/// Least payload of a piece, octets: TCP's least maximum segment size in Linux.
+const SMALLEST: u16 = 48;
+
 /// What unfinished packets are told by.
 const LARGE: u64 = flags::RX_LRO | flags::TX_TCP_SEG;
 
 /// Whether the packet must go through [`finish`] before it is sent. False for nearly all.
 #[inline(always)]
 pub fn needs_finishing(packet: Mbuf) -> bool {
-    let f = packet.ol_flags();
-    f & flags::RX_L4_CKSUM_MASK == flags::RX_L4_CKSUM_NONE || f & LARGE != 0
+    is_open(packet) || packet.ol_flags() & LARGE != 0
+}
+
+#[inline(always)]
+fn is_open(packet: Mbuf) -> bool {
+    packet.ol_flags() & flags::RX_L4_CKSUM_MASK == flags::RX_L4_CKSUM_NONE
 }
 
 /// The octets, without the link header, of the largest packet that this one becomes on a wire:
@@ -65,16 +79,40 @@ pub fn wire_len(packet: Mbuf) -> Option<u32> {
     if packet.ol_flags() & LARGE == 0 || packet.tso_segsz() == 0 {
         return None;
     }
-    let layout = Layout::parse(packet.data())?;
-    let headers = (layout.payload - layout.l3) as u32;
-    let payload = packet.pkt_len().saturating_sub(layout.payload as u32);
-    Some(headers + payload.min(packet.tso_segsz() as u32))
+    let layout = Layout::parse(packet.data(), false)?;
+    let pieces = Pieces::of(packet, &layout);
+    Some(pieces.headers + pieces.payload.min(pieces.size))
+}
+
+/// What a large packet is cut into.
+struct Pieces {
+    /// Octets in front of each piece's part, without the link header.
+    headers: u32,
+    /// Octets that are shared out.
+    payload: u32,
+    /// Octets of each piece's part, the last one's excepted.
+    size: u32,
+}
+
+impl Pieces {
+    fn of(packet: Mbuf, layout: &Layout) -> Self {
+        // Segments have a TCP header each; of the fragments only the first has UDP's.
+        let (start, more) = match layout.protocol {
+            Protocol::Tcp => (layout.payload, 0),
+            Protocol::Udp => (layout.l4, fragment::extra(layout)),
+        };
+        Pieces {
+            headers: (start - layout.l3 + more) as u32,
+            payload: packet.pkt_len().saturating_sub(start as u32),
+            size: packet.tso_segsz().max(SMALLEST) as u32,
+        }
+    }
 }
 
 /// Makes the packet ready for `egress` and gives it, or its segments, to `sink` in order.
 /// Segments come from `pool`; the packet itself is then freed.
 ///
-/// TCP segments that exceed the MTU are cut smaller; a sender that must learn of the MTU is told
+/// Pieces that exceed the MTU are cut smaller; a sender that must learn of the MTU is told
 /// before this, by [`wire_len`].
 pub fn finish(
     packet: Mbuf,
@@ -83,18 +121,18 @@ pub fn finish(
     sink: impl FnMut(Mbuf),
 ) -> Result<(), OffloadError> {
     let mut packet = packet;
-    let Some(layout) = Layout::of(&mut packet) else {
+    let Some(layout) = Layout::of(&mut packet, egress.bare) else {
         return Err(OffloadError::Headers);
     };
-    let payload = packet.pkt_len() - layout.payload as u32;
-    let segment = packet.tso_segsz() as u32;
-    let large = packet.ol_flags() & LARGE != 0 && segment != 0 && payload > segment;
-    if large {
-        return finish_large(packet, &layout, egress, pool, sink);
+    let pieces = Pieces::of(packet, &layout);
+    let cuttable = packet.ol_flags() & LARGE != 0 && packet.tso_segsz() != 0;
+    let whole = pieces.headers + pieces.payload;
+    if cuttable && (pieces.payload > pieces.size || whole > egress.mtu as u32) {
+        return finish_large(packet, &layout, &pieces, egress, pool, sink);
     }
     let mut sink = sink;
     packet.set_ol_flags(packet.ol_flags() & !LARGE);
-    if packet.ol_flags() & flags::RX_L4_CKSUM_MASK == flags::RX_L4_CKSUM_NONE {
+    if is_open(packet) {
         if egress.offloads.tx_l4_checksum && layout.fits_descriptor() {
             ask_for_checksum(&mut packet, &layout);
         } else {
@@ -108,19 +146,19 @@ pub fn finish(
 fn finish_large(
     packet: Mbuf,
     layout: &Layout,
+    pieces: &Pieces,
     egress: &Egress,
     pool: &Mempool,
     mut sink: impl FnMut(Mbuf),
 ) -> Result<(), OffloadError> {
-    if layout.protocol != Protocol::Tcp {
-        return Err(OffloadError::Headers);
-    }
-    let headers = (layout.payload - layout.l3) as u32;
     let room = (egress.mtu as u32)
-        .checked_sub(headers)
+        .checked_sub(pieces.headers)
         .filter(|&room| room > 0);
     let room = room.ok_or(OffloadError::SegmentTooLarge)?;
-    let size = room.min(packet.tso_segsz() as u32) as u16;
+    let size = room.min(pieces.size) as u16;
+    if layout.protocol == Protocol::Udp {
+        return fragment::cut(packet, layout, size, egress, pool, sink);
+    }
     let capable = egress.offloads.tx_tcp_segmentation && egress.offloads.tx_l4_checksum;
     if capable && layout.fits_descriptor() {
         let mut packet = packet;

@@ -7,7 +7,9 @@ use wire::traffic_class::{Dscp, DscpMode};
 use super::*;
 use crate::forwarding::network::{Local, Segment, TunnelKind};
 use crate::forwarding::{Interface, MacAddr, Network, Tags};
-use crate::stages::testbed::{LAN, PEER_MAC, Testbed, WAN, WAN_MAC, framed, udp};
+use crate::stages::testbed::{
+    HOST_MAC, LAN, LAN_MAC, PEER_MAC, Testbed, WAN, WAN_MAC, framed, tcp, udp,
+};
 
 const RED: NetworkId = NetworkId(3);
 const TUNNEL: TunnelId = TunnelId(2);
@@ -240,6 +242,36 @@ fn a_tunnel_that_leads_into_itself_ends() {
     assert_eq!(bed.drops(), [(DropReason::TunnelDepth, 1)]);
 }
 
+/// Bytes of payload of TCP segments over IPv6, whose checksums are right.
+fn segments(packets: &[&[u8]]) -> Vec<usize> {
+    let payload = |packet: &&[u8]| {
+        let address = |at: usize| std::net::Ipv6Addr::from(*packet[at..].first_chunk().unwrap());
+        let (source, destination) = (address(8), address(24));
+        let protocol = wire::Protocol::TCP;
+        let right = checksum::is_valid_v6(&source, &destination, protocol, &packet[40..]);
+        assert!(right, "a segment's checksum");
+        packet.len() - 60
+    };
+    packets.iter().map(payload).collect()
+}
+
+#[test]
+fn a_batch_of_segments_is_cut_before_it_is_packed() {
+    let mut bed = bed(tunnel(TunnelKind::Vxlan, "2001:db8:1::1", REMOTE6));
+    let packet = tcp("2001:db8:5::a", "2001:db8:5::f", 1800);
+    // To a known station, and to one that nobody has heard of: to everyone.
+    for to in [FAR, [2, 0, 0, 0, 0xf, 2]] {
+        bed.receive_unfinished(LAN, &framed(to, A, &packet), Some(700));
+        let sent = bed.sent(WAN);
+        let inner: Vec<&[u8]> = sent.iter().map(|f| &f[14 + 56 + 14..]).collect();
+        assert_eq!(segments(&inner), [700, 700, 400], "{:?}", bed.drops());
+    }
+    // Nobody is told the MTU of a path within a network.
+    bed.receive_unfinished(LAN, &framed(FAR, A, &packet), Some(1200));
+    assert_eq!(bed.sent(WAN).len(), 1, "the rest of 600 bytes fits");
+    assert_eq!(bed.drops(), [(DropReason::TunnelTooBig, 1)]);
+}
+
 #[test]
 fn packets_of_an_interface_that_is_a_gre_tunnel_go_as_they_are() {
     let gre = tunnel(TunnelKind::Gre, "192.0.2.1", REMOTE4);
@@ -275,6 +307,12 @@ fn packets_of_an_interface_that_is_a_gre_tunnel_go_as_they_are() {
         let (own, packed) = rest.split_at(header.len());
         assert_eq!(own, header);
         assert_eq!((packed[7], &packed[8..]), (63, &packet[8..]));
+        // What a virtual machine left for later is done now: nobody behind sees the inner packet.
+        let batch = tcp("2001:db8:1::10", "2001:db8:9::1", 1500);
+        bed.receive_unfinished(LAN, &framed(LAN_MAC, HOST_MAC, &batch), Some(800));
+        let sent = bed.sent(WAN);
+        let inner: Vec<&[u8]> = sent.iter().map(|f| &f[34 + header.len()..]).collect();
+        assert_eq!(segments(&inner), [800, 700], "{:?}", bed.drops());
         // What is too long for it is answered.
         bed.hear_host(&udp("2001:db8:1::10", "2001:db8:9::1", 64, 1200));
         let reply = bed.reply();

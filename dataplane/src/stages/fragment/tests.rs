@@ -1,4 +1,5 @@
 use etherparse::Ipv4Header;
+use wire::checksum::Sum;
 
 use crate::drop::DropReason;
 use crate::stages::testbed::*;
@@ -8,7 +9,10 @@ const FAR4: &str = "198.51.100.9";
 
 /// A packet that may be fragmented.
 fn packet(len: usize, identification: u16) -> Vec<u8> {
-    let mut packet = udp(HOST4, FAR4, 64, len);
+    may_be_fragmented(udp(HOST4, FAR4, 64, len), identification)
+}
+
+fn may_be_fragmented(mut packet: Vec<u8>, identification: u16) -> Vec<u8> {
     packet[4..6].copy_from_slice(&identification.to_be_bytes());
     packet[6] = 0;
     packet[10..12].fill(0);
@@ -48,6 +52,44 @@ fn a_packet_is_cut_forwarded_and_counted() {
     assert_eq!(reassemble(&frames, 0xbeef), packet[20..]);
     assert_eq!(bed.w.counters.fragmented.get(), 1);
     assert_eq!(bed.w.counters.originated.get(), 1, "one more than came in");
+}
+
+/// Leaves a checksum open as a virtual machine does: the field holds the pseudo-header's sum.
+fn open(packet: &[u8], at: usize) -> Vec<u8> {
+    let protocol = wire::Protocol(packet[9]);
+    let sum = Sum::pseudo_v4(v4(HOST4), v4(FAR4), protocol, packet.len() - 20);
+    let mut packet = packet.to_vec();
+    packet[20 + at..22 + at].copy_from_slice(&sum.fold().to_be_bytes());
+    framed(LAN_MAC, HOST_MAC, &packet)
+}
+
+#[test]
+fn a_datagram_of_a_virtual_machine_is_cut_with_its_checksum_completed() {
+    let mut bed = Testbed::new();
+    let packet = packet(1400, 0xbeef);
+    // As one packet, as a datagram to be cut that fits the MTU then, and as one that does not.
+    for (size, cut, pieces) in [(None, 1, 2), (Some(1000), 0, 2), (Some(1480), 0, 2)] {
+        let before = bed.w.counters.fragmented.get();
+        bed.receive_unfinished(LAN, &open(&packet, 6), size);
+        let frames = bed.sent(WAN);
+        assert_eq!(frames.len(), pieces, "{:?}", bed.drops());
+        assert_eq!(reassemble(&frames, 0xbeef), packet[20..]);
+        assert_eq!(bed.w.counters.fragmented.get() - before, cut);
+    }
+}
+
+#[test]
+fn a_batch_of_segments_that_do_not_fit_is_cut_smaller_where_fragments_are_allowed() {
+    let mut bed = Testbed::new();
+    let packet = may_be_fragmented(tcp(HOST4, FAR4, 1800), 7);
+    bed.receive_unfinished(LAN, &open(&packet, 16), Some(1400));
+    let frames = bed.sent(WAN);
+    let sizes: Vec<usize> = frames.iter().map(|frame| frame.len() - 54).collect();
+    assert_eq!(sizes, [1240, 560], "{:?}", bed.drops());
+    assert!(
+        frames.iter().all(|frame| frame[20..22] == [0, 0]),
+        "no fragments"
+    );
 }
 
 #[test]

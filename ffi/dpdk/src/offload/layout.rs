@@ -22,6 +22,8 @@ pub(super) struct Layout {
     pub(super) payload: usize,
     pub(super) protocol: Protocol,
     pub(super) is_ipv4: bool,
+    /// The octet that names the transport protocol.
+    pub(super) protocol_at: usize,
     /// Ones' complement sum of the addresses and the protocol number.
     addresses: u16,
 }
@@ -37,30 +39,27 @@ const ROUTING: u8 = 43;
 
 impl Layout {
     /// The layout of a packet, gathered into one segment if its headers are spread.
-    pub(super) fn of(packet: &mut Mbuf) -> Option<Layout> {
-        Layout::parse(packet.data()).or_else(|| {
+    pub(super) fn of(packet: &mut Mbuf, bare: bool) -> Option<Layout> {
+        Layout::parse(packet.data(), bare).or_else(|| {
             packet
                 .linearize()
-                .then(|| Layout::parse(packet.data()))
+                .then(|| Layout::parse(packet.data(), bare))
                 .flatten()
         })
     }
 
-    pub(super) fn parse(frame: &[u8]) -> Option<Layout> {
-        let mut at = 12;
-        let mut ethertype = be16(frame, at)?;
-        for _ in 0..2 {
-            if ETHERTYPE_VLAN.contains(&ethertype) {
-                at += 4;
-                ethertype = be16(frame, at)?;
-            }
-        }
-        let l3 = at + 2;
-        let (l4, next, addresses) = match ethertype {
+    /// The layout of a frame, or of an IP packet if it is `bare`.
+    pub(super) fn parse(frame: &[u8], bare: bool) -> Option<Layout> {
+        let (l3, ethertype) = match bare {
+            true => (0, version(frame)?),
+            false => link(frame)?,
+        };
+        let (l4, protocol_at, addresses) = match ethertype {
             ETHERTYPE_IPV4 => ipv4(frame, l3)?,
             ETHERTYPE_IPV6 => ipv6(frame, l3)?,
             _ => return None,
         };
+        let next = *frame.get(protocol_at)?;
         let (protocol, l4_len) = match next {
             TCP => (Protocol::Tcp, (*frame.get(l4 + 12)? >> 4) as usize * 4),
             UDP => (Protocol::Udp, 8),
@@ -79,6 +78,7 @@ impl Layout {
             payload,
             protocol,
             is_ipv4,
+            protocol_at,
             addresses,
         })
     }
@@ -126,35 +126,57 @@ impl Layout {
     }
 }
 
-/// Offset of the transport header, its protocol, and the addresses.
-fn ipv4(frame: &[u8], l3: usize) -> Option<(usize, u8, &[u8])> {
+/// Offset of the IP header, and the EtherType in front of it.
+fn link(frame: &[u8]) -> Option<(usize, u16)> {
+    let mut at = 12;
+    let mut ethertype = be16(frame, at)?;
+    for _ in 0..2 {
+        if ETHERTYPE_VLAN.contains(&ethertype) {
+            at += 4;
+            ethertype = be16(frame, at)?;
+        }
+    }
+    Some((at + 2, ethertype))
+}
+
+/// The EtherType that a packet without a link header would have.
+fn version(packet: &[u8]) -> Option<u16> {
+    match packet.first()? >> 4 {
+        4 => Some(ETHERTYPE_IPV4),
+        6 => Some(ETHERTYPE_IPV6),
+        _ => None,
+    }
+}
+
+/// Offsets of the transport header and of the octet with its protocol, and the addresses.
+fn ipv4(frame: &[u8], l3: usize) -> Option<(usize, usize, &[u8])> {
     let first = *frame.get(l3)?;
     let header = (first & 0xf) as usize * 4;
     // No fragment: flags and offset but DF are zero.
     if first >> 4 != 4 || header < 20 || be16(frame, l3 + 6)? & 0x3fff != 0 {
         return None;
     }
-    Some((
-        l3 + header,
-        *frame.get(l3 + 9)?,
-        frame.get(l3 + 12..l3 + 20)?,
-    ))
+    Some((l3 + header, l3 + 9, frame.get(l3 + 12..l3 + 20)?))
 }
 
-fn ipv6(frame: &[u8], l3: usize) -> Option<(usize, u8, &[u8])> {
+fn ipv6(frame: &[u8], l3: usize) -> Option<(usize, usize, &[u8])> {
     if *frame.get(l3)? >> 4 != 6 {
         return None;
     }
-    let (mut next, mut at) = (*frame.get(l3 + 6)?, l3 + 40);
-    while PASSABLE.contains(&next) {
+    let (mut next_at, mut at) = (l3 + 6, l3 + 40);
+    loop {
+        let next = *frame.get(next_at)?;
+        if !PASSABLE.contains(&next) {
+            break;
+        }
         // With segments left the pseudo-header holds an address of the routing header.
         if next == ROUTING && *frame.get(at + 3)? != 0 {
             return None;
         }
-        next = *frame.get(at)?;
+        next_at = at;
         at += (*frame.get(at + 1)? as usize + 1) * 8;
     }
-    Some((at, next, frame.get(l3 + 8..l3 + 40)?))
+    Some((at, next_at, frame.get(l3 + 8..l3 + 40)?))
 }
 
 fn be16(frame: &[u8], at: usize) -> Option<u16> {

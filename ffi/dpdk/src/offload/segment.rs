@@ -33,7 +33,7 @@ pub(super) fn cut(
     let mut index = 0;
     while done < total {
         let len = (size as usize).min(total - done);
-        let mut segment = copy(packet, layout, &mut reader, len, pool)?;
+        let mut segment = copy(&packet.data()[..layout.payload], &mut reader, len, pool)?;
         let place = Place {
             index,
             offset: done as u32,
@@ -41,10 +41,8 @@ pub(super) fn cut(
             last: done + len == total,
         };
         write_headers(&mut segment, layout, &place);
-        let kept = packet.ol_flags() & (flags::TX_VLAN | flags::RX_VLAN | flags::RX_VLAN_STRIPPED);
-        segment.set_ol_flags(segment.ol_flags() | kept);
-        segment.set_vlan_tci(packet.vlan_tci());
-        segment.set_port(packet.port());
+        segment.set_ol_flags(flags::RX_L4_CKSUM_GOOD);
+        keep_marks(packet, &mut segment);
         sink(segment);
         done += len;
         index += 1;
@@ -89,28 +87,34 @@ fn write_headers(segment: &mut Mbuf, layout: &Layout, place: &Place) {
     layout.write_checksum(frame, layout.pseudo_header_sum(l4_len));
     let value = checksum::field(checksum::sum_from(*segment, l4), layout.protocol);
     layout.write_checksum(segment.data_mut(), value);
-    segment.set_ol_flags(flags::RX_L4_CKSUM_GOOD);
 }
 
-/// A new packet with the headers of `packet` and the reader's next `len` payload octets; a chain
-/// if one buffer does not hold them.
-fn copy(
-    packet: Mbuf,
-    layout: &Layout,
+/// What is known of a packet beside its octets holds for its pieces too.
+pub(super) fn keep_marks(packet: Mbuf, piece: &mut Mbuf) {
+    let kept = packet.ol_flags() & (flags::TX_VLAN | flags::RX_VLAN | flags::RX_VLAN_STRIPPED);
+    piece.set_ol_flags(piece.ol_flags() | kept);
+    piece.set_vlan_tci(packet.vlan_tci());
+    piece.set_port(packet.port());
+}
+
+/// A new packet of these headers and the reader's next `len` octets; a chain if one buffer does
+/// not hold them.
+pub(super) fn copy(
+    headers: &[u8],
     reader: &mut Reader,
     len: usize,
     pool: &Mempool,
 ) -> Result<Mbuf, OffloadError> {
     let mut first = pool.alloc().ok_or(OffloadError::NoBuffers)?;
     let room = first.tailroom() as usize;
-    let head = layout.payload;
+    let head = headers.len();
     let taken = len.min(room.saturating_sub(head));
     if head > room || !first.append((head + taken) as u16) {
         first.free();
         return Err(OffloadError::SegmentTooLarge);
     }
     let data = first.data_mut();
-    data[..head].copy_from_slice(&packet.data()[..head]);
+    data[..head].copy_from_slice(headers);
     reader.read(&mut data[head..]);
     let mut left = len - taken;
     while left > 0 {
@@ -129,13 +133,14 @@ fn copy(
 }
 
 /// Reads a packet's octets in order across its segments.
-struct Reader {
+pub(super) struct Reader {
     segment: Option<Mbuf>,
     at: usize,
 }
 
 impl Reader {
-    fn new(packet: Mbuf, from: usize) -> Self {
+    /// From octet `from` of the first segment on.
+    pub(super) fn new(packet: Mbuf, from: usize) -> Self {
         Reader {
             segment: Some(packet),
             at: from,
@@ -160,10 +165,10 @@ impl Reader {
     }
 }
 
-fn get16(frame: &[u8], at: usize) -> u16 {
+pub(super) fn get16(frame: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([frame[at], frame[at + 1]])
 }
 
-fn put16(frame: &mut [u8], at: usize, value: u16) {
+pub(super) fn put16(frame: &mut [u8], at: usize, value: u16) {
     frame[at..at + 2].copy_from_slice(&value.to_be_bytes());
 }

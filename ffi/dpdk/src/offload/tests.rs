@@ -10,6 +10,7 @@ const SOFTWARE: Egress = Egress {
         ..NOTHING
     },
     mtu: 1500,
+    bare: false,
 };
 const NOTHING: Offloads = Offloads {
     rx_checksum: false,
@@ -65,7 +66,7 @@ fn frame(kind: Kind, payload: &[u8]) -> Vec<u8> {
 
 /// Opens the checksum as a virtual machine does: the field holds the pseudo-header's sum.
 fn open_checksum(frame: &mut [u8]) {
-    let layout = Layout::parse(frame).unwrap();
+    let layout = Layout::parse(frame, false).unwrap();
     let l4_len = (frame.len() - layout.l4) as u16;
     layout.write_checksum(frame, layout.pseudo_header_sum(l4_len));
 }
@@ -166,7 +167,7 @@ proptest! {
         ipv6: bool,
         tagged: bool,
         payload in proptest::collection::vec(any::<u8>(), 1..9000),
-        segment in 32u16..3000,
+        segment in SMALLEST..3000,
         mtu in 576u16..4000,
         chains: bool,
         open: bool,
@@ -181,11 +182,12 @@ proptest! {
         p.set_ol_flags(flags::RX_LRO | if open { flags::RX_L4_CKSUM_NONE } else { 0 });
         p.set_tx_offload(mbuf::tx_offload(0, 0, 0, segment));
         let offloads = Offloads { tx_multi_segment: chains, ..NOTHING };
-        let out = run(p, &Egress { offloads, mtu }, &arena).unwrap();
+        let egress = Egress { offloads, mtu, bare: false };
+        let out = run(p, &egress, &arena).unwrap();
         let mut all = Vec::new();
         for (i, &s) in out.iter().enumerate() {
             let frame = bytes(s);
-            let layout = Layout::parse(&frame).unwrap();
+            let layout = Layout::parse(&frame, false).unwrap();
             prop_assert!(frame.len() - layout.l3 <= mtu as usize || out.len() == 1);
             prop_assert!(chains || s.nb_segs() == 1 || out.len() == 1);
             let sequence = &frame[layout.l4 + 4..layout.l4 + 8];
@@ -200,6 +202,66 @@ proptest! {
             prop_assert!(!needs_finishing(s));
         }
         prop_assert_eq!(all, payload);
+        Mbuf::free_bulk(&out);
+        prop_assert_eq!(arena.in_use(), 0);
+    }
+
+    #[test]
+    fn a_large_datagram_becomes_right_fragments(
+        ipv6: bool,
+        tagged: bool,
+        payload in proptest::collection::vec(any::<u8>(), 1..9000),
+        size in SMALLEST..3000,
+        mtu in 576u16..4000,
+        chains: bool,
+        open: bool,
+    ) {
+        let arena = Arena::new(600);
+        let right = frame(Kind { ipv6, tcp: false, tagged }, &payload);
+        let mut large = right.clone();
+        if open {
+            open_checksum(&mut large);
+        }
+        let l3 = if tagged { 18 } else { 14 };
+        let p = packet(&arena, &large, &[1000, 77]);
+        let p = p.then_set(flags::RX_LRO | if open { flags::RX_L4_CKSUM_NONE } else { 0 }, size);
+        let longest = wire_len(p).unwrap() as usize;
+        let offloads = Offloads { tx_multi_segment: chains, ..NOTHING };
+        let egress = Egress { offloads, mtu, bare: false };
+        let out = run(p, &egress, &arena).unwrap();
+        let (mut all, mut names, headers) = (Vec::new(), Vec::new(), if ipv6 { 48 } else { 20 });
+        if let [whole] = out[..] {
+            prop_assert_eq!(bytes(whole), &right[..]);
+            all.extend_from_slice(&right[l3 + if ipv6 { 40 } else { 20 }..]);
+        } else {
+            for (i, &fragment) in out.iter().enumerate() {
+                let frame = bytes(fragment);
+                let l3 = &frame[l3..];
+                prop_assert!(l3.len() <= longest.min(mtu as usize), "{} {longest} {mtu}", l3.len());
+                prop_assert!(chains || fragment.nb_segs() == 1);
+                let word = |at: usize| u16::from_be_bytes([l3[at], l3[at + 1]]);
+                let (offset, more) = if ipv6 {
+                    prop_assert_eq!((l3[6], l3[40], l3[41]), (44, 17, 0));
+                    prop_assert_eq!(word(4) as usize, l3.len() - 40);
+                    names.push(l3[44..48].to_vec());
+                    (word(42) & !7, word(42) & 1 == 1)
+                } else {
+                    prop_assert_eq!(checksum::sum(&l3[..20]), 0xffff);
+                    prop_assert_eq!((word(2) as usize, word(6) & 0x4000), (l3.len(), 0));
+                    names.push(l3[4..6].to_vec());
+                    ((word(6) & 0x1fff) * 8, word(6) & 0x2000 != 0)
+                };
+                prop_assert_eq!(offset as usize, all.len());
+                prop_assert_eq!(more, i + 1 < out.len());
+                prop_assert!(!more || (l3.len() - headers).is_multiple_of(8));
+                all.extend_from_slice(&l3[headers..]);
+                prop_assert!(!needs_finishing(fragment));
+            }
+        }
+        let datagram = l3 + if ipv6 { 40 } else { 20 };
+        prop_assert_eq!(&all[..], &right[datagram..]);
+        names.dedup();
+        prop_assert!(names.len() <= 1, "one identification");
         Mbuf::free_bulk(&out);
         prop_assert_eq!(arena.in_use(), 0);
     }
@@ -273,7 +335,7 @@ fn a_capable_device_is_asked_instead() {
     };
     let egress = Egress {
         offloads,
-        mtu: 1500,
+        ..SOFTWARE
     };
     let mut open = frame(TCP6, b"data");
     open_checksum(&mut open);
@@ -302,22 +364,53 @@ fn a_capable_device_is_asked_instead() {
 }
 
 #[test]
+fn no_packet_becomes_thousands() {
+    let arena = Arena::new(200);
+    let p = packet(&arena, &frame(TCP6, &[1; 4800]), &[]).then_set(flags::RX_LRO, 1);
+    assert_eq!(wire_len(p), Some(48 + 72));
+    let out = run(p, &SOFTWARE, &arena).unwrap();
+    assert_eq!(out.len(), 100);
+    Mbuf::free_bulk(&out);
+}
+
+#[test]
+fn a_packet_without_a_link_header_is_finished_too() {
+    let arena = Arena::new(8);
+    let bare = Egress {
+        bare: true,
+        ..SOFTWARE
+    };
+    for kind in [
+        TCP6,
+        Kind {
+            ipv6: false,
+            ..TCP6
+        },
+    ] {
+        let right = frame(kind, b"data");
+        let mut open = right.clone();
+        open_checksum(&mut open);
+        let p = packet(&arena, &open[14..], &[]).then_set(flags::RX_L4_CKSUM_NONE, 0);
+        let out = run(p, &bare, &arena).unwrap();
+        assert_eq!(bytes(out[0]), right[14..]);
+        out[0].free();
+    }
+    let p = packet(&arena, &[0x50; 100], &[]).then_set(flags::RX_L4_CKSUM_NONE, 0);
+    assert_eq!(run(p, &bare, &arena), Err(OffloadError::Headers));
+    p.free();
+}
+
+#[test]
 fn what_cannot_be_finished_stays_the_callers() {
     let arena = Arena::new(8);
     let udp = Kind { tcp: false, ..TCP6 };
-    let p = packet(&arena, &frame(udp, &[1; 3000]), &[]).then_set(flags::RX_LRO, 1000);
-    assert_eq!(
-        run(p, &SOFTWARE, &arena),
-        Err(OffloadError::Headers),
-        "UDP is not resegmented"
-    );
-    p.free();
+    for (kind, mtu) in [(udp, 40 + 8 + 7), (TCP6, 72)] {
+        let p = packet(&arena, &frame(kind, &[1; 3000]), &[]).then_set(flags::RX_LRO, 1000);
+        let tiny = Egress { mtu, ..SOFTWARE };
+        assert_eq!(run(p, &tiny, &arena), Err(OffloadError::SegmentTooLarge));
+        p.free();
+    }
     let p = packet(&arena, &frame(TCP6, &[1; 3000]), &[]).then_set(flags::RX_LRO, 1000);
-    let tiny = Egress {
-        mtu: 72,
-        ..SOFTWARE
-    };
-    assert_eq!(run(p, &tiny, &arena), Err(OffloadError::SegmentTooLarge));
     let _hold: Vec<Mbuf> = std::iter::from_fn(|| arena.pool().alloc()).collect();
     assert_eq!(run(p, &SOFTWARE, &arena), Err(OffloadError::NoBuffers));
     p.free();
