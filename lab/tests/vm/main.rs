@@ -1,9 +1,10 @@
 //! A tenant's virtual machine on a vhost-user port: a Linux guest in QEMU, its virtio NIC and its offloads.
 //!
-//! In [`port`] the port is an interface's, QEMU connects to the router and there are two queues. Either side is killed and
-//! comes back.
+//! In [`port`] the port is an interface's, QEMU connects to the router and there are two queues; in [`network`] it belongs
+//! to a network that VXLAN stretches to a Linux host, and the router connects to QEMU. Either side is killed and comes back.
 
 mod judge;
+mod network;
 mod port;
 
 use std::time::Duration;

@@ -180,7 +180,7 @@ pub(in crate::config) static VHOST_USER: Section = Section {
             "client",
             "boolean",
             "false",
-            "Connect to the socket instead of making it; survives a restart of the router.",
+            "Connect to the machine's socket, and again when it returns, instead of making one.",
         ),
         key(
             "iommu",
@@ -198,7 +198,7 @@ pub(in crate::config) static VHOST_USER: Section = Section {
             "tso",
             "boolean",
             "false",
-            "Let the guest send and receive segments larger than its MTU.",
+            "Let the guest send TCP packets of up to 64 KiB, which the router cuts into segments.",
         ),
     ],
 };
