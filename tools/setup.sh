@@ -32,8 +32,11 @@ backports() {
   say "Adding $suite for QEMU"
   awk -v suite="$suite" 'NF == 0 { exit } /^Suites:/ { $0 = "Suites: " suite } 1' $sources/debian.sources |
     $sudo tee $sources/hextet-backports.sources >/dev/null
-  $sudo apt-get update -q >/dev/null
-  quietly qemu-system-x86 -t "$suite"
+  if ! ($sudo apt-get update -q >/dev/null && quietly qemu-system-x86 -t "$suite"); then
+    say "There is no QEMU of $suite to be had: this release's own will do, without such cards"
+    $sudo rm -f $sources/hextet-backports.sources
+    $sudo apt-get update -q >/dev/null
+  fi
 }
 
 quietly() {
