@@ -54,15 +54,15 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .body("NeighFlush", r#"{"interface": "lan0"}"#),
     get("/v1/ra", "[RaState]", "Router advertisement, interface by interface."),
     get("/v1/leases", "[Lease]", "Leases of the DHCP servers, up to a `limit` (1000 by default).").query(
-        "[pool] [client] [within] [kind] [limit]",
+        "[router] [pool] [client] [within] [kind] [limit]",
         "within=2001:db8:1::/64&kind=address&limit=10",
     ),
     post("/v1/leases", "LeaseChanges", "Gives a lease to a client, or changes it.").body(
         "AddLease",
-        r#"{"resource": "2001:db8:1::1001", "client": "000300010200000000aa", "iaid": 1, "valid_seconds": 3600}"#,
+        r#"{"resource": "2001:db8:1::1001", "router": "main", "client": "000300010200000000aa", "iaid": 1, "valid_seconds": 3600}"#,
     ),
     method("DELETE", "/v1/leases", "LeaseChanges", "Ends a lease, or lifts a quarantine; the client is not told.")
-        .query("resource", "resource=2001:db8:1::1000"),
+        .query("resource [router]", "resource=2001:db8:1::1000&router=main"),
     get("/v1/leases/export", "leases", "All leases as a file, CSV or JSON: to keep, to edit, or to import elsewhere.")
         .query("[format] [family]", "format=json&family=ipv6"),
     post(
@@ -73,7 +73,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     .query("[format]", "format=json")
     .body(
         "leases",
-        r#"[{"resource": "2001:db8:1::1001", "kind": "ia_na", "client": "000300010200000000aa", "iaid": 1, "state": "bound", "scope": "main 2001:db8:1::/64", "starts": "2026-08-22T10:00:00Z", "preferred_until": "2026-08-22T22:00:00Z", "ends": "2026-08-23T10:00:00Z"}]"#,
+        r#"[{"resource": "2001:db8:1::1001", "router": "main", "kind": "ia_na", "client": "000300010200000000aa", "iaid": 1, "state": "bound", "scope": "main 2001:db8:1::/64", "starts": "2026-08-22T10:00:00Z", "preferred_until": "2026-08-22T22:00:00Z", "ends": "2026-08-23T10:00:00Z"}]"#,
     ),
     get("/v1/pools", "[LeasePool]", "Subnets and prefix pools, with how much of each is in use."),
     get("/v1/delegations", "[Delegation]", "Prefixes that are delegated to us, with the subnets assigned of them."),

@@ -42,6 +42,10 @@ words! {
 pub struct Lease {
     /// The address, or the prefix with its length.
     pub resource: String,
+    /// The router whose it is: each may have a lease of the same address. Of one that is no longer configured its id; absent for
+    /// what an older release has left and no router is known for.
+    #[serde(default)]
+    pub router: Option<String>,
     /// What it is.
     pub kind: LeaseKind,
     /// What it is to its client.
@@ -83,6 +87,8 @@ pub struct LeaseNextHop {
 /// Which leases: all conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseQuery {
+    /// Of this router.
+    pub router: Option<String>,
     /// Of this pool.
     pub pool: Option<String>,
     /// Of this client, its identifier in hex digits.
@@ -175,6 +181,9 @@ impl fmt::Display for LeaseFault {
 pub struct AddLease {
     /// The address, or the prefix with its length; of a pool that is configured.
     pub resource: String,
+    /// The router; absent: the only one that has such a pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<String>,
     /// The client's DUID, in hex digits.
     pub client: String,
     /// The client's identity association.
@@ -193,6 +202,15 @@ pub struct AddLease {
     pub interface: Option<String>,
 }
 
+/// A lease that an administrator ends, or a quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseLease {
+    /// The address, or the prefix with its length.
+    pub resource: String,
+    /// The router; absent: the only one that has a lease of it.
+    pub router: Option<String>,
+}
+
 /// What was done to leases; on disk when it is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseChanges {
@@ -207,6 +225,8 @@ pub struct LeaseChanges {
 pub struct LeasePool {
     /// Its name: leases are stored under it.
     pub name: String,
+    /// The router.
+    pub router: String,
     /// The interface or remote link that it serves.
     pub link: String,
     /// What is leased.

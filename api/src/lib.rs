@@ -59,7 +59,7 @@ pub use interface::{
 };
 pub use lease::{
     AddLease, ImportLeases, Lease, LeaseChanges, LeaseExport, LeaseFamily, LeaseFault, LeaseFormat,
-    LeaseImported, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState,
+    LeaseImported, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState, ReleaseLease,
 };
 pub use mac::Mac;
 pub use neighbor::{NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState};

@@ -526,6 +526,7 @@ pub fn drops() -> Vec<Drop> {
 pub fn leases() -> Vec<Lease> {
     let lease = |resource: &str, kind, pool: &str| Lease {
         resource: resource.into(),
+        router: Some("main".into()),
         kind,
         state: LeaseState::Bound,
         pool: Some(pool.into()),
@@ -670,14 +671,14 @@ pub fn dhcp_clients() -> Vec<DhcpClient> {
 pub fn lease_file(format: LeaseFormat) -> &'static str {
     match format {
         LeaseFormat::Csv => concat!(
-            "resource,kind,client,iaid,state,scope,starts,preferred_until,ends,mac,hostname,next_hop_interface,next_hop_address,",
+            "resource,router,kind,client,iaid,state,scope,starts,preferred_until,ends,mac,hostname,next_hop_interface,next_hop_address,",
             "relay_interface_id,relay_remote_id,relay_subscriber_id\r\n",
-            "2001:db8:1::1000,ia_na,00030001020000000010,1,bound,main 2001:db8:1::/64,2026-08-22T10:00:00Z,2026-08-22T22:00:00Z,",
+            "2001:db8:1::1000,main,ia_na,00030001020000000010,1,bound,main 2001:db8:1::/64,2026-08-22T10:00:00Z,2026-08-22T22:00:00Z,",
             "2026-08-23T10:00:00Z,02:00:00:00:00:10,,,,,,\r\n",
         ),
         LeaseFormat::Json | LeaseFormat::Unknown => concat!(
             "[\n",
-            r#"{"resource":"2001:db8:1::1000","kind":"ia_na","client":"00030001020000000010","iaid":1,"state":"bound","#,
+            r#"{"resource":"2001:db8:1::1000","router":"main","kind":"ia_na","client":"00030001020000000010","iaid":1,"state":"bound","#,
             r#""scope":"main 2001:db8:1::/64","starts":"2026-08-22T10:00:00Z","preferred_until":"2026-08-22T22:00:00Z","#,
             r#""ends":"2026-08-23T10:00:00Z","mac":"02:00:00:00:00:10"}"#,
             "\n]\n",
@@ -689,6 +690,7 @@ pub fn lease_file(format: LeaseFormat) -> &'static str {
 pub fn pools() -> Vec<LeasePool> {
     let pool = |name: &str, kind, prefix: &str, size: &str| LeasePool {
         name: name.into(),
+        router: "main".into(),
         link: "lan0".into(),
         kind,
         prefix: net(prefix),

@@ -11,8 +11,8 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use lease::{
-    Allocation, Book, ClientId, Disk, Holder, Kind, Lease, Lengths, Pool, Resource, ScopeId, Wall,
-    Write,
+    Allocation, Book, ClientId, Disk, Holder, Kind, Lease, Lengths, Pool, RealmId, Resource,
+    ScopeId, Wall, Write,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -73,7 +73,7 @@ fn main() -> Result<()> {
             if from > 0 {
                 let removed: Vec<Write> = writes
                     .iter()
-                    .filter_map(|w| book.remove(w.resource))
+                    .filter_map(|w| book.remove(w.realm, w.resource))
                     .collect();
                 disk.commit(&removed)?;
             }
@@ -165,7 +165,7 @@ fn peak() -> Result<usize> {
 }
 
 fn scope() -> ScopeId {
-    ScopeId::of("lan")
+    ScopeId::of(RealmId::of("main"), "lan")
 }
 
 fn pool() -> Result<Pool> {

@@ -183,6 +183,9 @@ pub enum Show {
     },
     /// Leases of the DHCP servers
     Leases {
+        /// Only of this router
+        #[arg(long, value_name = "NAME")]
+        router: Option<String>,
         /// Only of this pool
         #[arg(long, value_name = "NAME")]
         pool: Option<String>,
@@ -302,6 +305,9 @@ Examples:
     Add {
         /// Address, or prefix with its length, of a pool
         resource: String,
+        /// The router [default: the only one that has such a pool]
+        #[arg(long, value_name = "NAME")]
+        router: Option<String>,
         /// The client's DUID in hex digits; of IPv4 its client identifier, or hardware type and MAC
         #[arg(long, value_name = "HEX")]
         client: String,
@@ -355,6 +361,9 @@ Examples:
     Release {
         /// Address, or prefix with its length
         resource: String,
+        /// The router [default: the only one that has a lease of it]
+        #[arg(long, value_name = "NAME")]
+        router: Option<String>,
     },
 }
 

@@ -60,6 +60,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Lease(Lease::Add {
             resource,
+            router,
             client,
             iaid,
             valid,
@@ -69,6 +70,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         }) => {
             let lease = AddLease {
                 resource,
+                router,
                 client,
                 iaid,
                 valid_seconds: valid,
@@ -81,8 +83,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
         }
         Command::Lease(Lease::Export { format, family }) => session.export(format, family).await,
         Command::Lease(Lease::Import { file, format }) => session.import(&file, format).await,
-        Command::Lease(Lease::Release { resource }) => {
-            let query = Query::default().with("resource", Some(resource));
+        Command::Lease(Lease::Release { resource, router }) => {
+            let query = Query::default()
+                .with("resource", Some(resource))
+                .with("router", router);
             let answer: Answer<LeaseChanges> =
                 session.client.delete(&query.on("/v1/leases")).await?;
             session.print(answer, |changes, _| show::lease::changed(changes))
@@ -160,6 +164,7 @@ impl Session {
                     .await
             }
             Show::Leases {
+                router,
                 pool,
                 client,
                 kind,
@@ -167,6 +172,7 @@ impl Session {
                 within,
             } => {
                 let query = Query::default()
+                    .with("router", router)
                     .with("pool", pool)
                     .with("client", client)
                     .with("within", within)

@@ -9,8 +9,8 @@ use api::{
     DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy, ImportLeases, Interface,
     Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush,
     NeighFlushed, Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, RaState, Relay,
-    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
-    Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker, WorkerQueue,
+    ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain,
+    RouteQuery, Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -282,8 +282,8 @@ impl Appliance for Router {
         self.lease_import(import).await
     }
 
-    async fn release_lease(&self, resource: String) -> Result<LeaseChanges, Error> {
-        self.lease_release(resource).await
+    async fn release_lease(&self, release: ReleaseLease) -> Result<LeaseChanges, Error> {
+        self.lease_release(release).await
     }
 
     async fn workers(&self) -> Result<Vec<Worker>, Error> {

@@ -42,7 +42,7 @@ use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::relay4::Relay4Task;
 use crate::rooms::relay6::{self, Relay6Task};
 use crate::rooms::{punt, supervise};
-use crate::store::{ServerIdentity, Store};
+use crate::store::{ServerIdentity, Store, leases};
 use crate::{config, metrics};
 use lease::Disk;
 use protocols::dhcp6::{Identity, Secret};
@@ -374,7 +374,7 @@ impl House {
 
 /// The leases' store. Without it the router does everything else, and gives no leases rather than forget them.
 fn lease_store(model: &Model) -> Option<Arc<Disk>> {
-    match Disk::open(&model.system.state_dir) {
+    match leases::open(&model.system.state_dir, model) {
         Ok(disk) => Some(Arc::new(disk)),
         Err(error) => {
             let error = chain(error);
@@ -386,7 +386,7 @@ fn lease_store(model: &Model) -> Option<Arc<Disk>> {
 
 /// The store of prefixes delegated behind the DHCPv6 relay: other servers' leases, which ours must not take for its own.
 fn relay_store(model: &Model) -> Option<Arc<Disk>> {
-    match Disk::open(&model.system.state_dir.join("relay")) {
+    match leases::open_relayed(&model.system.state_dir.join("relay"), model) {
         Ok(disk) => Some(Arc::new(disk)),
         Err(error) => {
             let error = chain(error);

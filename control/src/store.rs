@@ -11,6 +11,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 mod delegation;
 mod identity;
+pub mod leases;
 mod uplinks;
 
 pub use identity::ServerIdentity;

@@ -1,4 +1,4 @@
-//! All leases in memory: by resource, by holder, by end; and the pools they came from.
+//! All leases in memory: by resource of a realm, by holder, by end; and the pools they came from.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -8,16 +8,16 @@ use hashbrown::HashMap;
 
 use super::index::Index;
 use super::slab::{NONE, Slab, Slot};
-use super::{Holder, Lease, Pool, Resource, ScopeId, State, Wall, Write};
+use super::{Holder, Lease, Pool, RealmId, Resource, ScopeId, State, Wall, Write};
 
 /// All leases of a server.
 ///
-/// About 180 bytes a lease, of which it has 120 itself; names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
+/// About 190 bytes a lease, of which it has 128 itself; names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
 /// one that has run out is kept for the retention time and then forgotten.
 #[derive(Debug)]
 pub struct Book {
     slab: Slab,
-    /// Places by the hash of the resource, seeded anew in every process: no client can aim at it.
+    /// Places by the hash of realm and resource, seeded anew in every process: no client can aim at it.
     by_resource: Index,
     /// The first place of each holder, by the hash of the holder; the others are linked behind it.
     by_holder: Index,
@@ -72,7 +72,7 @@ impl Book {
     // ===== pools =====
 
     /// Sets the pool of a subnet, or the prefixes of a prefix pool; its leases stay, in the new pool or not. Pools of different
-    /// scopes must not overlap: the configuration sees to that.
+    /// scopes of one realm must not overlap: the configuration sees to that.
     ///
     /// Looks through all leases when the scope has some.
     pub fn set_pool(&mut self, scope: ScopeId, mut pool: Pool) {
@@ -126,7 +126,7 @@ impl Book {
     }
 
     fn set_reserved(&mut self, scope: ScopeId, resource: Resource, reserve: bool) {
-        let slot = self.find(resource);
+        let slot = self.find(scope.realm, resource);
         let entry = self.scopes.entry(scope).or_default();
         let changed = match reserve {
             true => entry.reserved.insert(resource),
@@ -170,19 +170,19 @@ impl Book {
         hint: Option<Resource>,
         random: u64,
     ) -> Option<Resource> {
-        let get = |resource| self.get(resource);
+        let get = |resource| self.get(scope.realm, resource);
         self.pool(scope)?
             .free(get, self.slab.len(), holder, hint, random)
     }
 
     // ===== leases =====
 
-    /// The lease of a resource, in whatever state.
-    pub fn get(&self, resource: Resource) -> Option<&Lease> {
-        self.slab.lease(self.find(resource)?)
+    /// The lease of a resource in a realm, in whatever state.
+    pub fn get(&self, realm: RealmId, resource: Resource) -> Option<&Lease> {
+        self.slab.lease(self.find(realm, resource)?)
     }
 
-    /// The leases of a holder, in whatever state, the newest first: also what it declined or released.
+    /// The leases of a holder, in whatever realm and state, the newest first: also what it declined or released.
     pub fn of_holder(&self, holder: &Holder) -> impl Iterator<Item = &Lease> {
         let mut slot = self.first_of(holder).unwrap_or(NONE);
         std::iter::from_fn(move || {
@@ -195,9 +195,10 @@ impl Book {
     /// Puts a lease, in place of what was known of its resource.
     pub fn put(&mut self, lease: Lease) -> Write {
         let after = Some(lease.clone());
-        let resource = lease.resource;
+        let (realm, resource) = (lease.realm(), lease.resource);
         let before = self.insert(lease);
         Write {
+            realm,
             resource,
             before,
             after,
@@ -206,16 +207,17 @@ impl Book {
 
     /// Puts a lease that is on disk already; gives what it replaces.
     pub fn insert(&mut self, lease: Lease) -> Option<Lease> {
-        let before = self.take(lease.resource);
+        let before = self.take(lease.realm(), lease.resource);
         let slot = self.slab.insert(lease);
         self.link(slot);
         before
     }
 
     /// Forgets a resource's lease; `None` when there is none.
-    pub fn remove(&mut self, resource: Resource) -> Option<Write> {
-        let before = self.take(resource)?;
+    pub fn remove(&mut self, realm: RealmId, resource: Resource) -> Option<Write> {
+        let before = self.take(realm, resource)?;
         Some(Write {
+            realm,
             resource,
             before: Some(before),
             after: None,
@@ -223,34 +225,41 @@ impl Book {
     }
 
     /// Ends a lease before its time: it is kept for its holder for the retention time. `None` when it is not bound.
-    pub fn release(&mut self, resource: Resource, now: Wall) -> Option<Write> {
-        let lease = self.get(resource).filter(|l| l.state == State::Bound)?;
+    pub fn release(&mut self, realm: RealmId, resource: Resource, now: Wall) -> Option<Write> {
+        let lease = self.get(realm, resource);
+        let lease = lease.filter(|l| l.state == State::Bound)?;
         let kept = released(lease, now, now.after(self.retention));
-        self.replace(resource, (self.retention > 0).then_some(kept))
+        self.replace(realm, resource, (self.retention > 0).then_some(kept))
     }
 
     /// Notes that the holder found the address in use by another station: nobody gets it for a while. `None` when it is
     /// neither bound nor offered.
     pub fn decline(
         &mut self,
+        realm: RealmId,
         resource: Resource,
         now: Wall,
         quarantine: Duration,
     ) -> Option<Write> {
         let lease = self
-            .get(resource)
+            .get(realm, resource)
             .filter(|l| matches!(l.state, State::Bound | State::Offered))?;
         let declined = Lease {
             state: State::Declined,
             ..released(lease, now, now.after(seconds(quarantine)))
         };
-        self.replace(resource, Some(declined))
+        self.replace(realm, resource, Some(declined))
     }
 
-    fn replace(&mut self, resource: Resource, lease: Option<Lease>) -> Option<Write> {
+    fn replace(
+        &mut self,
+        realm: RealmId,
+        resource: Resource,
+        lease: Option<Lease>,
+    ) -> Option<Write> {
         match lease {
             Some(lease) => Some(self.put(lease)),
-            None => self.remove(resource),
+            None => self.remove(realm, resource),
         }
     }
 
@@ -258,7 +267,7 @@ impl Book {
     pub fn undo(&mut self, write: &Write) {
         match &write.before {
             Some(lease) => drop(self.insert(lease.clone())),
-            None => drop(self.take(write.resource)),
+            None => drop(self.take(write.realm, write.resource)),
         }
     }
 
@@ -280,11 +289,11 @@ impl Book {
                 self.by_end.pop_first();
                 continue;
             };
-            let resource = lease.resource;
+            let (realm, resource) = (lease.realm(), lease.resource);
             let kept_until = end.after(self.retention);
             let kept = (lease.state == State::Bound && kept_until > now)
                 .then(|| released(lease, end, kept_until));
-            writes.extend(self.replace(resource, kept));
+            writes.extend(self.replace(realm, resource, kept));
         }
         writes
     }
@@ -322,13 +331,11 @@ impl Book {
 
     // ===== indexes =====
 
-    fn find(&self, resource: Resource) -> Option<Slot> {
-        let right = |slot| {
-            self.slab
-                .lease(slot)
-                .is_some_and(|l| l.resource == resource)
-        };
-        self.by_resource.find(self.hasher.hash_one(resource), right)
+    fn find(&self, realm: RealmId, resource: Resource) -> Option<Slot> {
+        let is_it = |l: &Lease| l.resource == resource && l.realm() == realm;
+        let right = |slot| self.slab.lease(slot).is_some_and(is_it);
+        let hash = self.hasher.hash_one((realm, resource));
+        self.by_resource.find(hash, right)
     }
 
     fn first_of(&self, holder: &Holder) -> Option<Slot> {
@@ -341,7 +348,7 @@ impl Book {
         let Some(lease) = self.slab.lease(slot) else {
             return;
         };
-        let hash = self.hasher.hash_one(lease.resource);
+        let hash = self.hasher.hash_one((lease.realm(), lease.resource));
         self.by_resource.insert(hash, slot);
         let hash = self.hasher.hash_one(&lease.holder);
         let next = self.first_of(&lease.holder);
@@ -371,10 +378,10 @@ impl Book {
     }
 
     /// Takes a lease out of its place and of all indexes.
-    fn take(&mut self, resource: Resource) -> Option<Lease> {
-        let slot = self.find(resource)?;
+    fn take(&mut self, realm: RealmId, resource: Resource) -> Option<Lease> {
+        let slot = self.find(realm, resource)?;
         self.unlink_holder(slot);
-        let hash = self.hasher.hash_one(resource);
+        let hash = self.hasher.hash_one((realm, resource));
         self.by_resource.replace(hash, slot, None);
         let lease = self.slab.remove(slot)?;
         self.by_end.remove(&(lease.ends, slot));

@@ -14,21 +14,33 @@
 //! Why a journal: the addresses of one commit lie all over the database, each in a page of its own that has to be written
 //! anew. With a million leases redb alone made 25,000 durable a second in commits of 512; for 100,000 in one transaction it
 //! needs a tenth of the time for each.
+//!
+//! An older release kept an address without the router that it is in. What it left is taken over when the store is opened,
+//! as of [`RealmId::UNKNOWN`]; [`Disk::adopt`] then gives it to routers. Before either has ended nothing of it is gone.
 
+mod adopt;
 mod journal;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, Database, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    WriteTransaction,
+};
 
-use super::record::{self, Key, RecordError};
+use super::record::{self, Key, OldKey, RecordError};
 use super::{Lease, State, Write};
+pub use adopt::Adopted;
 use journal::Journal;
 
 /// Leases; see `record`.
 const LEASES: TableDefinition<'static, &Key, &[u8]> = TableDefinition::new("leases");
+/// Leases of older releases, which knew no realms: under the same name at first, so that such a release refuses a database of
+/// this one, and under the other while they are taken over.
+const OLD_LEASES: TableDefinition<'static, &OldKey, &[u8]> = TableDefinition::new("leases");
+const TAKEN_OVER: TableDefinition<'static, &OldKey, &[u8]> = TableDefinition::new("old leases");
 /// Under [`MERGED`], the number of the last commit of the journal that is in the database.
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 const MERGED: &str = "merged";
@@ -178,19 +190,13 @@ impl Disk {
         })
     }
 
-    /// Reads every lease, in the order of kind and address, and gives how many there are.
+    /// Reads every lease, in the order of realm, kind and address, and gives how many there are.
     ///
     /// # Errors
     /// When the database fails or a lease in it is not one; then leases may have been given before the fault was found.
     pub fn load(&self, mut each: impl FnMut(Lease)) -> Result<usize, DiskError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let inner = &mut *inner;
-        self.end_merge(inner)?;
-        if !inner.pending.is_empty() || inner.db.is_none() {
-            self.begin_merge(inner);
-            self.end_merge(inner)?;
-        }
-        let Some(db) = &inner.db else {
+        let Some(db) = self.merged(&mut inner)? else {
             return Ok(0);
         };
         let mut read = || -> Result<Result<usize, (String, RecordError)>, redb::Error> {
@@ -198,11 +204,11 @@ impl Disk {
             let mut count = 0;
             for row in table.iter()? {
                 let (key, value) = row?;
-                let resource = match record::resource(key.value()) {
-                    Ok(resource) => resource,
+                let (realm, resource) = match record::named(key.value()) {
+                    Ok(named) => named,
                     Err(source) => return Ok(Err((format!("{:02x?}", key.value()), source))),
                 };
-                match record::decode(resource, value.value()) {
+                match record::decode(realm, resource, value.value()) {
                     Ok(lease) => each(lease),
                     Err(source) => return Ok(Err((resource.to_string(), source))),
                 }
@@ -255,6 +261,16 @@ impl Disk {
             self.begin_merge(inner);
         }
         Ok(())
+    }
+
+    /// The database, with all that was committed.
+    fn merged<'a>(&self, inner: &'a mut Inner) -> Result<Option<&'a Database>, DiskError> {
+        self.end_merge(inner)?;
+        if !inner.pending.is_empty() || inner.db.is_none() {
+            self.begin_merge(inner);
+            self.end_merge(inner)?;
+        }
+        Ok(inner.db.as_ref())
     }
 
     /// Begins to put what is pending into the database.
@@ -318,10 +334,28 @@ fn open(path: &Path) -> Result<Database, redb::Error> {
         .set_check_integrity_on_open(true)
         .create(path)?;
     let write = db.begin_write()?;
-    write.open_table(LEASES).map(drop)?;
+    match write.open_table(LEASES).map(drop) {
+        Ok(()) => {}
+        Err(TableError::TableTypeMismatch { .. }) => take_over(&write)?,
+        Err(error) => return Err(error.into()),
+    }
     write.open_table(META).map(drop)?;
     write.commit()?;
     Ok(db)
+}
+
+/// Moves the leases of an older release to the table of this one, as of no router that is known.
+fn take_over(write: &WriteTransaction) -> Result<(), redb::Error> {
+    write.rename_table(OLD_LEASES, TAKEN_OVER)?;
+    {
+        let (old, mut new) = (write.open_table(TAKEN_OVER)?, write.open_table(LEASES)?);
+        for row in old.iter()? {
+            let (key, value) = row?;
+            new.insert(&record::key_of_old(key.value()), value.value())?;
+        }
+    }
+    write.delete_table(TAKEN_OVER)?;
+    Ok(())
 }
 
 fn merged(db: &Database) -> Result<u64, redb::Error> {
@@ -353,7 +387,7 @@ fn row(write: &Write) -> Row {
         record::encode(lease, &mut value);
         value
     });
-    (record::key(write.resource), value)
+    (record::key(write.realm, write.resource), value)
 }
 
 /// The last row of each key, in the order of keys: pages are touched one after the other.

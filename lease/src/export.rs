@@ -1,7 +1,7 @@
 //! Leases for people: CSV (RFC 4180, with a header) and JSON (an array, one lease a line), and back.
 //!
-//! Both have the same fields under the same names; times are UTC, a scope stands under its name where the configuration
-//! knows it. Keys for Reconfigure are left out: an export is no place for secrets, and a client gets a new one with its next
+//! Both have the same fields under the same names; times are UTC, router and scope stand under their names where the
+//! configuration knows them. Files of older releases name no router: which one is meant the importer tells by the scope. Keys for Reconfigure are left out: an export is no place for secrets, and a client gets a new one with its next
 //! Request. Offers are left out, too.
 //!
 //! An import takes a whole file or none of it: every fault is told with line and field.
@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use wire::MacAddr;
 
 use super::{
-    ClientId, Holder, Kind, Lease, NextHop, RelayId, RelayInfo, Resource, ScopeId, State, Wall,
+    ClientId, Holder, Kind, Lease, NextHop, PoolId, RealmId, RelayId, RelayInfo, Resource, ScopeId,
+    State, Wall,
 };
 
 /// The form of an export.
@@ -56,18 +57,20 @@ const FAULTS: usize = 50;
 /// The longest name of a client, octets: a domain name is no longer (RFC 1035 section 2.3.4).
 const HOSTNAME: usize = 255;
 
-/// Writes leases, in the order in which they come. `name` gives the name of a scope that the configuration knows.
+/// Writes leases, in the order in which they come. `router` gives the name of a router that the configuration knows, `name`
+/// that of a scope.
 ///
 /// # Errors
 /// When the writer fails.
 pub fn export<'a, 'b>(
     format: Format,
     leases: impl Iterator<Item = &'a Lease>,
+    router: impl Fn(RealmId) -> Option<&'b str>,
     name: impl Fn(ScopeId) -> Option<&'b str>,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
     let lasting = leases.filter(|lease| lease.state != State::Offered);
-    let rows = lasting.map(|lease| Row::of(lease, &name));
+    let rows = lasting.map(|lease| Row::of(lease, &router, &name));
     match format {
         Format::Csv => csv::write(rows, out),
         Format::Json => json::write(rows, out),
@@ -87,7 +90,7 @@ impl Format {
 /// Reads leases, each with its line.
 ///
 /// # Errors
-/// Every fault, up to fifty: fields that are missing, unknown, or hold what they cannot; a resource that comes twice,
+/// Every fault, up to fifty: fields that are missing, unknown, or hold what they cannot; a resource of a router that comes twice,
 /// prefixes that overlap, a kind of IA that does not have such resources, a lease that is preferred longer than valid, a next
 /// hop of what is no prefix, or one that nobody can find.
 pub fn import(format: Format, text: &str) -> Result<Vec<(usize, Lease)>, ImportError> {
@@ -119,6 +122,8 @@ impl ImportError {
 struct Row {
     #[serde(with = "json::text")]
     resource: Resource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    router: Option<Box<str>>,
     #[serde(with = "json::text")]
     kind: Kind,
     #[serde(with = "json::text")]
@@ -155,16 +160,23 @@ struct Row {
 }
 
 impl Row {
-    fn of<'b>(lease: &Lease, name: impl Fn(ScopeId) -> Option<&'b str>) -> Self {
+    fn of<'b>(
+        lease: &Lease,
+        router: impl Fn(RealmId) -> Option<&'b str>,
+        name: impl Fn(ScopeId) -> Option<&'b str>,
+    ) -> Self {
+        let realm = Some(lease.realm()).filter(|realm| *realm != RealmId::UNKNOWN);
+        let named = |realm| router(realm).map_or_else(|| realm.to_string().into(), Box::from);
         let next_hop = lease.next_hop.as_deref();
         let relay = lease.relay.as_deref().cloned().unwrap_or_default();
         Row {
             resource: lease.resource,
+            router: realm.map(named),
             kind: lease.holder.kind,
             client: lease.holder.client.clone(),
             iaid: lease.holder.iaid,
             state: lease.state,
-            scope: name(lease.scope).map_or_else(|| lease.scope.to_string(), str::to_owned),
+            scope: name(lease.scope).map_or_else(|| lease.scope.pool.to_string(), str::to_owned),
             starts: lease.starts,
             preferred_until: lease.preferred_until,
             ends: lease.ends,
@@ -200,10 +212,12 @@ impl From<Row> for Lease {
                 iaid: row.iaid,
                 kind: row.kind,
             },
-            scope: row
-                .scope
-                .parse()
-                .unwrap_or_else(|_| ScopeId::of(&row.scope)),
+            scope: ScopeId {
+                realm: row.router.map_or(RealmId::UNKNOWN, |router| {
+                    router.parse().unwrap_or_else(|_| RealmId::of(&router))
+                }),
+                pool: row.scope.parse().unwrap_or_else(|_| PoolId::of(&row.scope)),
+            },
             starts: row.starts,
             preferred_until: row.preferred_until,
             ends: row.ends,
@@ -217,27 +231,27 @@ impl From<Row> for Lease {
 
 /// What each row, and the rows together, must be besides readable.
 fn check(rows: &[(usize, Row)], faults: &mut Vec<Fault>) {
-    let mut seen: BTreeMap<Resource, usize> = BTreeMap::new();
-    // In the order of prefixes a prefix is followed by those inside it.
-    let mut around: Vec<(Resource, usize)> = Vec::new();
+    let mut seen: BTreeMap<(&Option<Box<str>>, Resource), usize> = BTreeMap::new();
+    // In the order of prefixes of a router a prefix is followed by those inside it.
+    let mut around: Vec<(&Option<Box<str>>, Resource, usize)> = Vec::new();
     let mut in_order: Vec<&(usize, Row)> = rows.iter().collect();
-    in_order.sort_by_key(|(line, row)| (row.resource, *line));
+    in_order.sort_by_key(|(line, row)| (&row.router, row.resource, *line));
     for (line, row) in in_order {
         let mut fault = |field, why: String| faults.push(Fault::new(*line, field, why));
-        let resource = row.resource;
-        around.retain(|(outer, _)| is_around(*outer, resource));
-        if let Some(first) = seen.insert(resource, *line) {
+        let (router, resource) = (&row.router, row.resource);
+        around.retain(|(of, outer, _)| *of == router && is_around(*outer, resource));
+        if let Some(first) = seen.insert((router, resource), *line) {
             fault(
                 "resource",
                 format!("{resource} stands in line {first} already"),
             );
-        } else if let Some((outer, first)) = around.last() {
+        } else if let Some((_, outer, first)) = around.last() {
             fault(
                 "resource",
                 format!("{resource} is in {outer} of line {first}"),
             );
         }
-        around.push((resource, *line));
+        around.push((router, resource, *line));
         let fits = match resource {
             Resource::V6(_) => matches!(row.kind, Kind::Na | Kind::Ta),
             Resource::Prefix(_) => row.kind == Kind::Pd,

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use ipnet::Ipv6Net;
 
-use super::{Book, Lease, Resource, ScopeId, State, Wall};
+use super::{Book, Lease, PoolId, RealmId, Resource, ScopeId, State, Wall};
 
 /// What an import did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,22 @@ pub enum ImportRefused {
     Conflicts(Vec<Conflict>),
 }
 
+/// Puts leases that name no router, as files of older releases do not, into those of `scopes` that have the names of theirs. A
+/// name that several routers have tells nothing.
+pub fn place(leases: &mut [Lease], scopes: impl Iterator<Item = ScopeId>) {
+    let mut by_name: HashMap<PoolId, Option<ScopeId>> = HashMap::new();
+    for scope in scopes {
+        let only = by_name.entry(scope.pool).or_insert(Some(scope));
+        *only = only.filter(|first| *first == scope);
+    }
+    let is_placeless = |lease: &&mut Lease| lease.realm() == RealmId::UNKNOWN;
+    for lease in leases.iter_mut().filter(is_placeless) {
+        if let Some(Some(scope)) = by_name.get(&lease.scope.pool) {
+            lease.scope = *scope;
+        }
+    }
+}
+
 /// The field that is to blame, and why.
 pub type Blame = (&'static str, String);
 
@@ -49,7 +65,7 @@ impl Book {
     ///
     /// An export has no key for Reconfigure; the one that the holder has is kept.
     pub fn news(&self, lease: &Lease) -> Option<Lease> {
-        let Some(known) = self.get(lease.resource) else {
+        let Some(known) = self.get(lease.realm(), lease.resource) else {
             return Some(lease.clone());
         };
         if known.holder != lease.holder {
@@ -85,7 +101,7 @@ impl Book {
             let overlap = in_use.as_ref().and_then(|in_use| overlap(in_use, lease));
             faults.extend(self.taken(lease.resource, lease, now));
             faults.extend(overlap.and_then(|p| self.taken(Resource::Prefix(p), lease, now)));
-            if lease.state == State::Bound && !self.is_bound(lease.resource) {
+            if lease.state == State::Bound && !self.is_bound(lease) {
                 let more = bound.entry(lease.scope).or_default();
                 *more += 1;
                 let room = limit(lease.scope).map(|most| (most, self.counts(lease.scope).bound));
@@ -103,13 +119,14 @@ impl Book {
         conflicts
     }
 
-    fn is_bound(&self, resource: Resource) -> bool {
-        self.get(resource).is_some_and(|l| l.state == State::Bound)
+    fn is_bound(&self, lease: &Lease) -> bool {
+        let known = self.get(lease.realm(), lease.resource);
+        known.is_some_and(|l| l.state == State::Bound)
     }
 
-    /// Who has a resource, when it keeps `lease` from its holder. An offer promises nothing and gives way.
+    /// Who has a resource of the lease's realm, when it keeps `lease` from its holder. An offer promises nothing and gives way.
     fn taken(&self, resource: Resource, lease: &Lease, now: Wall) -> Option<Blame> {
-        let known = self.get(resource)?;
+        let known = self.get(lease.realm(), resource)?;
         let is_other = resource != lease.resource || known.holder != lease.holder;
         if !is_other || known.ends <= now {
             return None;
@@ -123,12 +140,14 @@ impl Book {
         Some(("resource", why))
     }
 
-    /// Delegated prefixes in use; none overlaps another.
-    fn prefixes_in_use(&self, now: Wall) -> BTreeSet<Ipv6Net> {
+    /// Delegated prefixes in use; none overlaps another of its realm.
+    fn prefixes_in_use(&self, now: Wall) -> BTreeSet<(RealmId, Ipv6Net)> {
         let bound = self
             .iter()
             .filter(|l| l.state == State::Bound && now < l.ends);
-        bound.filter_map(prefix).collect()
+        bound
+            .filter_map(|l| Some((l.realm(), prefix(l)?)))
+            .collect()
     }
 }
 
@@ -141,13 +160,15 @@ fn prefix(lease: &Lease) -> Option<Ipv6Net> {
 
 /// The prefix in use that a lease would overlap without being it. Of those that stand before it in their order only the last can
 /// be around it, and those inside it stand right behind it.
-fn overlap(in_use: &BTreeSet<Ipv6Net>, lease: &Lease) -> Option<Ipv6Net> {
-    let prefix = prefix(lease)?;
-    let before = in_use.range(..prefix).next_back();
-    let mut behind = in_use.range(prefix..).filter(|p| **p != prefix);
-    let around = before.filter(|p| p.contains(&prefix));
-    let inside = || behind.next().filter(|p| prefix.contains(*p));
-    around.or_else(inside).copied()
+fn overlap(in_use: &BTreeSet<(RealmId, Ipv6Net)>, lease: &Lease) -> Option<Ipv6Net> {
+    let (realm, prefix) = (lease.realm(), prefix(lease)?);
+    let of_realm = |(of, p): &(RealmId, Ipv6Net)| (*of == realm).then_some(*p);
+    let before = in_use.range(..(realm, prefix)).next_back();
+    let behind = in_use.range((realm, prefix)..).map_while(of_realm);
+    let mut behind = behind.filter(|p| *p != prefix);
+    let around = before.and_then(of_realm).filter(|p| p.contains(&prefix));
+    let inside = || behind.next().filter(|p| prefix.contains(p));
+    around.or_else(inside)
 }
 
 #[cfg(test)]
@@ -155,7 +176,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::testing::{holder, lease};
+    use crate::testing::{holder, in_realm, lan, lease};
     use crate::{Kind, Pool};
 
     const NOW: Wall = Wall::EPOCH;
@@ -216,6 +237,25 @@ mod tests {
     }
 
     #[test]
+    fn who_names_no_router_is_placed_by_the_scope() {
+        let in_scope = |realm, name: &str| Lease {
+            scope: ScopeId::of(realm, name),
+            ..lease("192.0.2.1", 1, 5000)
+        };
+        let [a, b, unknown] = [RealmId::of("a"), RealmId::of("b"), RealmId::UNKNOWN];
+        let mut leases = ["of a", "of both", "of none"].map(|name| in_scope(unknown, name));
+        let scopes = [(a, "of a"), (a, "of both"), (b, "of both"), (a, "of a")];
+        place(
+            &mut leases,
+            scopes.map(|(r, name)| ScopeId::of(r, name)).into_iter(),
+        );
+        assert_eq!(leases.map(|lease| lease.realm()), [a, unknown, unknown]);
+        let mut named = [in_scope(b, "of a")];
+        place(&mut named, [ScopeId::of(a, "of a")].into_iter());
+        assert_eq!(named[0].realm(), b, "it says whose it is");
+    }
+
+    #[test]
     fn what_others_have_stands_against_an_import() {
         let in_state = |text: &str, n, state| Lease {
             state,
@@ -257,7 +297,7 @@ mod tests {
             max: 64,
         };
         let pool = Pool::prefixes(&["2001:db8::/32".parse().unwrap()], &[], lengths).unwrap();
-        book.set_pool(ScopeId::of("lan"), pool);
+        book.set_pool(lan(), pool);
         let imported = [
             delegated("2001:db8::/48", 9),
             delegated("2001:db8:1:ff00::/56", 9),
@@ -265,6 +305,7 @@ mod tests {
             delegated("2001:db8:3::/48", 9),
             delegated("2001:db8:4::/48", 9),
             leases[0].clone(),
+            in_realm("tenant", delegated("2001:db8:1:ff00::/56", 9)),
         ];
         let conflicts = book.conflicts(&imported, NOW, |_| Vec::new(), |_| None);
         let text: Vec<String> = conflicts

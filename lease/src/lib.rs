@@ -12,7 +12,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `mod.rs` | `Lease`, `State`, `NextHop`, `Write` |
-//! | `resource.rs`, `holder.rs`, `relay.rs`, `scope.rs`, `wall.rs` | what is leased, who has it and where, where it came from, when |
+//! | `resource.rs`, `realm.rs` | what is leased, and in which router: the same address in two of them is two things |
+//! | `holder.rs`, `relay.rs`, `scope.rs`, `wall.rs` | who has it and where, where it came from, when |
 //! | `book.rs`, `slab.rs`, `index.rs` | all leases in memory: by resource, by holder, by end |
 //! | `pool/` | what may be given out, and how a free one is found without looking through them |
 //! | `disk.rs`, `record.rs` | the durable store, its journal, and the bytes of one lease |
@@ -24,7 +25,7 @@
 //!
 //! # Invariants
 //!
-//! - A `Book` holds at most one lease of a resource, and what it gives as free overlaps no lease in it.
+//! - A `Book` holds at most one lease of a resource of a realm, and what it gives as free overlaps no lease of that realm.
 //! - Every change of a `Book` is a [`Write`] which can be taken back ([`Book::undo`]) and committed ([`Disk::commit`]).
 //! - After `commit` has returned, the writes survive a crash of process or machine; when it fails, none is on disk.
 //!
@@ -42,6 +43,7 @@ mod holder;
 mod import;
 mod index;
 mod pool;
+mod realm;
 mod record;
 mod relay;
 mod resource;
@@ -57,14 +59,15 @@ use std::net::Ipv6Addr;
 use wire::MacAddr;
 
 pub use book::{Book, Counts};
-pub use disk::{Disk, DiskError};
+pub use disk::{Adopted, Disk, DiskError};
 pub use holder::{ClientId, ClientIdError, Holder, Kind};
-pub use import::{Blame, Conflict, ImportRefused, Imported};
+pub use import::{Blame, Conflict, ImportRefused, Imported, place};
 pub use pool::{Allocation, Lengths, Pool, PoolError};
+pub use realm::{IdParseError, RealmId};
 pub use record::RecordError;
 pub use relay::{RelayId, RelayIdError, RelayInfo};
 pub use resource::{Resource, ResourceParseError};
-pub use scope::{ScopeId, ScopeParseError};
+pub use scope::{PoolId, ScopeId};
 use siphash::siphash;
 pub use wall::{Wall, WallParseError};
 
@@ -79,7 +82,7 @@ pub struct Lease {
     pub mac: Option<MacAddr>,
     /// Who has it.
     pub holder: Holder,
-    /// The subnet or prefix pool it came from.
+    /// The subnet or prefix pool it came from, and so the realm that it is in.
     pub scope: ScopeId,
     /// When this state began.
     pub starts: Wall,
@@ -121,6 +124,11 @@ impl Lease {
             reconfigure_key: None,
             relay: None,
         }
+    }
+
+    /// The router whose resource it is.
+    pub fn realm(&self) -> RealmId {
+        self.scope.realm
     }
 }
 
@@ -169,6 +177,8 @@ pub struct NextHop {
 /// A change of one resource, made in the book and to be made on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
+    /// The router whose resource it is.
+    pub realm: RealmId,
     /// The resource.
     pub resource: Resource,
     /// What was known of it before.

@@ -1,15 +1,16 @@
 //! The bytes of one lease on disk.
 //!
 //! ```text
-//! key    kind of resource (1: '4', '6', 'P')   address (16, IPv4 padded with zeros)   prefix length (1)
-//! value  version 1 (1)   state (1)   kind of IA (1)   which of the last five follow (1)   scope (8)
+//! key    realm (8)   kind of resource (1: '4', '6', 'P')   address (16, IPv4 padded with zeros)   prefix length (1)
+//! value  version 1 (1)   state (1)   kind of IA (1)   which of the last five follow (1)   subnet or pool (8)
 //!        starts, preferred until, ends (4 each)   IAID (4)   client: length (1), bytes
 //!        MAC (6)   name: length (4), UTF-8   next hop: interface's length (4), UTF-8, address (16)   reconfigure key (16)
 //!        relay: interface-id, remote-id, subscriber-id, each a length (1; 0: none) and bytes
 //! ```
 //!
-//! Numbers are big-endian; so are keys in the order of addresses. A change of the layout takes a new version, and the
-//! decoder goes on to read the old ones.
+//! Numbers are big-endian; so are keys in the order of realms, and then of addresses. A change of the layout takes a new
+//! version, and the decoder goes on to read the old ones. Keys of older releases have no realm: they stand in a table and in
+//! journal frames of their own ([`OldKey`]), and are read as of [`RealmId::UNKNOWN`].
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -17,12 +18,17 @@ use ipnet::Ipv6Net;
 use wire::MacAddr;
 
 use super::{
-    ClientId, ClientIdError, Holder, Kind, Lease, NextHop, RelayId, RelayInfo, Resource, ScopeId,
-    State, Wall,
+    ClientId, ClientIdError, Holder, Kind, Lease, NextHop, PoolId, RealmId, RelayId, RelayInfo,
+    Resource, ScopeId, State, Wall,
 };
 
-/// A resource as a key.
-pub type Key = [u8; 18];
+/// A resource of a realm as a key.
+pub type Key = [u8; 26];
+/// A resource as a key of older releases: what follows the realm in a [`Key`].
+pub type OldKey = [u8; 18];
+
+/// Octets of the realm.
+const REALM: usize = 8;
 
 const VERSION: u8 = 1;
 
@@ -61,22 +67,37 @@ pub enum RecordError {
     Client(#[from] ClientIdError),
 }
 
-/// The key of a resource.
-pub fn key(resource: Resource) -> Key {
+/// The key of a resource of a realm.
+pub fn key(realm: RealmId, resource: Resource) -> Key {
     let (kind, octets, len) = match resource {
         Resource::V4(address) => (b'4', [address.octets().as_slice(), &[0; 12]].concat(), 32),
         Resource::V6(address) => (b'6', address.octets().to_vec(), 128),
         Resource::Prefix(p) => (b'P', p.network().octets().to_vec(), p.prefix_len()),
     };
-    let mut key = [0; 18];
-    key[0] = kind;
-    key[1..17].copy_from_slice(&octets);
-    key[17] = len;
+    let mut key = [0; 26];
+    key[..REALM].copy_from_slice(&realm.0.to_be_bytes());
+    key[8] = kind;
+    key[9..25].copy_from_slice(&octets);
+    key[25] = len;
     key
 }
 
-/// The resource of a key.
-pub fn resource(key: &Key) -> Result<Resource, RecordError> {
+/// The key of what older releases have under `old`.
+pub fn key_of_old(old: &OldKey) -> Key {
+    let mut key = [0; 26];
+    key[..REALM].copy_from_slice(&RealmId::UNKNOWN.0.to_be_bytes());
+    key[REALM..].copy_from_slice(old);
+    key
+}
+
+/// The realm and the resource of a key.
+pub fn named(key: &Key) -> Result<(RealmId, Resource), RecordError> {
+    let [a, b, c, d, e, f, g, h, ref rest @ ..] = *key;
+    let realm = RealmId(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+    Ok((realm, resource(rest)?))
+}
+
+fn resource(key: &OldKey) -> Result<Resource, RecordError> {
     let [kind, address @ .., len] = *key;
     let [a, b, c, d, ref padding @ ..] = address;
     let value = |field, value| Err(RecordError::Value { field, value });
@@ -106,7 +127,7 @@ pub fn encode(lease: &Lease, out: &mut Vec<u8>) {
             | flag(lease.reconfigure_key.is_some(), RECONFIGURE_KEY)
             | flag(lease.relay.is_some(), RELAY),
     ]);
-    out.extend(lease.scope.0.to_be_bytes());
+    out.extend(lease.scope.pool.0.to_be_bytes());
     for wall in [lease.starts, lease.preferred_until, lease.ends] {
         out.extend(wall.to_bits().to_be_bytes());
     }
@@ -142,8 +163,8 @@ pub fn encode(lease: &Lease, out: &mut Vec<u8>) {
     }
 }
 
-/// The lease of a record.
-pub fn decode(resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
+/// The lease of a record, under whose key these stand.
+pub fn decode(realm: RealmId, resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
     let mut rest = Rest(record);
     let [version] = rest.array("the version")?;
     if version != VERSION {
@@ -158,7 +179,7 @@ pub fn decode(resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
     }
     let state = one_of(&State::ALL, state, "the state")?;
     let kind = one_of(&Kind::ALL, kind, "the kind of IA")?;
-    let scope = ScopeId(u64::from_be_bytes(rest.array("the scope")?));
+    let pool = PoolId(u64::from_be_bytes(rest.array("the scope")?));
     let starts = rest.wall("the start")?;
     let preferred_until = rest.wall("the preferred lifetime")?;
     let ends = rest.wall("the end")?;
@@ -201,7 +222,7 @@ pub fn decode(resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
         state,
         mac,
         holder: Holder { client, iaid, kind },
-        scope,
+        scope: ScopeId { realm, pool },
         starts,
         preferred_until,
         ends,
@@ -275,7 +296,10 @@ mod tests {
                     iaid: 7,
                     kind: Kind::Na,
                 },
-                ScopeId(0x0102),
+                ScopeId {
+                    realm: RealmId(0x0a0b),
+                    pool: PoolId(0x0102),
+                },
                 Wall::from_secs(1),
                 Wall::from_secs(2),
                 Wall::NEVER,
@@ -291,13 +315,25 @@ mod tests {
             &[2, 0, 0, 0, 0, 1, 0, 0, 0, 1, b'h'],
         ];
         assert_eq!(bytes, expected.concat());
-        assert_eq!(decode(lease.resource, &bytes), Ok(lease));
+        assert_eq!(
+            decode(lease.realm(), lease.resource, &bytes),
+            Ok(lease.clone())
+        );
+        let mut expected = [0; 26];
+        expected[6..9].copy_from_slice(&[0x0a, 0x0b, b'6']);
+        expected[9..13].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
+        expected[24..].copy_from_slice(&[5, 128]);
+        assert_eq!(key(lease.realm(), lease.resource), expected);
+        let old: OldKey = expected[8..].try_into().unwrap();
+        let unknown = (RealmId::UNKNOWN, lease.resource);
+        assert_eq!(named(&key_of_old(&old)), Ok(unknown));
     }
 
     #[test]
     fn each_fault_has_its_name() {
         let resource: Resource = "192.0.2.1".parse().unwrap();
         let good = [vec![1, 0, 3, 0], vec![0; 24], vec![1, 0xaa]].concat();
+        let decode = |resource, bytes: &[u8]| decode(RealmId(7), resource, bytes);
         assert!(decode(resource, &good).is_ok());
         let fault = |at: usize, value: u8| {
             let mut bad = good.clone();
@@ -323,11 +359,11 @@ mod tests {
 
     #[test]
     fn keys_that_are_none() {
-        let good = key("2001:db8:1::/48".parse().unwrap());
-        for (at, value) in [(0, b'X'), (0, b'6'), (0, b'4'), (17, 129), (17, 16)] {
+        let good = key(RealmId(7), "2001:db8:1::/48".parse().unwrap());
+        for (at, value) in [(8, b'X'), (8, b'6'), (8, b'4'), (25, 129), (25, 16)] {
             let mut bad = good;
             bad[at] = value;
-            assert!(resource(&bad).is_err(), "{bad:?}");
+            assert!(named(&bad).is_err(), "{bad:?}");
         }
     }
 
@@ -336,12 +372,13 @@ mod tests {
         fn there_and_back(lease in any_lease()) {
             let mut bytes = Vec::new();
             encode(&lease, &mut bytes);
-            prop_assert_eq!(resource(&key(lease.resource)), Ok(lease.resource));
+            let (realm, resource) = (lease.realm(), lease.resource);
+            prop_assert_eq!(named(&key(realm, resource)), Ok((realm, resource)));
             // A record that is cut anywhere is none.
             for len in 0..bytes.len() {
-                prop_assert!(decode(lease.resource, &bytes[..len]).is_err());
+                prop_assert!(decode(realm, resource, &bytes[..len]).is_err());
             }
-            prop_assert_eq!(decode(lease.resource, &bytes), Ok(lease));
+            prop_assert_eq!(decode(realm, resource, &bytes), Ok(lease));
         }
 
         #[test]
@@ -349,7 +386,7 @@ mod tests {
             let resource = Resource::V4(Ipv4Addr::LOCALHOST);
             let versioned = [&[1, 0, 0][..], &bytes].concat();
             for bytes in [&bytes, &versioned] {
-                if let Ok(lease) = decode(resource, bytes) {
+                if let Ok(lease) = decode(RealmId(7), resource, bytes) {
                     let mut again = Vec::new();
                     encode(&lease, &mut again);
                     prop_assert_eq!(&again, bytes);

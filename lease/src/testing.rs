@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use wire::MacAddr;
 
 use super::{
-    ClientId, Holder, Kind, Lease, NextHop, RelayId, RelayInfo, Resource, ScopeId, State, Wall,
+    ClientId, Holder, Kind, Lease, NextHop, PoolId, RealmId, RelayId, RelayInfo, Resource, ScopeId,
+    State, Wall,
 };
 
 pub fn holder(n: u32) -> Holder {
@@ -20,12 +21,32 @@ pub fn holder(n: u32) -> Holder {
     }
 }
 
+/// The router of [`lan`].
+pub fn realm() -> RealmId {
+    RealmId::of("main")
+}
+
+/// The scope "lan" of the router "main".
+pub fn lan() -> ScopeId {
+    ScopeId::of(realm(), "lan")
+}
+
+/// The same lease in another router's scope of the same name.
+pub fn in_realm(router: &str, lease: Lease) -> Lease {
+    let realm = RealmId::of(router);
+    let pool = lease.scope.pool;
+    Lease {
+        scope: ScopeId { realm, pool },
+        ..lease
+    }
+}
+
 /// Bound in the scope "lan" from 1000 to the end.
 pub fn lease(resource: &str, n: u32, ends: u64) -> Lease {
     let ends = Wall::from_secs(ends);
     let starts = Wall::from_secs(1000);
     let resource = resource.parse().unwrap();
-    Lease::bound(resource, holder(n), ScopeId::of("lan"), starts, ends, ends)
+    Lease::bound(resource, holder(n), lan(), starts, ends, ends)
 }
 
 pub fn any_lease() -> impl Strategy<Value = Lease> {
@@ -65,7 +86,10 @@ pub fn any_lease() -> impl Strategy<Value = Lease> {
         prop::sample::select(&State::ALL[..3]),
         prop::option::of(any::<[u8; 6]>().prop_map(MacAddr)),
         holder,
-        any::<u64>().prop_map(ScopeId),
+        any::<[u64; 2]>().prop_map(|[realm, pool]| ScopeId {
+            realm: RealmId(realm),
+            pool: PoolId(pool),
+        }),
         [wall.clone(), wall.clone(), wall],
         prop::option::of("\\PC{0,30}".prop_map(Into::into)),
         prop::option::of(next_hop),

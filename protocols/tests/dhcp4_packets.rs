@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use dhcproto::{Decodable, Decoder, v4};
+use lease::RealmId;
 use protocols::Random;
 use protocols::dhcp4::config::{Range, Relays, Subnet};
 use protocols::dhcp4::{
@@ -149,6 +150,7 @@ fn mutations_do_no_harm_and_answers_can_be_read() {
     let configure = Event::ConfigureLink {
         link: LinkId::Iface(IfaceId(1)),
         vrf: VrfId(0),
+        realm: RealmId(1),
         config: Box::new(config),
     };
     machine.on_event(now, wall, configure, &mut out);

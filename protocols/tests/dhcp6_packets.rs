@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use dhcproto::{Decodable, Decoder, v6};
+use lease::RealmId;
 use protocols::Random;
 use protocols::dhcp6::config::{PrefixPool, Range, Relays, Subnet};
 use protocols::dhcp6::option::Invalid;
@@ -146,6 +147,7 @@ fn mutations_do_no_harm_and_answers_can_be_read() {
     let configure = Event::ConfigureLink {
         link,
         vrf: VrfId(0),
+        realm: RealmId(1),
         name: "lan".into(),
         config: Box::new(config),
     };

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
+use lease::RealmId;
 use protocols::{Random, relay4, relay6};
 use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
@@ -56,6 +57,7 @@ fn relay6() -> relay6::Machine {
     let configure = relay6::Event::ConfigureLink {
         link: LAN,
         vrf: VrfId(0),
+        realm: RealmId(1),
         name: "lan".into(),
         config: Box::new(config),
     };

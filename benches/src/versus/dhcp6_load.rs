@@ -8,7 +8,7 @@ use super::scenario::Bench;
 use super::{dhcp6, meter};
 use anyhow::{Context, Result, ensure};
 use lab::{Lab, Router, wait_for};
-use lease::{Book, ClientId, Disk, Holder, Kind, Lease, Pool, ScopeId, Wall};
+use lease::{Book, ClientId, Disk, Holder, Kind, Lease, Pool, RealmId, ScopeId, Wall};
 use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -120,7 +120,7 @@ fn loaded(router: &Router, began: Instant) -> Result<(Duration, u32)> {
 /// A store with leases as clients of a network that has run for a while have them.
 fn fill(directory: &Path) -> Result<()> {
     let disk = Disk::open(directory)?;
-    let scope = ScopeId::of("main 2001:db8:1::/64");
+    let scope = ScopeId::of(RealmId::of("main"), "main 2001:db8:1::/64");
     let (first, last): (Ipv6Addr, Ipv6Addr) = (
         "2001:db8:1::1:0:0".parse()?,
         "2001:db8:1::ffff:ffff:ffff".parse()?,

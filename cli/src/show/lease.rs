@@ -10,11 +10,12 @@ use crate::table::{Cell, Table, cell};
 /// Leases, one a row.
 pub(crate) fn leases(leases: &[Lease], paint: Paint) -> String {
     let mut table = Table::new([
-        "resource", "kind", "state", "ends", "client", ">iaid", "mac", "name",
+        "resource", "router", "kind", "state", "ends", "client", ">iaid", "mac", "name",
     ]);
     for lease in leases {
         table.row([
             cell(&lease.resource),
+            Cell::maybe(lease.router.as_ref()),
             cell(lease.kind),
             state(lease),
             cell(&lease.ends),
@@ -31,6 +32,7 @@ pub(crate) fn leases(leases: &[Lease], paint: Paint) -> String {
 pub(crate) fn prefixes(leases: &[Lease], paint: Paint) -> String {
     let mut table = Table::new([
         "prefix",
+        "router",
         "state",
         "ends",
         "via",
@@ -46,6 +48,7 @@ pub(crate) fn prefixes(leases: &[Lease], paint: Paint) -> String {
             .filter(|name| !name.is_empty());
         table.row([
             cell(&lease.resource),
+            Cell::maybe(lease.router.as_ref()),
             state(lease),
             cell(&lease.ends),
             Cell::maybe(hop.map(|hop| hop.address)),

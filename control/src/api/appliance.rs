@@ -6,9 +6,9 @@ use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
     DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
     LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReloadRequest, ReloadResponse, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
-    TraceRequest, Vtep, Worker,
+    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station,
+    StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -113,7 +113,7 @@ pub trait Appliance: Send + Sync + 'static {
     /// Ends the lease of a resource, or lifts its quarantine; on disk when this returns.
     fn release_lease(
         &self,
-        resource: String,
+        release: ReleaseLease,
     ) -> impl Future<Output = Result<LeaseChanges, Error>> + Send;
 
     /// The DHCPv6 client's uplinks, by name.

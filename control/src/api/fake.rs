@@ -9,10 +9,10 @@ use api::{
     Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
     DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
     LeaseChanges, LeaseExport, LeaseFault, LeaseFormat, LeaseImported, LeasePool, LeaseQuery,
-    NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay, ReloadRequest,
-    ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
-    RouteQuery, RouteSource, Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
-    sample,
+    NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease,
+    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain,
+    RouteNextHop, RouteQuery, RouteSource, Station, StationQuery, Status, TraceEvent, TraceRequest,
+    Vtep, Worker, sample,
 };
 use ipnet::IpNet;
 use lease::export::{self, Format};
@@ -234,7 +234,8 @@ impl Appliance for Fake {
                 .parse()
                 .or_else(|_| lease.resource.parse::<IpAddr>().map(IpNet::from))
                 .expect("a sample resource");
-            (query.pool.is_none() || query.pool == lease.pool)
+            (query.router.is_none() || query.router == lease.router)
+                && (query.pool.is_none() || query.pool == lease.pool)
                 && query.client.as_ref().is_none_or(|id| *id == lease.client)
                 && query.within.is_none_or(|net| net.contains(&resource))
                 && query.kind.is_none_or(|kind| kind == lease.kind)
@@ -321,11 +322,12 @@ impl Appliance for Fake {
         })
     }
 
-    async fn release_lease(&self, resource: String) -> Result<LeaseChanges, Error> {
-        if sample::leases()
-            .iter()
-            .all(|lease| lease.resource != resource)
-        {
+    async fn release_lease(&self, release: ReleaseLease) -> Result<LeaseChanges, Error> {
+        let ReleaseLease { resource, router } = release;
+        let is_it = |lease: &Lease| {
+            lease.resource == resource && (router.is_none() || lease.router == router)
+        };
+        if !sample::leases().iter().any(is_it) {
             let message = format!("there is no lease of {resource}");
             return Err(Error::not_found("resource", message));
         }

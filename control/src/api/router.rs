@@ -6,9 +6,9 @@ use api::{
     Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, DhcpClient,
     DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, InterfaceAddress, Lease,
     LeaseChanges, LeaseExport, LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReloadRequest, Route, RouteBatch,
-    RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent, Vtep,
-    Worker,
+    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
+    Vtep, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -229,6 +229,7 @@ async fn ra<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<R
 
 async fn leases<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Lease>> {
     let query = LeaseQuery {
+        router: p.name("router")?,
         pool: p.name("pool")?,
         client: p.name("client")?,
         within: p.prefix("within")?,
@@ -273,8 +274,10 @@ async fn release_lease<A: Appliance>(
     let resource = p
         .name("resource")?
         .ok_or_else(|| Error::invalid("resource", "missing"))?;
+    let router = p.name("router")?;
     p.finish()?;
-    s.appliance.release_lease(resource).await.map(Json)
+    let release = ReleaseLease { resource, router };
+    s.appliance.release_lease(release).await.map(Json)
 }
 
 async fn export_leases<A: Appliance>(

@@ -2,22 +2,30 @@
 
 mod file;
 mod lease4;
+mod realm;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use api::{AddLease, LeaseChanges, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState};
+use api::{
+    AddLease, LeaseChanges, LeaseKind, LeaseNextHop, LeasePool, LeaseQuery, LeaseState,
+    ReleaseLease,
+};
 use ipnet::{IpNet, Ipv6Net};
 
 use super::Router;
 use crate::api::Error;
 use crate::engine::api_mac;
 use crate::rooms::lease::OrderError;
-use lease::{Book, ClientId, Holder, Kind, Lease, NextHop, Resource, ScopeId, State, Wall};
+use lease::{
+    Book, ClientId, Holder, Kind, Lease, NextHop, RealmId, Resource, ScopeId, State, Wall,
+};
 use protocols::dhcp4;
 use protocols::dhcp6::config::{Config, Lifetimes, Range};
 use protocols::dhcp6::{Event, Machine};
+use realm::Routers;
 
 /// Leases in one answer when no limit is given.
 const LIMIT: u64 = 1000;
@@ -27,6 +35,8 @@ impl Router {
         let wanted = Wanted {
             client: query.client.as_deref().map(client_id).transpose()?,
             limit: usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX),
+            realm: query.router.as_deref().map(realm::named),
+            routers: Arc::new(self.lease_routers().await?),
             query,
         };
         let wanted4 = wanted.clone();
@@ -43,17 +53,25 @@ impl Router {
             .ok_or_else(stopping)?;
         let mut found: Vec<(Resource, api::Lease)> = found6.into_iter().chain(found4).collect();
         found.truncate(limit);
-        found.sort_by_key(|(resource, _)| *resource);
+        found.sort_by(|(a, lease), (b, other)| (a, &lease.router).cmp(&(b, &other.router)));
         Ok(found.into_iter().map(|(_, lease)| lease).collect())
     }
 
+    /// The routers that are configured, as leases know them.
+    async fn lease_routers(&self) -> Result<Routers, Error> {
+        self.ask(|engine| engine.lease_routers()).await
+    }
+
     pub(super) async fn pool_list(&self) -> Result<Vec<LeasePool>, Error> {
+        let routers = self.lease_routers().await?;
+        let of = routers.clone();
         let links = self.ask(|engine| engine.dhcp6_links()).await?;
         let pools = self.bus.ask_dhcp6(move |machine| {
             let mut pools = Vec::new();
-            for (id, config) in machine.links() {
+            for (id, realm, config) in machine.links() {
                 let link = links.get(&id).map_or("", String::as_str);
-                pools.extend(pools_of(machine, link, config));
+                let router = of.get(&realm).map_or("", String::as_str);
+                pools.extend(pools_of(machine, (realm, router, link), config));
             }
             pools
         });
@@ -61,7 +79,7 @@ impl Router {
         let links = self.ask(|engine| engine.dhcp4_links()).await?;
         let pools4 = self
             .bus
-            .ask_dhcp4(move |machine| lease4::pools(machine, &links));
+            .ask_dhcp4(move |machine| lease4::pools(machine, &routers, &links));
         pools.extend(pools4.await.ok_or_else(stopping)?);
         Ok(pools)
     }
@@ -72,14 +90,14 @@ impl Router {
         if let Resource::V4(address) = resource {
             return self.lease_add4(&add, address, client).await;
         }
-        let scope = self
+        let scopes = self
             .bus
-            .ask_dhcp6(move |machine| scope_of(machine, resource))
+            .ask_dhcp6(move |machine| scopes_of(machine, resource))
             .await
             .ok_or_else(stopping)?;
-        let (scope, times) = scope.ok_or_else(|| {
-            let why = format!("{resource} is in no subnet or prefix pool that is leased out");
-            Error::not_found("resource", why)
+        let routers = self.lease_routers().await?;
+        let (scope, times) = realm::only(scopes, add.router.as_deref(), &routers, || {
+            format!("{resource} is in no subnet or prefix pool that is leased out")
         })?;
         let lease = Box::new(new_lease(&add, resource, client, scope, &times)?);
         self.order(Event::Add { lease }).await?;
@@ -89,26 +107,32 @@ impl Router {
         })
     }
 
-    pub(super) async fn lease_release(&self, text: String) -> Result<LeaseChanges, Error> {
-        let resource = resource(&text)?;
+    pub(super) async fn lease_release(&self, release: ReleaseLease) -> Result<LeaseChanges, Error> {
+        let resource = resource(&release.resource)?;
+        let wanted = release.router.as_deref().map(realm::named);
         let known = match resource {
             Resource::V4(_) => {
-                let known = move |machine: &dhcp4::Machine| machine.book().get(resource).is_some();
+                let known = move |m: &dhcp4::Machine| realms_of(m.book(), resource, wanted);
                 self.bus.ask_dhcp4(known).await
             }
             Resource::V6(_) | Resource::Prefix(_) => {
-                let known = move |machine: &Machine| machine.book().get(resource).is_some();
+                let known = move |m: &Machine| realms_of(m.book(), resource, wanted);
                 self.bus.ask_dhcp6(known).await
             }
         };
-        if !known.ok_or_else(stopping)? {
-            let why = format!("there is no lease of {resource}");
-            return Err(Error::not_found("resource", why));
-        }
+        let known = known.ok_or_else(stopping)?;
+        let known = known.into_iter().map(|realm| (realm, realm)).collect();
+        let routers = self.lease_routers().await?;
+        let realm = realm::only(known, release.router.as_deref(), &routers, || {
+            format!("there is no lease of {resource}")
+        })?;
         match resource {
-            Resource::V4(_) => self.order4(dhcp4::Event::Release { resource }).await?,
+            Resource::V4(_) => {
+                self.order4(dhcp4::Event::Release { realm, resource })
+                    .await?;
+            }
             Resource::V6(_) | Resource::Prefix(_) => {
-                self.order(Event::Release { resource }).await?;
+                self.order(Event::Release { realm, resource }).await?;
             }
         }
         Ok(LeaseChanges {
@@ -133,10 +157,28 @@ fn carried_out(order: Result<(), OrderError>) -> Result<(), Error> {
     })
 }
 
+/// The routers that have a lease of a resource; `wanted` only, if that is told. Otherwise it looks through all leases: an
+/// administrator has time.
+fn realms_of(book: &Book, resource: Resource, wanted: Option<RealmId>) -> Vec<RealmId> {
+    match wanted {
+        Some(realm) => book
+            .get(realm, resource)
+            .map(Lease::realm)
+            .into_iter()
+            .collect(),
+        None => {
+            let leases = book.iter().filter(|lease| lease.resource == resource);
+            leases.map(Lease::realm).collect()
+        }
+    }
+}
+
 /// Which leases are listed.
 #[derive(Clone, Debug)]
 struct Wanted {
     query: LeaseQuery,
+    realm: Option<RealmId>,
+    routers: Arc<Routers>,
     client: Option<ClientId>,
     limit: usize,
 }
@@ -146,6 +188,8 @@ impl Wanted {
     fn of(self, book: &Book, names: &HashMap<ScopeId, String>) -> Vec<(Resource, api::Lease)> {
         let Wanted {
             query,
+            realm,
+            routers,
             client,
             limit,
         } = self;
@@ -157,11 +201,15 @@ impl Wanted {
             let of_client = client.as_ref().is_none_or(|id| *id == lease.holder.client);
             let of_pool = query.pool.is_none() || query.pool.as_deref() == named(&lease.scope);
             let within = |net: IpNet| net.contains(&net_of(lease.resource));
-            of_kind && of_client && of_pool && query.within.is_none_or(within)
+            let of_router = realm.is_none_or(|realm| realm == lease.realm());
+            of_router && of_kind && of_client && of_pool && query.within.is_none_or(within)
         };
         let wanted = book.iter().filter(is_wanted).take(limit);
         wanted
-            .map(|lease| (lease.resource, shown(lease, named(&lease.scope))))
+            .map(|lease| {
+                let router = realm::name_of(lease.realm(), &routers);
+                (lease.resource, shown(lease, router, named(&lease.scope)))
+            })
             .collect()
     }
 }
@@ -190,26 +238,30 @@ fn scope_names(machine: &Machine) -> HashMap<ScopeId, String> {
     };
     machine
         .links()
-        .flat_map(|(_, config)| names(config))
-        .map(|name| (ScopeId::of(&name), name))
+        .flat_map(|(_, realm, config)| names(config).into_iter().map(move |name| (realm, name)))
+        .map(|(realm, name)| (ScopeId::of(realm, &name), name))
         .collect()
 }
 
-/// Where a resource belongs, with the lifetimes of leases there.
-fn scope_of(machine: &Machine, resource: Resource) -> Option<(ScopeId, Lifetimes)> {
-    machine.links().find_map(|(_, config)| match resource {
-        Resource::V6(address) => {
-            let mut subnets = config.subnets.iter().filter(|s| s.stateful);
-            let subnet = subnets.find(|s| s.prefix.contains(&address))?;
-            Some((ScopeId::of(&subnet.name), subnet.lifetimes))
-        }
-        Resource::Prefix(prefix) => {
-            let mut pools = config.prefix_pools.iter();
-            let pool = pools.find(|p| p.prefix.contains(&prefix))?;
-            Some((ScopeId::of(&pool.name), pool.lifetimes))
-        }
-        Resource::V4(_) => None,
-    })
+/// Where a resource belongs in each router that has a place for it, with the lifetimes of leases there.
+fn scopes_of(machine: &Machine, resource: Resource) -> Vec<(RealmId, (ScopeId, Lifetimes))> {
+    let scope = |(_, realm, config): (_, RealmId, &Config)| {
+        let (name, lifetimes) = match resource {
+            Resource::V6(address) => {
+                let mut subnets = config.subnets.iter().filter(|s| s.stateful);
+                let subnet = subnets.find(|s| s.prefix.contains(&address))?;
+                (&subnet.name, subnet.lifetimes)
+            }
+            Resource::Prefix(prefix) => {
+                let mut pools = config.prefix_pools.iter();
+                let pool = pools.find(|p| p.prefix.contains(&prefix))?;
+                (&pool.name, pool.lifetimes)
+            }
+            Resource::V4(_) => return None,
+        };
+        Some((realm, (ScopeId::of(realm, name), lifetimes)))
+    };
+    machine.links().filter_map(scope).collect()
 }
 
 fn new_lease(
@@ -255,9 +307,10 @@ fn new_lease(
     })
 }
 
-fn shown(lease: &Lease, pool: Option<&str>) -> api::Lease {
+fn shown(lease: &Lease, router: Option<String>, pool: Option<&str>) -> api::Lease {
     api::Lease {
         resource: lease.resource.to_string(),
+        router,
         kind: kind_of(lease.holder.kind),
         state: state_of(lease.state),
         pool: pool.map(str::to_owned),
@@ -301,11 +354,16 @@ fn net_of(resource: Resource) -> IpNet {
     }
 }
 
-fn pools_of(machine: &Machine, link: &str, config: &Config) -> Vec<LeasePool> {
+fn pools_of(
+    machine: &Machine,
+    (realm, router, link): (RealmId, &str, &str),
+    config: &Config,
+) -> Vec<LeasePool> {
     let pool = |name: &str, kind, prefix: Ipv6Net, size: u128| {
-        let counts = machine.book().counts(ScopeId::of(name));
+        let counts = machine.book().counts(ScopeId::of(realm, name));
         LeasePool {
             name: name.to_owned(),
+            router: router.to_owned(),
             link: link.to_owned(),
             kind,
             prefix: prefix.into(),
@@ -407,6 +465,7 @@ mod tests {
     fn a_lease_that_is_added_makes_sense() {
         let add = AddLease {
             resource: "2001:db8:8000::/56".into(),
+            router: None,
             client: "00030001020000000001".into(),
             iaid: 7,
             valid_seconds: Some(100),
@@ -423,7 +482,7 @@ mod tests {
                 add,
                 resource,
                 client,
-                ScopeId::of("x"),
+                ScopeId::of(RealmId::of("main"), "x"),
                 &Lifetimes::default(),
             )
         };

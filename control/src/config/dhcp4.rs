@@ -96,7 +96,7 @@ fn raw_option(option: &crate::model::PortOption) -> Option<RawOption> {
     })
 }
 
-/// Faults what two links would lease out: the book of leases knows an address by itself alone.
+/// Faults what two links of a router would lease out: an address is one thing in it.
 pub(super) fn claim(table: &Table<'_>, seen: &mut Seen, subnets: &[Subnet4]) {
     for (i, subnet) in subnets.iter().enumerate() {
         if !subnet.enable_dhcp {

@@ -242,7 +242,7 @@ pub(super) struct Leased {
     path: String,
 }
 
-/// Faults what two links would lease out: the book of leases knows an address by itself alone.
+/// Faults what two links of a router would lease out: an address is one thing in it.
 pub(super) fn claim(
     table: &Table<'_>,
     seen: &mut Seen,

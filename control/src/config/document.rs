@@ -123,6 +123,9 @@ fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
     let mut interfaces: Vec<Interface> = Vec::new();
     let tables = table.tables("interface", &INTERFACE);
     seen.relays = RelaysSeen::default();
+    // The same may be leased out in another router.
+    seen.leased.clear();
+    seen.leased4.clear();
     let names = tables.iter().filter_map(|t| t.get("name"));
     seen.relays.interfaces = names.filter_map(|name| name.as_text()).collect();
     for table in tables {
@@ -163,7 +166,7 @@ pub(super) struct Seen {
     pub(super) tags: HashMap<(PortId, Tag), (&'static str, String)>,
     /// Which interface is a tunnel with a key.
     pub(super) tunnels: HashMap<(TunnelId, Option<u32>), String>,
-    /// Prefixes of which leases are given, each with whose they are.
+    /// Prefixes of which the router that is read gives leases, each with whose they are.
     pub(super) leased: Vec<Leased>,
     /// The same of IPv4.
     pub(super) leased4: Vec<(Ipv4Net, String)>,

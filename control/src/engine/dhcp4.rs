@@ -8,11 +8,12 @@ use tables::id::VrfId;
 use super::Engine;
 use crate::bus::{Bus, Dhcp4Message};
 use crate::compile::dhcp4::{interface, remote_link};
-use crate::model::Model;
+use crate::model::{Model, Router};
+use lease::RealmId;
 use protocols::dhcp4::{Config, Event, LinkId};
 
-/// A link as the server is told of it.
-type Served = (VrfId, Config);
+/// A link as the server is told of it: its router's number and what leases know it by, and what it does there.
+type Served = ((VrfId, RealmId), Config);
 
 impl Engine {
     /// Tells the server what a change of the model means to it.
@@ -43,15 +44,20 @@ fn tell(bus: &Bus, event: Event<'static>) {
     bus.dhcp4(Dhcp4Message::Event(event));
 }
 
+/// Its number, and what leases know it by.
+fn ids(router: &Router) -> (VrfId, RealmId) {
+    (router.id, RealmId::of(&router.name))
+}
+
 /// Every link that the server serves.
 fn served(model: &Model) -> BTreeMap<LinkId, Served> {
     let own = model.interfaces().filter_map(|(router, i)| {
         let config = interface(router, i)?;
-        Some((LinkId::Iface(i.id), (router.id, config)))
+        Some((LinkId::Iface(i.id), (ids(router), config)))
     });
     let remote = model.remote_links().filter_map(|(router, link)| {
         let config = remote_link(router, link)?;
-        Some((LinkId::Remote(link.id.into()), (router.id, config)))
+        Some((LinkId::Remote(link.id.into()), (ids(router), config)))
     });
     own.chain(remote).collect()
 }
@@ -67,22 +73,25 @@ fn changes(old: &BTreeMap<LinkId, Served>, new: &BTreeMap<LinkId, Served>) -> Ve
         .filter(|id| !new.contains_key(id))
         .copied()
         .collect();
-    // What moves from one link to another must be free before it is taken.
-    for (id, (_, config)) in &changed {
-        for (other, (_, had)) in old.iter().filter(|(other, _)| other != id) {
+    // What moves from one link of a router to another must be free before it is taken.
+    for (id, ((_, realm), config)) in &changed {
+        let others = old.iter().filter(|(other, _)| other != id);
+        for (other, (_, had)) in others.filter(|(_, ((_, of), _))| of == realm) {
             if changed.iter().any(|(id, _)| *id == other) && overlap(config, had) {
                 remove.insert(*other);
             }
         }
     }
     let removed = remove.into_iter().map(|link| Event::RemoveLink { link });
-    let configured = changed
-        .into_iter()
-        .map(|(link, (vrf, config))| Event::ConfigureLink {
-            link: *link,
-            vrf: *vrf,
-            config: Box::new(config.clone()),
-        });
+    let configured =
+        changed
+            .into_iter()
+            .map(|(link, ((vrf, realm), config))| Event::ConfigureLink {
+                link: *link,
+                vrf: *vrf,
+                realm: *realm,
+                config: Box::new(config.clone()),
+            });
     removed.chain(configured).collect()
 }
 

@@ -13,13 +13,14 @@ use crate::bus::relay::Relay6Message;
 use crate::bus::{Bus, Dhcp6Message};
 use crate::compile::dhcp6::{interface, remote_link};
 use crate::compile::routes::{DELEGATED_DISTANCE, Edit, RibRoute, Source};
-use crate::model::{Hop, Model};
+use crate::model::{Hop, Model, Router};
 use crate::rooms::dhcp6::Sources;
+use lease::RealmId;
 use protocols::dhcp6::config::Config;
 use protocols::dhcp6::{Event, LinkId};
 
-/// A link as the server is told of it.
-type Served = (VrfId, Box<str>, Config);
+/// A link as the server is told of it: its router's number and what leases know it by, its name, what it does there.
+type Served = ((VrfId, RealmId), Box<str>, Config);
 
 impl Engine {
     /// Tells the server what a change of the model means to it.
@@ -27,6 +28,14 @@ impl Engine {
         for event in changes(&served(old), &served(&self.model)) {
             tell(&self.bus, event);
         }
+    }
+
+    /// The routers, as leases know them.
+    pub fn lease_routers(&self) -> HashMap<RealmId, String> {
+        let routers = self.model.routers.iter();
+        routers
+            .map(|router| (RealmId::of(&router.name), router.name.clone()))
+            .collect()
     }
 
     /// What people call the links that are served.
@@ -102,13 +111,18 @@ fn tell(bus: &Bus, event: Event<'static>) {
     bus.dhcp6(Dhcp6Message::Event(event));
 }
 
+/// Its number, and what leases know it by.
+fn ids(router: &Router) -> (VrfId, RealmId) {
+    (router.id, RealmId::of(&router.name))
+}
+
 /// Every link that the server serves.
 fn served(model: &Model) -> BTreeMap<LinkId, Served> {
     let own = model.interfaces().filter_map(|(router, i)| {
         let config = interface(router, i)?;
         Some((
             LinkId::Iface(i.id),
-            (router.id, i.name.as_str().into(), config),
+            (ids(router), i.name.as_str().into(), config),
         ))
     });
     let remote = model.remote_links().map(|(router, link)| {
@@ -116,7 +130,7 @@ fn served(model: &Model) -> BTreeMap<LinkId, Served> {
         // Routes of a link that is not ours lead to its relay agents, not to an interface.
         (
             LinkId::Remote(link.id.into()),
-            (router.id, "".into(), config),
+            (ids(router), "".into(), config),
         )
     });
     own.chain(remote).collect()
@@ -133,23 +147,26 @@ fn changes(old: &BTreeMap<LinkId, Served>, new: &BTreeMap<LinkId, Served>) -> Ve
         .filter(|id| !new.contains_key(id))
         .copied()
         .collect();
-    // What moves from one link to another must be free before it is taken.
-    for (id, (_, _, config)) in &changed {
-        for (other, (_, _, had)) in old.iter().filter(|(other, _)| other != id) {
+    // What moves from one link of a router to another must be free before it is taken.
+    for (id, ((_, realm), _, config)) in &changed {
+        let others = old.iter().filter(|(other, _)| other != id);
+        for (other, (_, _, had)) in others.filter(|(_, ((_, of), _, _))| of == realm) {
             if changed.iter().any(|(id, _)| *id == other) && overlap(config, had) {
                 remove.insert(*other);
             }
         }
     }
     let removed = remove.into_iter().map(|link| Event::RemoveLink { link });
-    let configured = changed
-        .into_iter()
-        .map(|(link, (vrf, name, config))| Event::ConfigureLink {
-            link: *link,
-            vrf: *vrf,
-            name: name.clone(),
-            config: Box::new(config.clone()),
-        });
+    let configured =
+        changed.into_iter().map(
+            |(link, ((vrf, realm), name, config))| Event::ConfigureLink {
+                link: *link,
+                vrf: *vrf,
+                realm: *realm,
+                name: name.clone(),
+                config: Box::new(config.clone()),
+            },
+        );
     removed.chain(configured).collect()
 }
 
@@ -234,6 +251,22 @@ vlan = 3
             told(TEXT, &off),
             [format!("-{:?}", LinkId::Iface(IfaceId(1)))]
         );
+    }
+
+    #[test]
+    fn the_same_prefix_in_another_router_is_no_move() {
+        let other = "[[router]]\nname = \"other\"\n[[router.interface]]\nname = \"o\"\ndevice = \"lan\"\nvlan = 9\n\
+            addresses = [\"2001:db8:1::1/64\"]\n[[router.interface.subnet]]\nprefix = \"2001:db8:1::/64\"\n\
+            address_mode = \"dhcpv6-stateful\"\n";
+        let both = format!("{TEXT}{other}");
+        assert_eq!(told(TEXT, &both), ["+o"]);
+        // Both change, and neither is in the other's way.
+        let shorter = both.replace("stateful\"", "stateful\"\nt1 = 60");
+        assert_eq!(told(&both, &shorter), ["+a", "+b", "+o"]);
+        let moved = links(&both);
+        let served = moved.values().filter(|(_, name, _)| **name == *"o");
+        let ids: Vec<_> = served.map(|((_, realm), ..)| *realm).collect();
+        assert_eq!(ids, [RealmId::of("other")]);
     }
 
     #[test]

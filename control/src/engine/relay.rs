@@ -8,10 +8,11 @@ use super::Engine;
 use crate::bus::relay::{Relay4Message, Relay6Message, Relaying};
 use crate::compile::relay;
 use crate::model::Model;
+use lease::RealmId;
 use protocols::{relay4, relay6};
 
 /// A link as the DHCPv6 relay is told of it.
-type Link6 = (VrfId, Box<str>, relay6::Config);
+type Link6 = ((VrfId, RealmId), Box<str>, relay6::Config);
 /// A link as the DHCPv4 relay is told of it.
 type Link4 = (VrfId, relay4::Config);
 
@@ -69,7 +70,8 @@ fn relaying(model: &Model) -> Relaying {
 fn links6(model: &Model) -> BTreeMap<IfaceId, Link6> {
     let links = model.interfaces().filter_map(|(router, i)| {
         let config = relay::relay6(router, i)?;
-        Some((i.id, (router.id, i.name.as_str().into(), config)))
+        let ids = (router.id, RealmId::of(&router.name));
+        Some((i.id, (ids, i.name.as_str().into(), config)))
     });
     links.collect()
 }
@@ -110,15 +112,17 @@ fn changes6(
     let removed = removed
         .into_iter()
         .map(|link| relay6::Event::RemoveLink { link });
-    let configured =
-        changed
-            .into_iter()
-            .map(|(link, (vrf, name, config))| relay6::Event::ConfigureLink {
+    let configured = changed
+        .into_iter()
+        .map(
+            |(link, ((vrf, realm), name, config))| relay6::Event::ConfigureLink {
                 link: *link,
                 vrf: *vrf,
+                realm: *realm,
                 name: name.clone(),
                 config: Box::new(config.clone()),
-            });
+            },
+        );
     removed.chain(configured).collect()
 }
 

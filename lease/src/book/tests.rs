@@ -7,17 +7,13 @@ use ipnet::Ipv6Net;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{holder, lease};
+use crate::testing::{holder, in_realm, lan, lease, realm};
 use crate::{Allocation, Kind, Lengths};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn at(seconds: u64) -> Wall {
     Wall::from_secs(seconds)
-}
-
-fn lan() -> ScopeId {
-    ScopeId::of("lan")
 }
 
 fn net(text: &str) -> Ipv6Net {
@@ -44,7 +40,7 @@ fn a_lease_runs_out_is_kept_and_is_forgotten() {
     assert_eq!(book.expire(at(1999), 10), []);
     let writes = book.expire(at(2000), 10);
     assert_eq!(writes.len(), 1);
-    let kept = book.get(resource).unwrap();
+    let kept = book.get(realm(), resource).unwrap();
     assert_eq!((kept.state, kept.ends), (State::Released, at(2100)));
     assert_eq!(writes[0].after.as_ref(), Some(kept));
     assert_eq!(book.counts(lan()).released, 1);
@@ -88,13 +84,13 @@ fn release_and_decline() {
     book.put(lease("2001:db8::1", 1, 2000));
     book.put(lease("2001:db8::2", 2, 2000));
     assert_eq!(given(&book, 3, None), None);
-    book.decline(one, at(1500), Duration::from_secs(1000))
+    book.decline(realm(), one, at(1500), Duration::from_secs(1000))
         .unwrap();
-    assert_eq!(book.get(one).unwrap().ends, at(2500));
+    assert_eq!(book.get(realm(), one).unwrap().ends, at(2500));
     assert_eq!(given(&book, 1, Some("2001:db8::1")), None);
-    assert_eq!(book.decline(one, at(1500), DAY), None);
-    assert_eq!(book.release(one, at(1500)), None);
-    book.release(two, at(1500)).unwrap();
+    assert_eq!(book.decline(realm(), one, at(1500), DAY), None);
+    assert_eq!(book.release(realm(), one, at(1500)), None);
+    book.release(realm(), two, at(1500)).unwrap();
     // Nothing else is left: anybody may have what is merely kept.
     assert_eq!(given(&book, 3, None).as_deref(), Some("2001:db8::2"));
     assert_eq!(
@@ -119,11 +115,40 @@ fn release_and_decline() {
 }
 
 #[test]
+fn an_address_is_another_in_another_realm() {
+    let mut book = Book::new(Duration::from_secs(100));
+    let one: Resource = "2001:db8::1".parse().unwrap();
+    let theirs = in_realm("tenant", lease("2001:db8::1", 1, 3000));
+    let (tenant, scope) = (theirs.realm(), theirs.scope);
+    for scope in [lan(), scope] {
+        book.set_pool(scope, v6_pool("2001:db8::1", "2001:db8::1"));
+    }
+    book.put(lease("2001:db8::1", 1, 2000));
+    assert_eq!(given(&book, 2, None), None);
+    assert_eq!(book.free(scope, &holder(2), None, 0), Some(one));
+    let write = book.put(theirs.clone());
+    assert_eq!((write.realm, write.before), (tenant, None));
+    assert_eq!(book.of_holder(&holder(1)).count(), 2);
+    // What becomes of the one is nothing to the other.
+    book.release(realm(), one, at(1500)).unwrap();
+    assert_eq!(book.get(tenant, one), Some(&theirs));
+    book.decline(tenant, one, at(1500), DAY).unwrap();
+    assert_eq!(book.get(realm(), one).unwrap().state, State::Released);
+    let gone = book.remove(tenant, one).unwrap();
+    assert_eq!((gone.realm, book.len()), (tenant, 1));
+    book.undo(&gone);
+    assert_eq!(book.get(tenant, one).unwrap().state, State::Declined);
+    book.reserve(scope, one);
+    assert!(!book.is_reserved(lan(), one));
+    assert_eq!(given(&book, 2, None).as_deref(), Some("2001:db8::1"));
+}
+
+#[test]
 fn without_retention_a_released_lease_is_gone() {
     let mut book = Book::new(Duration::ZERO);
     book.put(lease("2001:db8::1", 1, 2000));
     let write = book
-        .release("2001:db8::1".parse().unwrap(), at(1500))
+        .release(realm(), "2001:db8::1".parse().unwrap(), at(1500))
         .unwrap();
     assert_eq!(write.after, None);
     assert!(book.is_empty());
@@ -143,7 +168,7 @@ fn reservations_are_for_others_to_keep_out() {
     // By whom it is reserved for; and it stays reserved when that one is gone.
     book.put(lease("2001:db8::1", 9, 2000));
     book.put(lease("2001:db8::2", 2, 2000));
-    book.release(one, at(1500));
+    book.release(realm(), one, at(1500));
     assert_eq!(given(&book, 9, None), None);
     book.unreserve(lan(), one);
     assert_eq!(given(&book, 9, None).as_deref(), Some("2001:db8::1"));
@@ -232,7 +257,7 @@ fn huge_pools_cost_nothing_and_never_repeat() {
     );
     for n in 0..5000 {
         let free = book.free(lan(), &holder(n), None, rand_like(n)).unwrap();
-        assert_eq!(book.get(free), None);
+        assert_eq!(book.get(realm(), free), None);
         book.put(lease(&free.to_string(), n, 2000));
     }
     assert_eq!(book.len(), 5000);
@@ -248,11 +273,12 @@ fn a_crowded_pool_is_used_up_to_the_last() {
     book.set_pool(lan(), Pool::v4(&[range], &[]).unwrap());
     for n in 0..size {
         let free = book.free(lan(), &holder(n), None, rand_like(n)).unwrap();
-        assert_eq!(book.get(free), None);
+        assert_eq!(book.get(realm(), free), None);
         book.insert(lease(&free.to_string(), n, 2000));
     }
     assert_eq!(book.free(lan(), &holder(size), None, 1), None);
-    book.remove("10.0.200.200".parse().unwrap()).unwrap();
+    book.remove(realm(), "10.0.200.200".parse().unwrap())
+        .unwrap();
     let free = book.free(lan(), &holder(size), None, 1).unwrap();
     assert_eq!(free.to_string(), "10.0.200.200");
 }
@@ -357,12 +383,17 @@ fn overlap(a: Resource, b: Resource) -> bool {
     }
 }
 
+/// The scopes of two routers, with the same name and the same resources.
+fn scopes() -> [ScopeId; 2] {
+    [lan(), ScopeId::of(RealmId::of("tenant"), "lan")]
+}
+
 /// A book beside a plain map of the same.
 struct Pair {
     space: Space,
     book: Book,
-    plain: BTreeMap<Resource, Lease>,
-    reserved: BTreeSet<Resource>,
+    plain: BTreeMap<(RealmId, Resource), Lease>,
+    reserved: BTreeSet<(ScopeId, Resource)>,
     writes: Vec<Write>,
     now: u64,
 }
@@ -370,7 +401,9 @@ struct Pair {
 impl Pair {
     fn new(space: Space) -> Self {
         let mut book = Book::new(Duration::from_secs(20));
-        book.set_pool(lan(), space.pool(30));
+        for scope in scopes() {
+            book.set_pool(scope, space.pool(30));
+        }
         Self {
             space,
             book,
@@ -381,7 +414,8 @@ impl Pair {
         }
     }
 
-    fn run(&mut self, op: Op) {
+    fn run(&mut self, scope: ScopeId, op: Op) {
+        let realm = scope.realm;
         self.now += 3;
         let now = at(self.now);
         let resource = |n| self.space.resource(n);
@@ -395,25 +429,28 @@ impl Pair {
                 let ends = now.after(ends as u32);
                 let lease = Lease {
                     state,
-                    ..Lease::bound(resource(address), holder(n), lan(), now, ends, ends)
+                    ..Lease::bound(resource(address), holder(n), scope, now, ends, ends)
                 };
                 vec![self.book.put(lease)]
             }
-            Op::Remove(n) => self.book.remove(resource(n)).into_iter().collect(),
-            Op::Release(n) => self.book.release(resource(n), now).into_iter().collect(),
+            Op::Remove(n) => self.book.remove(realm, resource(n)).into_iter().collect(),
+            Op::Release(n) => {
+                let write = self.book.release(realm, resource(n), now);
+                write.into_iter().collect()
+            }
             Op::Decline(n) => {
                 let quarantine = Duration::from_secs(30);
-                let write = self.book.decline(resource(n), now, quarantine);
+                let write = self.book.decline(realm, resource(n), now, quarantine);
                 write.into_iter().collect()
             }
             Op::Reserve(n) => {
-                self.book.reserve(lan(), resource(n));
-                self.reserved.insert(resource(n));
+                self.book.reserve(scope, resource(n));
+                self.reserved.insert((scope, resource(n)));
                 vec![]
             }
             Op::Unreserve(n) => {
-                self.book.unreserve(lan(), resource(n));
-                self.reserved.remove(&resource(n));
+                self.book.unreserve(scope, resource(n));
+                self.reserved.remove(&(scope, resource(n)));
                 vec![]
             }
             Op::Expire => self.book.expire(now, 3),
@@ -423,45 +460,51 @@ impl Pair {
                         break;
                     };
                     self.book.undo(&write);
-                    let state = write.before.map(|l| self.plain.insert(write.resource, l));
-                    if state.is_none() {
-                        self.plain.remove(&write.resource);
+                    let key = (write.realm, write.resource);
+                    match write.before {
+                        Some(lease) => drop(self.plain.insert(key, lease)),
+                        None => drop(self.plain.remove(&key)),
                     }
                 }
                 vec![]
             }
             Op::NewPool { last } => {
-                self.book.set_pool(lan(), self.space.pool(last));
+                self.book.set_pool(scope, self.space.pool(last));
                 vec![]
             }
         };
         for write in &written {
-            assert_eq!(write.before.as_ref(), self.plain.get(&write.resource));
+            let key = (write.realm, write.resource);
+            assert_eq!(write.before.as_ref(), self.plain.get(&key));
             match &write.after {
-                Some(lease) => drop(self.plain.insert(write.resource, lease.clone())),
-                None => drop(self.plain.remove(&write.resource)),
+                Some(lease) => drop(self.plain.insert(key, lease.clone())),
+                None => drop(self.plain.remove(&key)),
             }
         }
         self.writes.extend(written);
     }
 
     fn check_indexes(&self) {
-        let all: BTreeMap<_, _> = self.book.iter().map(|l| (l.resource, l.clone())).collect();
+        let named = |l: &Lease| (l.realm(), l.resource);
+        let all: BTreeMap<_, _> = self.book.iter().map(|l| (named(l), l.clone())).collect();
         assert_eq!(all, self.plain);
         assert_eq!(self.book.len(), self.plain.len());
         let due = self.plain.values().map(|l| l.ends).min();
         assert_eq!(self.book.due(), due);
-        let mut counts = Counts::default();
-        self.plain.values().for_each(|l| *counts.of(l.state) += 1);
-        assert_eq!(self.book.counts(lan()), counts);
+        for scope in scopes() {
+            let mut counts = Counts::default();
+            let of_scope = self.plain.values().filter(|l| l.scope == scope);
+            of_scope.for_each(|l| *counts.of(l.state) += 1);
+            assert_eq!(self.book.counts(scope), counts);
+        }
+        for (realm, resource) in self.plain.keys() {
+            let found = self.book.get(*realm, *resource).map(named);
+            assert_eq!(found, Some((*realm, *resource)));
+        }
         for n in 0..8 {
-            let of_holder: BTreeSet<_> = self
-                .book
-                .of_holder(&holder(n))
-                .map(|l| l.resource)
-                .collect();
+            let of_holder: BTreeSet<_> = self.book.of_holder(&holder(n)).map(named).collect();
             let expected = self.plain.values().filter(|l| l.holder == holder(n));
-            assert_eq!(of_holder, expected.map(|l| l.resource).collect());
+            assert_eq!(of_holder, expected.map(named).collect());
         }
         let mut from = 0;
         let mut paged = BTreeSet::new();
@@ -469,40 +512,41 @@ impl Pair {
             let page: Vec<_> = self.book.page(from).take(3).collect();
             let Some((next, _)) = page.last() else { break };
             from = *next;
-            paged.extend(page.iter().map(|(_, l)| l.resource));
+            paged.extend(page.iter().map(|(_, l)| named(l)));
         }
         assert_eq!(paged, self.plain.keys().copied().collect());
     }
 
-    /// Draws until nothing comes, and checks each thing that comes.
-    fn check_free(mut self, random: u64) {
+    /// Draws from a scope until nothing comes, and checks each thing that comes: what the other has is no matter.
+    fn check_free(&mut self, scope: ScopeId, random: u64) {
         let someone = Holder {
             kind: Kind::Pd,
             ..holder(77)
         };
-        let busy = |plain: &BTreeMap<Resource, Lease>, with_kept: bool| -> Vec<Resource> {
-            let busy = plain
-                .values()
-                .filter(|l| with_kept || l.state != State::Released);
+        let busy = |pair: &Self, with_kept: bool| -> Vec<Resource> {
+            let of_scope = pair.plain.values().filter(|l| l.scope == scope);
+            let busy = of_scope.filter(|l| with_kept || l.state != State::Released);
             busy.map(|l| l.resource).collect()
         };
+        let of_scope = |(of, resource): &(ScopeId, Resource)| (*of == scope).then_some(*resource);
+        let reserved: Vec<Resource> = self.reserved.iter().filter_map(of_scope).collect();
         let mut drawn = 0;
         loop {
-            let pool = self.book.pool(lan()).unwrap();
+            let pool = self.book.pool(scope).unwrap();
             let hint =
                 (drawn % 2 == 1).then(|| self.space.resource((random >> (drawn % 50)) as u8 % 40));
             let free = self
                 .book
-                .free(lan(), &someone, hint, random.wrapping_mul(drawn + 1));
-            let unfit = busy(&self.plain, false);
-            let taken = busy(&self.plain, true);
+                .free(scope, &someone, hint, random.wrapping_mul(drawn + 1));
+            let unfit = busy(self, false);
+            let taken = busy(self, true);
             let Some(free) = free else {
                 // Really nothing: everything that the pool might give is in use or reserved, or kept in another size.
-                let candidates = self.candidates();
+                let candidates = self.candidates(scope);
                 let is_left = |r: &Resource| {
                     let clear = |o: &Resource| !overlap(*r, *o);
                     unfit.iter().all(clear)
-                        && self.reserved.iter().all(clear)
+                        && reserved.iter().all(clear)
                         && taken.iter().all(|t| clear(t) || t == r)
                 };
                 let left: Vec<_> = candidates.iter().filter(|r| is_left(r)).collect();
@@ -512,7 +556,7 @@ impl Pair {
             assert!(pool.contains(free), "{free}");
             assert!(!unfit.iter().any(|r| overlap(*r, free)), "{free} is in use");
             assert!(
-                !self.reserved.iter().any(|r| overlap(*r, free)),
+                !reserved.iter().any(|r| overlap(*r, free)),
                 "{free} is reserved"
             );
             let kept = taken.iter().filter(|r| overlap(**r, free));
@@ -520,16 +564,16 @@ impl Pair {
                 kept.into_iter().all(|r| *r == free),
                 "{free} is a part of a kept one"
             );
-            let lease = Lease::bound(free, someone.clone(), lan(), at(0), at(9000), at(9000));
-            self.plain.insert(free, lease.clone());
+            let lease = Lease::bound(free, someone.clone(), scope, at(0), at(9000), at(9000));
+            self.plain.insert((scope.realm, free), lease.clone());
             self.book.put(lease);
             drawn += 1;
         }
     }
 
     /// What the pool may give, of one size: everything of the smallest.
-    fn candidates(&self) -> Vec<Resource> {
-        let pool = self.book.pool(lan()).unwrap();
+    fn candidates(&self, scope: ScopeId) -> Vec<Resource> {
+        let pool = self.book.pool(scope).unwrap();
         let all: Vec<Resource> = match self.space {
             Space::Addresses => (0..40)
                 .map(|n| Resource::V6((0x2001_0db8_u128 << 96 | n).into()))
@@ -551,26 +595,30 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn addresses_like_a_plain_map(ops in prop::collection::vec(op(), 0..80), random: u64) {
+    fn addresses_like_a_plain_map(ops in prop::collection::vec((0..2usize, op()), 0..80), random: u64) {
         check(Space::Addresses, ops, random);
     }
 
     #[test]
-    fn prefixes_of_one_length_like_a_plain_map(ops in prop::collection::vec(op(), 0..80), random: u64) {
+    fn prefixes_of_one_length_like_a_plain_map(ops in prop::collection::vec((0..2usize, op()), 0..80), random: u64) {
         check(Space::Uniform, ops, random);
     }
 
     #[test]
-    fn prefixes_of_many_lengths_like_a_plain_map(ops in prop::collection::vec(op(), 0..80), random: u64) {
+    fn prefixes_of_many_lengths_like_a_plain_map(ops in prop::collection::vec((0..2usize, op()), 0..80), random: u64) {
         check(Space::Mixed, ops, random);
     }
 }
 
-fn check(space: Space, ops: Vec<Op>, random: u64) {
+/// Each operation in the realm of one of two routers.
+fn check(space: Space, ops: Vec<(usize, Op)>, random: u64) {
     let mut pair = Pair::new(space);
-    for op in ops {
-        pair.run(op);
+    for (router, op) in ops {
+        pair.run(scopes()[router], op);
         pair.check_indexes();
     }
-    pair.check_free(random);
+    for scope in scopes() {
+        pair.check_free(scope, random);
+    }
+    pair.check_indexes();
 }

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! leases.journal.0000000007:   frame  frame  frame ...
-//! frame   "HxLJ"   length of the rows (4)   sequence number (8)   hash of length, number and rows (8)   rows
-//! row     key (18)   length of the record (4, zero: no lease)   record
+//! frame   "HxL2"   length of the rows (4)   sequence number (8)   hash of length, number and rows (8)   rows
+//! row     key (26)   length of the record (4, zero: no lease)   record
 //! ```
+//!
+//! A frame of an older release begins with "HxLJ", and its keys have no realm (18). The hash is keyed by number, length and
+//! which of the two it is, so that a damaged beginning does not pass for the other.
 //!
 //! A segment is begun anew when its rows go into the database, and removed when they are there. Sequence numbers have no
 //! gaps. A frame that is cut short or whose hash is wrong, with nothing valid behind it, is what a crash leaves of a commit
@@ -22,9 +25,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Row;
+use crate::record;
 use crate::siphash;
 
-const MAGIC: [u8; 4] = *b"HxLJ";
+const MAGIC: [u8; 4] = *b"HxL2";
+/// Of frames of older releases.
+const OLD_MAGIC: [u8; 4] = *b"HxLJ";
 const HEADER: usize = 24;
 const NAME: &str = "leases.journal.";
 /// Octets that a segment grows by at once: some ten thousand leases.
@@ -225,7 +231,7 @@ fn encode(number: u64, rows: &[Row]) -> io::Result<Vec<u8>> {
         frame.extend(record);
     }
     let len = u32::try_from(frame.len() - HEADER).map_err(too_large)?;
-    let hash = siphash([u64::from(len), number], &frame[HEADER..]);
+    let hash = hash(len, number, false, &frame[HEADER..]);
     frame[..4].copy_from_slice(&MAGIC);
     frame[4..8].copy_from_slice(&len.to_be_bytes());
     frame[8..16].copy_from_slice(&number.to_be_bytes());
@@ -237,23 +243,41 @@ fn encode(number: u64, rows: &[Row]) -> io::Result<Vec<u8>> {
 type Frame<'a> = (u64, Option<Vec<Row>>, &'a [u8]);
 
 fn decode(bytes: &[u8]) -> Option<Frame<'_>> {
-    let rest = bytes.strip_prefix(&MAGIC)?;
+    let (magic, rest) = bytes.split_first_chunk()?;
+    let is_old = *magic == OLD_MAGIC;
+    if !is_old && *magic != MAGIC {
+        return None;
+    }
     let (len, rest) = rest.split_first_chunk()?;
     let (number, rest) = rest.split_first_chunk()?;
-    let (hash, rest) = rest.split_first_chunk()?;
+    let (hashed, rest) = rest.split_first_chunk()?;
     let (len, number) = (u32::from_be_bytes(*len), u64::from_be_bytes(*number));
     let (rows, behind) = rest.split_at_checked(len as usize)?;
-    let is_whole = siphash([u64::from(len), number], rows) == u64::from_be_bytes(*hash);
-    is_whole.then(|| (number, decode_rows(rows), behind))
+    let is_whole = hash(len, number, is_old, rows) == u64::from_be_bytes(*hashed);
+    is_whole.then(|| (number, decode_rows(rows, is_old), behind))
 }
 
-fn decode_rows(mut bytes: &[u8]) -> Option<Vec<Row>> {
+fn hash(len: u32, number: u64, is_old: bool, rows: &[u8]) -> u64 {
+    let format = if is_old { 0 } else { 1 << 32 };
+    siphash([u64::from(len) | format, number], rows)
+}
+
+fn decode_rows(mut bytes: &[u8], is_old: bool) -> Option<Vec<Row>> {
     let mut rows = Vec::new();
     while !bytes.is_empty() {
-        let (key, rest) = bytes.split_first_chunk()?;
+        let (key, rest) = match is_old {
+            true => {
+                let (key, rest) = bytes.split_first_chunk()?;
+                (record::key_of_old(key), rest)
+            }
+            false => {
+                let (key, rest) = bytes.split_first_chunk()?;
+                (*key, rest)
+            }
+        };
         let (len, rest) = rest.split_first_chunk()?;
         let (record, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
-        rows.push((*key, (!record.is_empty()).then(|| record.to_vec())));
+        rows.push((key, (!record.is_empty()).then(|| record.to_vec())));
         bytes = rest;
     }
     Some(rows)
@@ -265,7 +289,7 @@ mod tests {
 
     fn row(n: u8) -> Row {
         (
-            [n; 18],
+            [n; 26],
             (!n.is_multiple_of(3)).then(|| vec![n; usize::from(n)]),
         )
     }

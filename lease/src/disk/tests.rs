@@ -7,20 +7,23 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::*;
-use crate::testing::{holder, lease};
-use crate::{Book, Resource, ScopeId, Wall};
+use crate::testing::{holder, in_realm, lan, lease, realm};
+use crate::{Book, RealmId, Resource, Wall};
 
-fn stored(disk: &Disk) -> BTreeMap<Resource, Lease> {
+type Named = (RealmId, Resource);
+
+fn stored(disk: &Disk) -> BTreeMap<Named, Lease> {
     let mut all = BTreeMap::new();
     let count = disk
-        .load(|lease| drop(all.insert(lease.resource, lease)))
+        .load(|lease| drop(all.insert((lease.realm(), lease.resource), lease)))
         .unwrap();
     assert_eq!(count, all.len());
     all
 }
 
-fn known(book: &Book) -> BTreeMap<Resource, Lease> {
-    book.iter().map(|l| (l.resource, l.clone())).collect()
+fn known(book: &Book) -> BTreeMap<Named, Lease> {
+    let named = |l: &Lease| ((l.realm(), l.resource), l.clone());
+    book.iter().map(named).collect()
 }
 
 fn numbered(n: u32) -> Lease {
@@ -29,7 +32,7 @@ fn numbered(n: u32) -> Lease {
     Lease::bound(
         Resource::V6(bits.into()),
         holder(n),
-        ScopeId::of("lan"),
+        lan(),
         Wall::EPOCH,
         ends,
         ends,
@@ -48,19 +51,25 @@ fn what_was_committed_is_there_after_reopening() {
             book.put(lease("192.0.2.1", 2, 2000)),
             book.put(lease("2001:db8:1::/56", 3, 2000)),
             book.put(lease("2001:db8::1", 1, 3000)),
+            book.put(in_realm("tenant", lease("192.0.2.1", 2, 2500))),
+            book.put(in_realm("tenant", lease("2001:db8:1::/56", 3, 2500))),
         ];
         disk.commit(&writes).unwrap();
         let writes = [
-            book.remove("192.0.2.1".parse().unwrap()).unwrap(),
-            book.release("2001:db8:1::/56".parse().unwrap(), Wall::from_secs(1500))
-                .unwrap(),
+            book.remove(realm(), "192.0.2.1".parse().unwrap()).unwrap(),
+            book.release(
+                realm(),
+                "2001:db8:1::/56".parse().unwrap(),
+                Wall::from_secs(1500),
+            )
+            .unwrap(),
         ];
         disk.commit(&writes).unwrap();
         assert_eq!(stored(&disk), known(&book));
     }
     let disk = Disk::open(dir.path()).unwrap();
     assert_eq!(stored(&disk), known(&book));
-    assert_eq!(book.len(), 2);
+    assert_eq!(book.len(), 4);
 }
 
 #[test]
@@ -96,7 +105,7 @@ fn a_hundred_thousand_leases_are_all_there() {
         }
         let gone: Vec<Write> = (0..100_000)
             .step_by(10)
-            .filter_map(|n| book.remove(numbered(n).resource))
+            .filter_map(|n| book.remove(realm(), numbered(n).resource))
             .collect();
         disk.commit(&gone).unwrap();
     }
@@ -116,7 +125,7 @@ fn what_waits_in_the_journal_and_what_is_merged_are_one() {
         let disk = Disk::open_with(dir.path(), 100).unwrap();
         assert_eq!(stored(&disk), known(&book), "round {round}");
         for n in 0..round * 70 {
-            let writes = match book.remove(numbered(n * 13 % 200).resource) {
+            let writes = match book.remove(realm(), numbered(n * 13 % 200).resource) {
                 Some(write) => vec![write],
                 None => vec![
                     book.put(numbered(n * 13 % 200)),
@@ -195,7 +204,8 @@ fn a_record_that_is_none_is_named() {
     later[0] = 9;
     drop(disk);
     let db = open(&dir.path().join("leases.redb")).unwrap();
-    apply(&db, &[(record::key(one.resource), Some(later))], 1).unwrap();
+    let key = record::key(one.realm(), one.resource);
+    apply(&db, &[(key, Some(later))], 1).unwrap();
     drop(db);
     let disk = Disk::open(dir.path()).unwrap();
     let error = disk.load(|_| {}).unwrap_err();
@@ -221,7 +231,7 @@ fn a_damaged_file_is_refused_or_whole() {
         std::fs::write(&path, bad).unwrap();
         let loaded = Disk::open(dir.path()).and_then(|disk| {
             let mut all = BTreeMap::new();
-            disk.load(|l| drop(all.insert(l.resource, l)))?;
+            disk.load(|l| drop(all.insert((l.realm(), l.resource), l)))?;
             Ok(all)
         });
         match loaded {
@@ -345,7 +355,9 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
         assert!(count >= acknowledged, "{count} of {acknowledged} are there");
         // Batches are whole, and what is there is what was written.
         assert_eq!(count % BATCH, 0, "round {round}");
-        assert!((0..count).all(|n| there.get(&numbered(n).resource) == Some(&numbered(n))));
+        assert!(
+            (0..count).all(|n| there.get(&(realm(), numbered(n).resource)) == Some(&numbered(n)))
+        );
         acknowledged = count;
     }
     assert!(acknowledged > 0, "nothing was ever committed");

@@ -8,8 +8,9 @@ use std::str::FromStr;
 use super::{FAULTS, Fault, Row};
 
 /// The columns in the order in which they are written, and whether a file may lack them.
-const COLUMNS: [(&str, bool); 16] = [
+const COLUMNS: [(&str, bool); 17] = [
     ("resource", false),
+    ("router", true),
     ("kind", false),
     ("client", false),
     ("iaid", false),
@@ -35,6 +36,7 @@ pub fn write(rows: impl Iterator<Item = Row>, out: &mut impl io::Write) -> io::R
         let optional = |value: Option<&dyn Display>| value.map(ToString::to_string);
         let fields = [
             Some(row.resource.to_string()),
+            row.router.map(String::from),
             Some(row.kind.to_string()),
             Some(row.client.to_string()),
             Some(row.iaid.to_string()),
@@ -138,6 +140,7 @@ impl Record<'_> {
     fn row(&mut self) -> Option<Row> {
         // All fields are read before the first missing one ends it, so that every fault is told.
         let (resource, kind, client) = (self.get("resource"), self.get("kind"), self.get("client"));
+        let router = self.maybe::<String>("router");
         let (iaid, state, scope) = (self.get("iaid"), self.get("state"), self.get("scope"));
         let (starts, preferred_until) = (self.get("starts"), self.get("preferred_until"));
         let (ends, mac) = (self.get("ends"), self.maybe("mac"));
@@ -149,6 +152,7 @@ impl Record<'_> {
         let relay_subscriber_id = self.maybe("relay_subscriber_id");
         Some(Row {
             resource: resource?,
+            router: router?.map(Into::into),
             kind: kind?,
             client: client?,
             iaid: iaid?,

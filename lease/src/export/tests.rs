@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{any_lease, lease};
+use crate::testing::{any_lease, in_realm, lan, lease, realm};
 
 fn exported(format: Format, leases: &[Lease]) -> String {
     let mut out = Vec::new();
-    let name = |scope| (scope == ScopeId::of("lan")).then_some("lan");
-    export(format, leases.iter(), name, &mut out).unwrap();
+    let router = |of| (of == realm()).then_some("main");
+    let name = |scope| (scope == lan()).then_some("lan");
+    export(format, leases.iter(), router, name, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -33,7 +34,7 @@ fn the_csv_form() {
     let text = exported(Format::Csv, &[named, lease("192.0.2.1", 8, 2000)]);
     let lines: Vec<&str> = text.split("\r\n").collect();
     let expected = [
-        "2001:db8::1,ia_na,00030001020000000007,7,bound,lan,1970-01-01T00:16:40Z",
+        "2001:db8::1,main,ia_na,00030001020000000007,7,bound,lan,1970-01-01T00:16:40Z",
         "2026-08-22T10:00:00Z,2026-08-22T10:00:00Z,02:00:00:00:00:01",
         r#""a ""b"", c",,,65746837,,"#,
     ];
@@ -52,8 +53,36 @@ fn the_json_form() {
     assert_eq!(lines.len(), 4);
     assert_eq!(
         lines[1],
-        r#"{"resource":"2001:db8::1","kind":"ia_na","client":"00030001020000000007","iaid":7,"state":"bound","scope":"lan","starts":"1970-01-01T00:16:40Z","preferred_until":"1970-01-01T00:33:20Z","ends":"1970-01-01T00:33:20Z"},"#
+        r#"{"resource":"2001:db8::1","router":"main","kind":"ia_na","client":"00030001020000000007","iaid":7,"state":"bound","scope":"lan","starts":"1970-01-01T00:16:40Z","preferred_until":"1970-01-01T00:33:20Z","ends":"1970-01-01T00:33:20Z"},"#
     );
+}
+
+#[test]
+fn an_address_may_stand_in_two_routers() {
+    let mut ours = lease("192.0.2.1", 8, 2000);
+    ours.holder.kind = Kind::V4;
+    let theirs = in_realm("other", ours.clone());
+    let unknown = Lease {
+        scope: ScopeId {
+            realm: RealmId::UNKNOWN,
+            ..ours.scope
+        },
+        ..ours.clone()
+    };
+    let leases = [ours, theirs, unknown];
+    for format in [Format::Csv, Format::Json] {
+        let text = exported(format, &leases);
+        // A router that is not configured has its id.
+        assert!(text.contains(&RealmId::of("other").to_string()), "{text}");
+        let back = import(format, &text).unwrap();
+        let back: Vec<Lease> = back.into_iter().map(|(_, lease)| lease).collect();
+        assert_eq!(back, leases);
+        let named = text.replace(&RealmId::of("other").to_string(), "other");
+        assert_eq!(import(format, &named).unwrap()[1].1, leases[1]);
+        let twice = text.replace(&RealmId::of("other").to_string(), "main");
+        let why = ["line 3, resource: 192.0.2.1 stands in line 2 already"];
+        assert_eq!(faults(format, &twice), why);
+    }
 }
 
 #[test]
@@ -85,7 +114,10 @@ fn columns_in_any_order_and_a_mark_before_them() {
     let leases = import(Format::Csv, text).unwrap();
     assert_eq!(leases.len(), 1);
     let (line, lease) = &leases[0];
-    assert_eq!((*line, lease.scope), (3, ScopeId::of("a,b")));
+    assert_eq!(
+        (*line, lease.scope),
+        (3, ScopeId::of(RealmId::UNKNOWN, "a,b"))
+    );
     assert_eq!(lease.ends, Wall::NEVER);
 }
 
@@ -268,7 +300,7 @@ fn each_fault_of_a_json_has_its_line_and_field() {
         "\"iaid\":2",
         "\n\"iaid\":2,\n\"x\":1",
         &[
-            "line 5, x: unknown field `x`, expected one of `resource`, `kind`, `client`, `iaid`, `state`, `scope`, `starts`, \
+            "line 5, x: unknown field `x`, expected one of `resource`, `router`, `kind`, `client`, `iaid`, `state`, `scope`, `starts`, \
          `preferred_until`, `ends`, `mac`, `hostname`, `next_hop_interface`, `next_hop_address`, \
          `relay_interface_id`, `relay_remote_id`, `relay_subscriber_id`",
         ],

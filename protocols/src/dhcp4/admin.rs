@@ -1,15 +1,15 @@
 //! What an administrator does to leases.
 
 use super::sm::{Action, Machine, Notice};
-use lease::{Lease, Resource, State, Wall};
+use lease::{Lease, RealmId, Resource, State, Wall};
 
 impl Machine {
     /// Ends a lease, or forgets one that has ended.
-    pub(super) fn release(&mut self, resource: Resource, out: &mut Vec<Action>) {
+    pub(super) fn release(&mut self, realm: RealmId, resource: Resource, out: &mut Vec<Action>) {
         let now = Wall::from(self.clock.1);
-        let write = match self.book.release(resource, now) {
+        let write = match self.book.release(realm, resource, now) {
             Some(write) => Some(write),
-            None => self.book.remove(resource),
+            None => self.book.remove(realm, resource),
         };
         let Some(write) = write else { return };
         if let Some(link) = self.link_of(write.before.as_ref()) {
@@ -29,7 +29,7 @@ impl Machine {
             }),
             Resource::V6(_) | Resource::Prefix(_) => false,
         };
-        let why = match self.book.get(resource) {
+        let why = match self.book.get(lease.realm(), resource) {
             _ if !self.is_loaded => "the leases are not loaded yet",
             Some(other) if is_taken(other) => "somebody else has it",
             _ if !is_served => "its subnet is not served, or has no such address",

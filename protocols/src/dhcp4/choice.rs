@@ -62,7 +62,7 @@ impl Desk<'_> {
             return reserved.contains(&address);
         }
         let scope = self.link.scopes[subnet];
-        let lease = self.book.get(Resource::V4(address));
+        let lease = self.book.get(self.link.realm, Resource::V4(address));
         match lease.filter(|lease| lease.holder == self.client.holder) {
             Some(lease) if lease.state != State::Declined => self.may_keep(address, scope),
             _ => anew && self.free(subnet, Some(address)) == Some(address),
@@ -124,9 +124,10 @@ impl Desk<'_> {
 
     /// Said once until something is given from there again.
     fn say_used_up(&mut self, subnet: usize) {
+        let scope = self.link.scopes[subnet];
         let subnet = &self.link.config.subnets[subnet];
         let has_pool = !subnet.pools.is_empty();
-        if has_pool && self.link.used_up.insert(ScopeId::of(&subnet.name)) {
+        if has_pool && self.link.used_up.insert(scope) {
             let name = subnet.name.clone();
             self.out.push(Action::Notice(Notice::PoolUsedUp { name }));
         }
@@ -147,7 +148,7 @@ impl Desk<'_> {
 
     /// Whether the owner of a reserved address can have it now.
     fn is_open_to_owner(&self, address: Ipv4Addr) -> bool {
-        let Some(lease) = self.book.get(Resource::V4(address)) else {
+        let Some(lease) = self.book.get(self.link.realm, Resource::V4(address)) else {
             return true;
         };
         match lease.state {

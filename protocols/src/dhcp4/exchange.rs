@@ -99,7 +99,7 @@ impl Desk<'_> {
     /// Keeps an address for the client for a moment; whether it is new to it.
     fn offer(&mut self, subnet: usize, address: Ipv4Addr) -> bool {
         let resource = Resource::V4(address);
-        let lease = self.book.get(resource);
+        let lease = self.book.get(self.link.realm, resource);
         let mine = lease.filter(|l| l.holder == self.client.holder);
         match mine.map(|l| l.state) {
             Some(State::Bound | State::Released) => false,
@@ -235,9 +235,10 @@ impl Desk<'_> {
     fn decline(&mut self) -> Outcome {
         let address = self.message.requested.unwrap_or(self.message.ciaddr);
         let (now, quarantine) = (self.now(), self.link.config.quarantine);
-        let write = self
-            .is_mine(address)
-            .then(|| self.book.decline(Resource::V4(address), now, quarantine));
+        let write = self.is_mine(address).then(|| {
+            self.book
+                .decline(self.link.realm, Resource::V4(address), now, quarantine)
+        });
         let Some(write) = write.flatten() else {
             self.link.counters.no_binding += 1;
             return Outcome::Silence;
@@ -261,7 +262,8 @@ impl Desk<'_> {
 
     /// Whether the client has, or was offered, an address of this link.
     fn is_mine(&self, address: Ipv4Addr) -> bool {
-        self.book.get(Resource::V4(address)).is_some_and(|lease| {
+        let lease = self.book.get(self.link.realm, Resource::V4(address));
+        lease.is_some_and(|lease| {
             lease.holder == self.client.holder && self.link.scopes.contains(&lease.scope)
         })
     }
@@ -269,7 +271,8 @@ impl Desk<'_> {
     /// Ends a lease; whether it was in use.
     fn release(&mut self, address: Ipv4Addr) -> bool {
         let now = self.now();
-        let Some(write) = self.book.release(Resource::V4(address), now) else {
+        let (realm, resource) = (self.link.realm, Resource::V4(address));
+        let Some(write) = self.book.release(realm, resource, now) else {
             return false;
         };
         self.out.push(Action::Write(write));

@@ -9,7 +9,7 @@ use wire::MacAddr;
 use super::config::{Allocation, Config, Range, Subnet};
 use super::counters::Counters;
 use super::error::ConfigError;
-use lease::{self, Book, Pool, PoolError, Resource, ScopeId};
+use lease::{self, Book, Pool, PoolError, RealmId, Resource, ScopeId};
 
 /// A link that the server serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +25,8 @@ pub enum LinkId {
 pub(super) struct Link {
     pub id: LinkId,
     pub vrf: VrfId,
+    /// The router's, where its leases are.
+    pub realm: RealmId,
     pub config: Config,
     pub counters: Counters,
     /// Where leases of each subnet are kept.
@@ -39,11 +41,12 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(id: LinkId, vrf: VrfId, config: Config) -> Self {
-        let scopes = config.subnets.iter().map(|s| ScopeId::of(&s.name));
+    pub(super) fn new(id: LinkId, vrf: VrfId, realm: RealmId, config: Config) -> Self {
+        let scopes = config.subnets.iter().map(|s| ScopeId::of(realm, &s.name));
         let mut link = Link {
             id,
             vrf,
+            realm,
             counters: Counters::default(),
             scopes: scopes.collect(),
             by_mac: HashMap::new(),

@@ -19,18 +19,20 @@ const MAX_PROBES: usize = 1024;
 /// How many addresses are tried for one Discover.
 const MAX_TRIES: u8 = 3;
 
+/// An address on an interface: another link's may be the same.
+type Asked = (IfaceId, Ipv4Addr);
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    waiting: BTreeMap<Ipv4Addr, Waiting>,
+    waiting: BTreeMap<Asked, Waiting>,
     /// Which address each client waits for.
-    by_client: BTreeMap<(LinkId, ClientId), Ipv4Addr>,
-    timers: Timers<Ipv4Addr>,
+    by_client: BTreeMap<(IfaceId, ClientId), Ipv4Addr>,
+    timers: Timers<Asked>,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    link: LinkId,
     client: ClientId,
     mac: Option<MacAddr>,
     tries: u8,
@@ -111,18 +113,18 @@ impl Machine {
             payload: datagram.payload.to_vec(),
         };
         let waiting = Waiting {
-            link,
             client,
             mac,
             tries,
             question,
         };
         let LinkId::Iface(iface) = link else { return };
-        self.forget_probe(address);
-        let asker = (link, waiting.client.clone());
+        let asked = (iface, address);
+        self.forget_probe(asked);
+        let asker = (iface, waiting.client.clone());
         self.probes.by_client.insert(asker, address);
-        self.probes.waiting.insert(address, waiting);
-        self.probes.timers.arm(address, self.clock.0 + wait);
+        self.probes.waiting.insert(asked, waiting);
+        self.probes.timers.arm(asked, self.clock.0 + wait);
         out.push(Action::Probe { iface, address });
     }
 
@@ -133,9 +135,12 @@ impl Machine {
         message: &Message<'_>,
         datagram: &Datagram<'_>,
     ) -> bool {
-        let asker = (link, client::holder(message).client);
-        let address = self.probes.by_client.get(&asker);
-        let Some(waiting) = address.and_then(|address| self.probes.waiting.get_mut(address)) else {
+        let LinkId::Iface(iface) = link else {
+            return false;
+        };
+        let asker = (iface, client::holder(message).client);
+        let asked = self.probes.by_client.get(&asker).map(|a| (iface, *a));
+        let Some(waiting) = asked.and_then(|asked| self.probes.waiting.get_mut(&asked)) else {
             return false;
         };
         datagram.payload.clone_into(&mut waiting.question.payload);
@@ -150,22 +155,23 @@ impl Machine {
         by: MacAddr,
         out: &mut Vec<Action>,
     ) {
-        let waiting = self.probes.waiting.get(&address);
-        let on_link = waiting.filter(|w| w.link == LinkId::Iface(iface));
+        let asked = (iface, address);
+        let waiting = self.probes.waiting.get(&asked);
         // The client itself, which has not forgotten it, is welcome to it.
-        if on_link.is_none_or(|waiting| waiting.mac == Some(by)) {
+        if waiting.is_none_or(|waiting| waiting.mac == Some(by)) {
             return;
         }
-        let Some(waiting) = self.forget_probe(address) else {
+        let Some(waiting) = self.forget_probe(asked) else {
             return;
         };
-        let Some(link) = self.links.get_mut(&waiting.link) else {
+        let Some(link) = self.links.get_mut(&LinkId::Iface(iface)) else {
             return;
         };
         link.counters.conflicts += 1;
         let now = Wall::from(self.clock.1);
         let quarantine = link.config.quarantine;
-        let write = self.book.decline(Resource::V4(address), now, quarantine);
+        let (realm, resource) = (link.realm, Resource::V4(address));
+        let write = self.book.decline(realm, resource, now, quarantine);
         out.extend(write.map(Action::Write));
         out.push(Action::Notice(Notice::Conflict { address, by }));
         let taken = waiting.tries + 1;
@@ -177,10 +183,10 @@ impl Machine {
 
     /// Answers those for whose addresses nobody has answered in time.
     pub(super) fn probe_timer(&mut self, out: &mut Vec<Action>) {
-        while let Some(address) = self.probes.timers.pop_due(self.clock.0) {
-            if let Some(waiting) = self.forget_probe(address) {
+        while let Some(asked) = self.probes.timers.pop_due(self.clock.0) {
+            if let Some(waiting) = self.forget_probe(asked) {
                 let tried = Tried {
-                    free: Some(address),
+                    free: Some(asked.1),
                     taken: waiting.tries,
                 };
                 self.ask_again(&waiting.question, tried, out);
@@ -188,10 +194,10 @@ impl Machine {
         }
     }
 
-    fn forget_probe(&mut self, address: Ipv4Addr) -> Option<Waiting> {
-        self.probes.timers.cancel(address);
-        let waiting = self.probes.waiting.remove(&address)?;
-        let asker = (waiting.link, waiting.client.clone());
+    fn forget_probe(&mut self, asked: Asked) -> Option<Waiting> {
+        self.probes.timers.cancel(asked);
+        let waiting = self.probes.waiting.remove(&asked)?;
+        let asker = (asked.0, waiting.client.clone());
         self.probes.by_client.remove(&asker);
         Some(waiting)
     }

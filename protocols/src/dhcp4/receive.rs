@@ -74,7 +74,7 @@ impl Machine {
         }
         if !self.is_ours(arrival, datagram, &message) {
             self.counters_of(place.link).other_server += 1;
-            self.forget_offer(&message, out);
+            self.forget_offer(place.link, &message, out);
             return Ok(());
         }
         if self.may_serve(place.link, message.kind) {
@@ -174,17 +174,18 @@ impl Machine {
     }
 
     /// A client that has taken another server's offer does not need ours (RFC 2131 section 3.1).
-    fn forget_offer(&mut self, message: &Message<'_>, out: &mut Vec<Action>) {
-        if message.kind != MessageType::Request {
+    fn forget_offer(&mut self, id: LinkId, message: &Message<'_>, out: &mut Vec<Action>) {
+        let realm = self.links.get(&id).map(|link| link.realm);
+        let Some(realm) = realm.filter(|_| message.kind == MessageType::Request) else {
             return;
-        }
+        };
         let holder = client::holder(message);
         let mut offers = self.book.of_holder(&holder);
-        let offered = offers.find(|l| l.state == State::Offered);
+        let offered = offers.find(|l| l.state == State::Offered && l.realm() == realm);
         let offered = offered.map(|l| l.resource);
         drop(offers);
         if let Some(resource) = offered {
-            out.extend(self.book.remove(resource).map(Action::Write));
+            out.extend(self.book.remove(realm, resource).map(Action::Write));
         }
     }
 

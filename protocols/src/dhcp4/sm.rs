@@ -15,7 +15,7 @@ use super::link::{Link, LinkId};
 use super::probe::Probes;
 use crate::Random;
 use lease::{
-    Book, ClientId, ImportRefused, Imported, Lease, Resource, ScopeId, State, Wall, Write,
+    Book, ClientId, ImportRefused, Imported, Lease, RealmId, Resource, ScopeId, State, Wall, Write,
 };
 
 /// A UDP datagram to port 67, as it came.
@@ -44,6 +44,8 @@ pub enum Event<'a> {
         link: LinkId,
         /// Its router.
         vrf: VrfId,
+        /// Its router, as leases know it: the same after a restart.
+        realm: RealmId,
         /// What holds from now on.
         config: Box<Config>,
     },
@@ -84,6 +86,8 @@ pub enum Event<'a> {
     },
     /// An administrator ends a lease, or forgets a declined or released one.
     Release {
+        /// Of which router.
+        realm: RealmId,
         /// What is released.
         resource: Resource,
     },
@@ -94,7 +98,7 @@ pub enum Event<'a> {
     },
     /// An administrator gives many leases: all of them or none. Answered by [`Notice::Imported`] or [`Notice::NotImported`].
     Import {
-        /// The leases; each of another resource, none a part of another.
+        /// The leases; in each router each of another resource.
         leases: Vec<Lease>,
     },
     /// `next_deadline()` has come.
@@ -288,7 +292,12 @@ impl Machine {
     ) {
         self.clock = (now, wall);
         match event {
-            Event::ConfigureLink { link, vrf, config } => self.configure(link, vrf, *config, out),
+            Event::ConfigureLink {
+                link,
+                vrf,
+                realm,
+                config,
+            } => self.configure(link, vrf, realm, *config, out),
             Event::RemoveLink { link } => {
                 if let Some(link) = self.forget(link) {
                     link.leave(&mut self.book);
@@ -311,7 +320,7 @@ impl Machine {
                     out.push(Action::Notice(Notice::RefusingService));
                 }
             }
-            Event::Release { resource } => self.release(resource, out),
+            Event::Release { realm, resource } => self.release(realm, resource, out),
             Event::Add { lease } => self.add(*lease, out),
             Event::Import { leases } => self.import(leases, out),
             Event::Timer => {
@@ -321,9 +330,10 @@ impl Machine {
         }
     }
 
-    /// Faults of `config` beside the configurations of the other links: leases of all links share one store.
-    pub fn conflicts(&self, link: LinkId, config: &Config) -> Vec<ConfigError> {
-        let others = self.links.iter().filter(|(id, _)| **id != link);
+    /// Faults of `config` beside the configurations of the other links of its router: their leases share one realm.
+    pub fn conflicts(&self, link: LinkId, realm: RealmId, config: &Config) -> Vec<ConfigError> {
+        let is_other = |(id, other): &(&LinkId, &Link)| **id != link && other.realm == realm;
+        let others = self.links.iter().filter(is_other);
         let taken: Vec<(&str, Ipv4Net)> = others
             .flat_map(|(_, other)| &other.config.subnets)
             .map(|subnet| (subnet.name.as_str(), subnet.prefix))
@@ -351,10 +361,17 @@ impl Machine {
         faults
     }
 
-    fn configure(&mut self, id: LinkId, vrf: VrfId, config: Config, out: &mut Vec<Action>) {
+    fn configure(
+        &mut self,
+        id: LinkId,
+        vrf: VrfId,
+        realm: RealmId,
+        config: Config,
+        out: &mut Vec<Action>,
+    ) {
         let mut faults = config.validate();
-        faults.extend(self.conflicts(id, &config));
-        let mut link = Link::new(id, vrf, config);
+        faults.extend(self.conflicts(id, realm, &config));
+        let mut link = Link::new(id, vrf, realm, config);
         match link.make_pools(self.identity.secret) {
             Ok(pools) if faults.is_empty() => {
                 let old = self.forget(id);
@@ -392,6 +409,11 @@ impl Machine {
         for write in writes.iter().rev() {
             self.book.undo(write);
         }
+    }
+
+    /// Every subnet that is served.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = ScopeId> {
+        self.by_scope.keys().copied()
     }
 
     /// The link that a subnet belongs to.
@@ -432,9 +454,10 @@ impl Machine {
         &self.book
     }
 
-    /// The links that are served.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, &Config)> {
-        self.links.iter().map(|(id, link)| (*id, &link.config))
+    /// The links that are served, each with its router.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, RealmId, &Config)> {
+        let links = self.links.iter();
+        links.map(|(id, link)| (*id, link.realm, &link.config))
     }
 
     /// The counters of each link.

@@ -2,15 +2,15 @@
 
 use super::binding::end;
 use super::sm::{Action, Machine, Notice};
-use lease::{Lease, Resource, State, Wall};
+use lease::{Lease, RealmId, Resource, State, Wall};
 
 impl Machine {
     /// Ends a lease, or forgets one that has ended.
-    pub(super) fn release(&mut self, resource: Resource, out: &mut Vec<Action>) {
+    pub(super) fn release(&mut self, realm: RealmId, resource: Resource, out: &mut Vec<Action>) {
         let now = Wall::from(self.clock.1);
-        let write = match self.book.release(resource, now) {
+        let write = match self.book.release(realm, resource, now) {
             Some(write) => Some(write),
-            None => self.book.remove(resource),
+            None => self.book.remove(realm, resource),
         };
         let Some(write) = write else { return };
         match self.link_of(write.before.as_ref()) {
@@ -29,9 +29,10 @@ impl Machine {
         let link = self.by_scope(lease.scope);
         let link = link.and_then(|id| self.links.get(&id));
         let link = link.filter(|link| link.scope_of(resource) == Some(lease.scope));
+        let known = self.book.get(lease.realm(), resource);
         let why = match link {
             _ if !self.is_loaded() => "the leases are not loaded yet",
-            _ if self.book.get(resource).is_some_and(is_taken) => "somebody else has it",
+            _ if known.is_some_and(is_taken) => "somebody else has it",
             _ if self.takes_of_another(&lease) => "a part of it is delegated to somebody else",
             None => "its subnet or prefix pool is not served, or has no such resource",
             Some(link) => {
@@ -56,12 +57,13 @@ impl Machine {
         out.push(Action::Notice(Notice::NotAdded { resource, why }));
     }
 
-    /// Whether a lease overlaps another. Looks through all: an administrator has time.
+    /// Whether a lease overlaps another of its router. Looks through all: an administrator has time.
     fn takes_of_another(&self, lease: &Lease) -> bool {
         let Resource::Prefix(prefix) = lease.resource else {
             return false;
         };
-        self.book.iter().any(|other| match other.resource {
+        let mut others = self.book.iter().filter(|l| l.realm() == lease.realm());
+        others.any(|other| match other.resource {
             Resource::Prefix(p) => {
                 p != prefix
                     && other.state == State::Bound

@@ -261,7 +261,7 @@ impl Desk<'_> {
     /// Ends a lease; whether it was in use.
     pub(super) fn release(&mut self, resource: Resource) -> bool {
         let now = self.now();
-        let Some(write) = self.book.release(resource, now) else {
+        let Some(write) = self.book.release(self.link.realm, resource, now) else {
             return false;
         };
         end(write, self.link.vrf, self.out);
@@ -301,7 +301,8 @@ impl Desk<'_> {
             return false;
         };
         let (now, quarantine) = (self.now(), self.link.config.quarantine);
-        let Some(write) = self.book.decline(resource, now, quarantine) else {
+        let realm = self.link.realm;
+        let Some(write) = self.book.decline(realm, resource, now, quarantine) else {
             return false;
         };
         self.out.push(Action::Write(write));

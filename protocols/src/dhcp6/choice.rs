@@ -14,7 +14,7 @@ use super::link;
 use super::packet::{Ia, IaKind};
 use super::settings::seconds;
 use super::sm::{Action, Notice};
-use lease::{Holder, Resource, ScopeId, State};
+use lease::{Holder, PoolId, Resource, ScopeId, State};
 
 /// A subnet or prefix pool, as far as leases are concerned.
 #[derive(Clone, Copy)]
@@ -185,7 +185,7 @@ impl Desk<'_> {
         if self.link.used_up.insert(scope) {
             let names = self.link.config.subnets.iter().map(|s| &s.name);
             let mut names = names.chain(self.link.config.prefix_pools.iter().map(|p| &p.name));
-            let name = names.find(|name| ScopeId::of(name) == scope);
+            let name = names.find(|name| PoolId::of(name) == scope.pool);
             let name = name.cloned().unwrap_or_default();
             self.out.push(Action::Notice(Notice::PoolUsedUp { name }));
         }
@@ -221,7 +221,7 @@ impl Desk<'_> {
         {
             return false;
         }
-        let Some(lease) = self.book.get(resource) else {
+        let Some(lease) = self.book.get(self.link.realm, resource) else {
             return true;
         };
         match lease.state {

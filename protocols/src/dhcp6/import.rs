@@ -10,11 +10,12 @@ use lease::{
 impl Machine {
     /// Puts the leases, and tells routes to those that are delegated prefixes; or says what stands against it, and does
     /// nothing. What is known already, or known better, stays.
-    pub(super) fn import(&mut self, leases: Vec<Lease>, out: &mut Vec<Action>) {
+    pub(super) fn import(&mut self, mut leases: Vec<Lease>, out: &mut Vec<Action>) {
         if !self.is_loaded() {
             let why = ImportRefused::NotLoaded;
             return out.push(Action::Notice(Notice::NotImported { why }));
         }
+        lease::place(&mut leases, self.scopes());
         let conflicts = self.import_conflicts(&leases);
         if !conflicts.is_empty() {
             let why = ImportRefused::Conflicts(conflicts);

@@ -11,7 +11,7 @@ use wire::MacAddr;
 use super::config::{Config, Lifetimes, PrefixPool, Reservation, Subnet};
 use super::counters::Counters;
 use super::settings::seconds;
-use lease::{Book, Resource, ScopeId, State, Wall};
+use lease::{Book, RealmId, Resource, ScopeId, State, Wall};
 
 /// A link that the server serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +26,8 @@ pub enum LinkId {
 #[derive(Debug)]
 pub(super) struct Link {
     pub vrf: VrfId,
+    /// The router's, where its leases are.
+    pub realm: RealmId,
     /// The interface's name, which leases with routes are stored with; empty for a link behind relays.
     pub name: Box<str>,
     pub config: Config,
@@ -47,20 +49,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(vrf: VrfId, name: Box<str>, config: Config) -> Self {
+    pub(super) fn new(vrf: VrfId, realm: RealmId, name: Box<str>, config: Config) -> Self {
         let mut link = Link {
             vrf,
+            realm,
             name,
             counters: Counters::default(),
             subnets: config
                 .subnets
                 .iter()
-                .map(|s| ScopeId::of(&s.name))
+                .map(|s| ScopeId::of(realm, &s.name))
                 .collect(),
             pools: config
                 .prefix_pools
                 .iter()
-                .map(|p| ScopeId::of(&p.name))
+                .map(|p| ScopeId::of(realm, &p.name))
                 .collect(),
             by_duid: HashMap::new(),
             by_mac: HashMap::new(),
@@ -105,7 +108,7 @@ impl Link {
     /// Whether a lease that is not the reserved prefix `reserved` still takes a part of it.
     pub(super) fn is_overlapped(&self, reserved: Ipv6Net, book: &Book) -> bool {
         let bound = |prefix: &Ipv6Net| {
-            book.get(Resource::Prefix(*prefix))
+            book.get(self.realm, Resource::Prefix(*prefix))
                 .is_some_and(|l| l.state == State::Bound)
         };
         self.overlapped

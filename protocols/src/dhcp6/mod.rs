@@ -35,8 +35,9 @@
 //!
 //! # Invariants
 //!
-//! - Nothing is given twice: a resource is bound to one holder, and what is reserved is given to its owner only. Resources are
-//!   told apart by address alone, so subnets and pools of all links, of all routers, must not overlap: others are refused.
+//! - Nothing is given twice: a resource is bound to one holder, and what is reserved is given to its owner only. In a router
+//!   resources are told apart by address alone, so subnets and pools of all its links must not overlap: others are refused. Each
+//!   router has resources of its own.
 //! - An answer that promises something leaves only after its writes (`Action::Send::after_commit`). An Advertise promises nothing.
 //! - When the store fails, what was not stored is taken back and, for two seconds at a time, no message that would change leases
 //!   is served. Settings are.

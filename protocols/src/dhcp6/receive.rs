@@ -149,6 +149,7 @@ impl Machine {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
+        let realm = link.realm;
         let client = client(link, iface, datagram, layers, message);
         let reservation = client.reservation;
         let config = &link.config;
@@ -181,7 +182,7 @@ impl Machine {
         let after_commit = answer.kind == super::packet::REPLY
             && (speaks_of_leases || out[before..].iter().any(is_durable));
         if message.client_id.is_some() {
-            self.has_come(id, &client.id, message.kind);
+            self.has_come(id, &(realm, client.id.clone()), message.kind);
         }
         if let Some(key) = key {
             // RFC 8415 section 20.4.2: with what begins an exchange, not with what continues it.
@@ -189,7 +190,7 @@ impl Machine {
                 answer.key = Some((self.reconfigures.replay(self.clock.1), key));
             }
             let contact = Contact::new(id, datagram, layers);
-            self.reconfigures.note(client.id, contact);
+            self.reconfigures.note((realm, client.id), contact);
         }
         self.send(
             id,

@@ -16,7 +16,7 @@ use super::relay::{self, Layer};
 use super::sm::{Action, Datagram, Machine, Notice, Via, Whom};
 use super::writer::Writer;
 use crate::timers::Timers;
-use lease::{ClientId, Kind, Resource, State};
+use lease::{ClientId, Kind, RealmId, Resource, State};
 
 /// REC_TIMEOUT (RFC 8415 section 7.6).
 const REC_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,9 +73,12 @@ pub struct Reconfigure<'a> {
     pub attempts: u32,
 }
 
+/// A client of a router: the same identifier in another one is another client.
+type Whose = (RealmId, ClientId);
+
 #[derive(Debug)]
 struct Pending {
-    client: ClientId,
+    client: Whose,
     link: LinkId,
     with: MessageType,
     attempts: u32,
@@ -87,10 +90,10 @@ struct Pending {
 #[derive(Debug, Default)]
 pub(super) struct Reconfigures {
     /// Met lately, and before that: when the first is full it becomes the second. So both are bounded and none is searched.
-    young: HashMap<ClientId, Contact>,
-    old: HashMap<ClientId, Contact>,
+    young: HashMap<Whose, Contact>,
+    old: HashMap<Whose, Contact>,
     pending: BTreeMap<u32, Pending>,
-    by_client: HashMap<ClientId, u32>,
+    by_client: HashMap<Whose, u32>,
     timers: Timers<u32>,
     next: u32,
     /// The last replay detection value.
@@ -111,14 +114,14 @@ impl Reconfigures {
     }
 
     /// Remembers where a client is that accepts Reconfigure messages.
-    pub(super) fn note(&mut self, client: ClientId, contact: Contact) {
+    pub(super) fn note(&mut self, client: Whose, contact: Contact) {
         if self.young.len() >= MAX_CONTACTS && !self.young.contains_key(&client) {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(client, contact);
     }
 
-    fn contact(&self, client: &ClientId) -> Option<&Contact> {
+    fn contact(&self, client: &Whose) -> Option<&Contact> {
         self.young.get(client).or_else(|| self.old.get(client))
     }
 
@@ -128,7 +131,7 @@ impl Reconfigures {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Reconfigure<'_>> {
         self.pending.values().map(|pending| Reconfigure {
-            client: &pending.client,
+            client: &pending.client.1,
             with: pending.with,
             attempts: pending.attempts,
         })
@@ -146,7 +149,7 @@ impl Reconfigures {
         self.timers.arm(id, at);
     }
 
-    fn end(&mut self, client: &ClientId) -> Option<Pending> {
+    fn end(&mut self, client: &Whose) -> Option<Pending> {
         let id = self.by_client.remove(client)?;
         self.timers.cancel(id);
         self.pending.remove(&id)
@@ -170,7 +173,7 @@ impl Machine {
             Whom::All => true,
         };
         for (client, contact) in reconfigures.old.iter().chain(&reconfigures.young) {
-            if is_meant(client, contact.link) {
+            if is_meant(&client.1, contact.link) {
                 clients.insert(client.clone(), (contact.link, None));
             }
         }
@@ -180,7 +183,8 @@ impl Machine {
                 && lease.state == State::Bound
                 && is_meant(client, link)
             {
-                let (_, address) = clients.entry(client.clone()).or_insert((link, None));
+                let whose = (lease.realm(), client.clone());
+                let (_, address) = clients.entry(whose).or_insert((link, None));
                 if let (Resource::V6(leased), Kind::Na) = (lease.resource, lease.holder.kind) {
                     *address = Some(leased);
                 }
@@ -201,7 +205,7 @@ impl Machine {
     }
 
     /// A client came: it may be because it was asked.
-    pub(super) fn has_come(&mut self, link: LinkId, client: &ClientId, kind: MessageType) {
+    pub(super) fn has_come(&mut self, link: LinkId, client: &Whose, kind: MessageType) {
         let Some(id) = self.reconfigures.by_client.get(client) else {
             return;
         };
@@ -232,6 +236,7 @@ impl Machine {
                 if let Some(link) = self.links.get_mut(&link) {
                     link.counters.reconfigures_given_up += 1;
                 }
+                let (_, client) = client;
                 out.push(Action::Notice(Notice::ReconfigureFailed { client }));
                 continue;
             }
@@ -241,6 +246,7 @@ impl Machine {
                 self.reconfigures.timers.arm(id, now + wait);
             } else {
                 self.reconfigures.end(&client);
+                let (_, client) = client;
                 out.push(Action::Notice(Notice::ReconfigureFailed { client }));
             }
         }
@@ -249,14 +255,15 @@ impl Machine {
     /// Sends one; `false` when nobody knows where the client is.
     fn send_reconfigure(
         &mut self,
-        client: &ClientId,
+        client: &Whose,
         id: LinkId,
         with: MessageType,
         address: Option<Ipv6Addr>,
         out: &mut Vec<Action>,
     ) -> bool {
         let replay = self.reconfigures.replay(self.clock.1);
-        let key = self.identity.secret.key(client.as_bytes());
+        let duid_of_client = client.1.as_bytes();
+        let key = self.identity.secret.key(duid_of_client);
         let Some(link) = self.links.get(&id) else {
             return false;
         };
@@ -266,7 +273,7 @@ impl Machine {
             let start = w.len();
             w.bytes(&[RECONFIGURE, 0, 0, 0]);
             w.data(code::SERVER_ID, duid);
-            w.data(code::CLIENT_ID, client.as_bytes());
+            w.data(code::CLIENT_ID, duid_of_client);
             w.data(code::RECONF_MSG, &[with.number()]);
             let at = auth::write_zeros(w, replay);
             auth::sign(w, start, at, &key);

@@ -18,7 +18,8 @@ use super::packet::MessageType;
 use super::reconfigure::{Reconfigure, Reconfigures};
 use crate::Random;
 use lease::{
-    Book, ClientId, ImportRefused, Imported, Lease, NextHop, Resource, ScopeId, State, Wall, Write,
+    Book, ClientId, ImportRefused, Imported, Lease, NextHop, RealmId, Resource, ScopeId, State,
+    Wall, Write,
 };
 
 /// A UDP datagram to port 547, as it came.
@@ -47,6 +48,8 @@ pub enum Event<'a> {
         link: LinkId,
         /// Its router.
         vrf: VrfId,
+        /// Its router, as leases know it: the same after a restart.
+        realm: RealmId,
         /// The interface's name, which is stored with routes; empty for a remote link.
         name: Box<str>,
         /// What holds from now on.
@@ -87,6 +90,8 @@ pub enum Event<'a> {
     },
     /// An administrator ends a lease, or forgets a declined or released one.
     Release {
+        /// Of which router.
+        realm: RealmId,
         /// What is released.
         resource: Resource,
     },
@@ -97,7 +102,7 @@ pub enum Event<'a> {
     },
     /// An administrator gives many leases: all of them or none. Answered by [`Notice::Imported`] or [`Notice::NotImported`].
     Import {
-        /// The leases; each of another resource, none a part of another.
+        /// The leases; in each router each of another resource, none a part of another.
         leases: Vec<Lease>,
     },
     /// `next_deadline()` has come.
@@ -134,6 +139,10 @@ pub enum Via {
 
 /// What the router shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "writes are half of what is done, and live for a moment"
+)]
 pub enum Action {
     /// Send a UDP datagram from port 547.
     Send {
@@ -303,9 +312,10 @@ impl Machine {
             Event::ConfigureLink {
                 link,
                 vrf,
+                realm,
                 name,
                 config,
-            } => self.configure(link, vrf, name, *config, out),
+            } => self.configure(link, (vrf, realm), name, *config, out),
             Event::RemoveLink { link } => self.remove(link, out),
             Event::Loaded { leases } => self.load(leases, out),
             Event::Packet(datagram) => self.receive(&datagram, out),
@@ -322,7 +332,7 @@ impl Machine {
                 }
             }
             Event::Reconfigure { whom, with } => self.reconfigure(&whom, with, out),
-            Event::Release { resource } => self.release(resource, out),
+            Event::Release { realm, resource } => self.release(realm, resource, out),
             Event::Add { lease } => self.add(*lease, out),
             Event::Import { leases } => self.import(leases, out),
             Event::Timer => {
@@ -343,9 +353,10 @@ impl Machine {
         self.is_loaded
     }
 
-    /// Faults of `config` beside the configurations of the other links: leases of all links share one store.
-    pub fn conflicts(&self, link: LinkId, config: &Config) -> Vec<ConfigError> {
-        let others = self.links.iter().filter(|(id, _)| **id != link);
+    /// Faults of `config` beside the configurations of the other links of its router: their leases share one realm.
+    pub fn conflicts(&self, link: LinkId, realm: RealmId, config: &Config) -> Vec<ConfigError> {
+        let is_other = |(id, other): &(&LinkId, &Link)| **id != link && other.realm == realm;
+        let others = self.links.iter().filter(is_other);
         let taken: Vec<_> = others
             .flat_map(|(_, other)| prefixes(&other.config))
             .collect();
@@ -374,14 +385,14 @@ impl Machine {
     fn configure(
         &mut self,
         id: LinkId,
-        vrf: VrfId,
+        (vrf, realm): (VrfId, RealmId),
         name: Box<str>,
         config: Config,
         out: &mut Vec<Action>,
     ) {
         let mut faults = config.validate();
-        faults.extend(self.conflicts(id, &config));
-        let mut link = Link::new(vrf, name, config);
+        faults.extend(self.conflicts(id, realm, &config));
+        let mut link = Link::new(vrf, realm, name, config);
         let secret = self.identity.secret.for_addresses();
         match link.make_pools(secret) {
             Ok(pools) if faults.is_empty() => {
@@ -422,6 +433,11 @@ impl Machine {
         }
         self.by_address.clear();
         Some(link)
+    }
+
+    /// Every subnet and prefix pool that is served.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = ScopeId> {
+        self.by_scope.keys().copied()
     }
 
     /// The link that a subnet or prefix pool belongs to.
@@ -471,9 +487,10 @@ impl Machine {
         &self.book
     }
 
-    /// The links that are served.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, &Config)> {
-        self.links.iter().map(|(id, link)| (*id, &link.config))
+    /// The links that are served, each with its router.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, RealmId, &Config)> {
+        let links = self.links.iter();
+        links.map(|(id, link)| (*id, link.realm, &link.config))
     }
 
     /// The counters of each link.

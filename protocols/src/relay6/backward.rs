@@ -9,6 +9,7 @@ use wire::MacAddr;
 
 use super::config::Server;
 use super::packet::{Answer, Delegated, Delegation, Envelope, Invalid, Message, kind};
+use super::prefix::Named;
 use super::sm::{Action, CLIENT_PORT, Datagram, Link, Machine, SERVER_PORT, Via};
 
 impl Machine {
@@ -150,8 +151,9 @@ impl Machine {
                 .put_back(self.clock.0, iface, peer, xid, released);
             return Err(Invalid::NotStored);
         }
-        let is_new =
-            |d: &&Delegated| d.valid != 0 && !self.prefixes.is_of(&d.prefix, &link.name, &client);
+        let realm = link.realm;
+        let is_of = |d: &Delegated| self.prefixes.is_of(&(realm, d.prefix), &link.name, &client);
+        let is_new = |d: &&Delegated| d.valid != 0 && !is_of(d);
         let more = delegation.prefixes.iter().filter(is_new).count();
         let of_client = self.prefixes.of_client(&link.name, &client) + more;
         let of_link = self.prefixes.of_link(&link.name) + more;
@@ -168,14 +170,15 @@ impl Machine {
                 .prefixes
                 .iter()
                 .any(|d| d.prefix == prefix && d.valid != 0);
-            if !again && self.prefixes.is_of(&prefix, &name, &client) {
-                self.end(prefix, out);
+            if !again && self.prefixes.is_of(&(realm, prefix), &name, &client) {
+                self.end((realm, prefix), out);
             }
         }
         for d in &delegation.prefixes {
             if d.valid == 0 {
-                if self.prefixes.is_of(&d.prefix, &name, &client) {
-                    self.end(d.prefix, out);
+                let named = (realm, d.prefix);
+                if self.prefixes.is_of(&named, &name, &client) {
+                    self.end(named, out);
                 }
                 continue;
             }
@@ -187,7 +190,7 @@ impl Machine {
             let mut lease = Lease::bound(
                 Resource::Prefix(d.prefix),
                 holder,
-                ScopeId::of(&name),
+                ScopeId::of(realm, &name),
                 now,
                 now.after(d.preferred),
                 now.after(d.valid),
@@ -208,7 +211,7 @@ impl Machine {
             return;
         };
         let next_hop = lease.next_hop.as_deref().cloned();
-        let write = self.prefixes.set(prefix, Some(lease));
+        let write = self.prefixes.set((lease.realm(), prefix), Some(lease));
         let before = write.before.as_ref();
         match before {
             None => link.counters.prefixes_delegated += 1,
@@ -216,16 +219,7 @@ impl Machine {
         }
         let is_same = before.is_some_and(|before| before.next_hop.as_deref() == next_hop.as_ref());
         let vrf = link.vrf;
-        // Of another link, whose router may be another.
-        let left = before
-            .and_then(|before| before.next_hop.as_ref())
-            .map(|hop| hop.iface.clone());
-        let left = left.filter(|left| *left != link.name);
         out.push(Action::Write(write));
-        let left = left.and_then(|left| self.links.values().find(|link| link.name == left));
-        if let Some(vrf) = left.map(|left| left.vrf).filter(|left| *left != vrf) {
-            out.push(Action::RouteDown { prefix, vrf });
-        }
         if let Some(next_hop) = next_hop.filter(|_| !is_same) {
             out.push(Action::RouteUp {
                 prefix,
@@ -236,8 +230,8 @@ impl Machine {
     }
 
     /// Forgets a delegation that its client has given back or lost.
-    fn end(&mut self, prefix: Ipv6Net, out: &mut Vec<Action>) {
-        if let Some(link) = self.forget(prefix, out) {
+    fn end(&mut self, named: Named, out: &mut Vec<Action>) {
+        if let Some(link) = self.forget(named, out) {
             link.counters.prefixes_released += 1;
         }
     }

@@ -5,44 +5,49 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
 use ipnet::Ipv6Net;
-use lease::{ClientId, Lease, Resource, Wall, Write};
+use lease::{ClientId, Lease, RealmId, Resource, Wall, Write};
 use tables::id::IfaceId;
 use wire::MacAddr;
 
 use super::packet::Delegation;
 use super::sm::Datagram;
 
+/// A prefix of a router: the same in another one is another prefix.
+pub(super) type Named = (RealmId, Ipv6Net);
+
 /// Delegated prefixes of all links.
 #[derive(Debug, Default)]
 pub(super) struct Prefixes {
-    leases: BTreeMap<Ipv6Net, Lease>,
-    ends: BTreeSet<(Wall, Ipv6Net)>,
+    leases: BTreeMap<Named, Lease>,
+    ends: BTreeSet<(Wall, Named)>,
     per_client: HashMap<(Box<str>, ClientId), usize>,
     per_link: HashMap<Box<str>, usize>,
 }
 
 impl Prefixes {
     /// Replaces what is known of a prefix.
-    pub(super) fn set(&mut self, prefix: Ipv6Net, after: Option<Lease>) -> Write {
+    pub(super) fn set(&mut self, named: Named, after: Option<Lease>) -> Write {
+        let (realm, prefix) = named;
         let before = match &after {
-            Some(lease) => self.leases.insert(prefix, lease.clone()),
-            None => self.leases.remove(&prefix),
+            Some(lease) => self.leases.insert(named, lease.clone()),
+            None => self.leases.remove(&named),
         };
         if let Some(lease) = &before {
-            self.ends.remove(&(lease.ends, prefix));
+            self.ends.remove(&(lease.ends, named));
             if let Some((link, client)) = owner(lease) {
                 lower(&mut self.per_link, &link);
                 lower(&mut self.per_client, &(link, client));
             }
         }
         if let Some(lease) = &after {
-            self.ends.insert((lease.ends, prefix));
+            self.ends.insert((lease.ends, named));
             if let Some((link, client)) = owner(lease) {
                 *self.per_link.entry(link.clone()).or_default() += 1;
                 *self.per_client.entry((link, client)).or_default() += 1;
             }
         }
         Write {
+            realm,
             resource: Resource::Prefix(prefix),
             before,
             after,
@@ -52,13 +57,13 @@ impl Prefixes {
     /// Takes back what could not be stored.
     pub(super) fn undo(&mut self, write: &Write) {
         if let Resource::Prefix(prefix) = write.resource {
-            self.set(prefix, write.before.clone());
+            self.set((write.realm, prefix), write.before.clone());
         }
     }
 
     /// Whether the prefix is delegated to this client of this link.
-    pub(super) fn is_of(&self, prefix: &Ipv6Net, link: &str, client: &ClientId) -> bool {
-        let lease = self.leases.get(prefix);
+    pub(super) fn is_of(&self, named: &Named, link: &str, client: &ClientId) -> bool {
+        let lease = self.leases.get(named);
         lease.is_some_and(|lease| lease.holder.client == *client && link_of(lease) == Some(link))
     }
 
@@ -79,14 +84,15 @@ impl Prefixes {
     }
 
     /// Those that have ended by `now`, no more than `max`.
-    pub(super) fn ended(&self, now: Wall, max: usize) -> Vec<Ipv6Net> {
+    pub(super) fn ended(&self, now: Wall, max: usize) -> Vec<Named> {
         let ended = self.ends.iter().take_while(|(end, _)| *end <= now);
-        ended.take(max).map(|(_, prefix)| *prefix).collect()
+        ended.take(max).map(|(_, named)| *named).collect()
     }
 
     /// All.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Ipv6Net, &Lease)> {
-        self.leases.iter()
+        let leases = self.leases.iter();
+        leases.map(|((_, prefix), lease)| (prefix, lease))
     }
 }
 

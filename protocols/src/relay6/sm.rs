@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::Ipv6Net;
-use lease::{Lease, NextHop, Resource, Wall, Write};
+use lease::{Lease, NextHop, RealmId, Resource, Wall, Write};
 use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
 
@@ -13,7 +13,7 @@ use super::config::Config;
 use super::counters::Counters;
 use super::error::ConfigError;
 use super::packet::kind;
-use super::prefix::{Neighbors, Prefixes, Releases, link_of};
+use super::prefix::{Named, Neighbors, Prefixes, Releases, link_of};
 
 /// UDP port of servers and relay agents (RFC 8415 section 7.2).
 pub(super) const SERVER_PORT: u16 = 547;
@@ -52,6 +52,8 @@ pub enum Event<'a> {
         link: IfaceId,
         /// Its router.
         vrf: VrfId,
+        /// Its router, as leases know it: the same after a restart.
+        realm: RealmId,
         /// The interface's name, which is stored with routes.
         name: Box<str>,
         /// What holds from now on.
@@ -100,6 +102,10 @@ pub enum Via {
 
 /// What the router shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "writes are half of what is done, and live for a moment"
+)]
 pub enum Action {
     /// Send a UDP datagram from port 547.
     Send {
@@ -158,6 +164,7 @@ pub enum Notice {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) vrf: VrfId,
+    pub(super) realm: RealmId,
     pub(super) name: Box<str>,
     pub(super) config: Config,
     pub(super) counters: Counters,
@@ -215,10 +222,11 @@ impl Machine {
             Event::ConfigureLink {
                 link,
                 vrf,
+                realm,
                 name,
                 config,
             } => {
-                self.configure(link, vrf, name, *config, out);
+                self.configure(link, (vrf, realm), name, *config, out);
             }
             Event::RemoveLink { link } => {
                 if let Some(link) = self.links.remove(&link) {
@@ -255,7 +263,7 @@ impl Machine {
     fn configure(
         &mut self,
         id: IfaceId,
-        vrf: VrfId,
+        (vrf, realm): (VrfId, RealmId),
         name: Box<str>,
         config: Config,
         out: &mut Vec<Action>,
@@ -280,13 +288,16 @@ impl Machine {
             .unwrap_or_default();
         let link = Link {
             vrf,
+            realm,
             name,
             config,
             counters,
         };
         let had = old.as_ref().filter(|old| old.config.routes);
-        let same =
-            had.is_some_and(|old| old.vrf == vrf && old.name == link.name && link.config.routes);
+        let same = had.is_some_and(|old| {
+            let is_there = (old.vrf, old.realm) == (vrf, realm) && old.name == link.name;
+            is_there && link.config.routes
+        });
         if let Some(old) = had.filter(|_| !same) {
             self.routes_down(old, out);
         }
@@ -299,7 +310,7 @@ impl Machine {
     fn load(&mut self, leases: Vec<Lease>, out: &mut Vec<Action>) {
         for lease in leases {
             if let Resource::Prefix(prefix) = lease.resource {
-                self.prefixes.set(prefix, Some(lease));
+                self.prefixes.set((lease.realm(), prefix), Some(lease));
             }
         }
         self.is_loaded = true;
@@ -333,6 +344,7 @@ impl Machine {
     fn of_link<'a>(&'a self, link: &'a Link) -> impl Iterator<Item = (&'a Ipv6Net, &'a Lease)> {
         self.prefixes
             .iter()
+            .filter(|(_, lease)| link.realm == lease.realm())
             .filter(|(_, lease)| link_of(lease) == Some(&*link.name))
     }
 
@@ -341,19 +353,21 @@ impl Machine {
         if self.refuse_until.is_some_and(|until| now < until) {
             return;
         }
-        for prefix in self.prefixes.ended(wall.into(), EXPIRE_AT_ONCE) {
-            if let Some(link) = self.forget(prefix, out) {
+        for named in self.prefixes.ended(wall.into(), EXPIRE_AT_ONCE) {
+            if let Some(link) = self.forget(named, out) {
                 link.counters.prefixes_expired += 1;
             }
         }
     }
 
     /// Forgets a delegation; the link that it was on, if it is still there.
-    pub(super) fn forget(&mut self, prefix: Ipv6Net, out: &mut Vec<Action>) -> Option<&mut Link> {
-        let write = self.prefixes.set(prefix, None);
+    pub(super) fn forget(&mut self, named: Named, out: &mut Vec<Action>) -> Option<&mut Link> {
+        let (realm, prefix) = named;
+        let write = self.prefixes.set(named, None);
         let name: Box<str> = write.before.as_ref().and_then(link_of)?.into();
         out.push(Action::Write(write));
-        let link = self.links.values_mut().find(|link| link.name == name)?;
+        let mut links = self.links.values_mut();
+        let link = links.find(|link| link.realm == realm && link.name == name)?;
         let vrf = link.vrf;
         out.push(Action::RouteDown { prefix, vrf });
         Some(link)

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::Ipv4Net;
-use lease::Write;
+use lease::{RealmId, Write};
 use protocols::dhcp4::config::{Range, Relays, Reservation, Settings, Subnet};
 use protocols::dhcp4::option::Tlvs;
 use protocols::dhcp4::{Action, Config, Datagram, Event, Identity, LinkId, Machine, Via};
@@ -65,6 +65,7 @@ impl Subject for Server {
                 let event = Event::ConfigureLink {
                     link: LinkId::Iface(IFACE),
                     vrf: VrfId(0),
+                    realm: RealmId(1),
                     config: Box::new(config(step)),
                 };
                 let mut out = self.act(now, event);

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::Ipv6Net;
-use lease::{Resource, Write};
+use lease::{RealmId, Resource, Write};
 use protocols::dhcp6::config::{PrefixPool, Range, Relays, Reservation, Settings, Subnet};
 use protocols::dhcp6::{
     Action, Config, Datagram, Event, Identity, LinkId, Machine, MessageType, Secret, Via, Whom,
@@ -69,6 +69,7 @@ impl Subject for Server {
                 let event = Event::ConfigureLink {
                     link: LinkId::Iface(IFACE),
                     vrf: VrfId(0),
+                    realm: RealmId(1),
                     name: "lan".into(),
                     config: Box::new(config(step)),
                 };

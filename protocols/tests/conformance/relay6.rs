@@ -87,6 +87,7 @@ impl Subject for Relay {
                     Event::ConfigureLink {
                         link: LAN,
                         vrf: VrfId(0),
+                        realm: lease::RealmId(1),
                         name: "lan".into(),
                         config: Box::new(config),
                     },

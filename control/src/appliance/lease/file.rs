@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use api::{ImportLeases, LeaseExport, LeaseFamily, LeaseFault, LeaseFormat, LeaseImported};
 
+use super::realm::Routers;
 use super::{Error, Router, lease4, scope_names, stopping};
 use crate::rooms::lease::import::{self, ImportError};
 use lease::export::{self, Fault, Format};
@@ -28,12 +29,14 @@ impl Snapshot {
         self.names.extend(other.names);
     }
 
-    /// The file, in the order of addresses.
-    fn written(mut self, format: Format) -> std::io::Result<Vec<u8>> {
-        self.leases.sort_unstable_by_key(|lease| lease.resource);
+    /// The file, in the order of addresses, and of one that several routers have in that of their names.
+    fn written(mut self, format: Format, routers: &Routers) -> std::io::Result<Vec<u8>> {
+        let router = |realm| routers.get(&realm).map(String::as_str);
+        let leases = &mut self.leases;
+        leases.sort_unstable_by_key(|l| (l.resource, router(l.realm()), l.realm()));
         let mut file = Vec::new();
         let name = |scope| self.names.get(&scope).map(String::as_str);
-        export::export(format, self.leases.iter(), name, &mut file)?;
+        export::export(format, self.leases.iter(), router, name, &mut file)?;
         Ok(file)
     }
 }
@@ -58,7 +61,8 @@ impl Router {
             all.add(of.await.ok_or_else(stopping)?);
         }
         let format = format_of(query.format);
-        let file = blocking(move || all.written(format)).await?;
+        let routers = self.lease_routers().await?;
+        let file = blocking(move || all.written(format, &routers)).await?;
         let file = file.map_err(|error| Error::Internal(error.to_string()))?;
         String::from_utf8(file).map_err(|error| Error::Internal(error.to_string()))
     }

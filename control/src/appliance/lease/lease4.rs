@@ -6,9 +6,10 @@ use std::time::SystemTime;
 
 use api::{AddLease, LeaseChanges, LeaseKind, LeasePool};
 
+use super::realm::{self, Routers};
 use super::{Error, Router, stopping};
-use lease::{ClientId, Holder, Kind, Lease, Resource, ScopeId, Wall};
-use protocols::dhcp4::config::{Lifetimes, Subnet};
+use lease::{ClientId, Holder, Kind, Lease, RealmId, Resource, ScopeId, Wall};
+use protocols::dhcp4::config::{Config, Lifetimes, Subnet};
 use protocols::dhcp4::{Event, LinkId, Machine};
 
 impl Router {
@@ -18,14 +19,14 @@ impl Router {
         address: Ipv4Addr,
         client: ClientId,
     ) -> Result<LeaseChanges, Error> {
-        let scope = self
+        let scopes = self
             .bus
-            .ask_dhcp4(move |machine| scope_of(machine, address))
+            .ask_dhcp4(move |machine| scopes_of(machine, address))
             .await
             .ok_or_else(stopping)?;
-        let (scope, times) = scope.ok_or_else(|| {
-            let why = format!("{address} is in no subnet that is leased out");
-            Error::not_found("resource", why)
+        let routers = self.lease_routers().await?;
+        let (scope, times) = realm::only(scopes, add.router.as_deref(), &routers, || {
+            format!("{address} is in no subnet that is leased out")
         })?;
         let lease = Box::new(new_lease(add, address, client, scope, &times)?);
         self.order4(Event::Add { lease }).await?;
@@ -38,17 +39,22 @@ impl Router {
 
 /// What the API calls each subnet.
 pub(super) fn scope_names(machine: &Machine) -> HashMap<ScopeId, String> {
-    let subnets = machine.links().flat_map(|(_, config)| &config.subnets);
-    subnets
-        .map(|s| (ScopeId::of(&s.name), s.name.clone()))
-        .collect()
+    let names = |(_, realm, config): (_, RealmId, _)| {
+        let config: &Config = config;
+        let subnets = config.subnets.iter();
+        subnets.map(move |s| (ScopeId::of(realm, &s.name), s.name.clone()))
+    };
+    machine.links().flat_map(names).collect()
 }
 
-/// The subnet of an address, with the lifetimes of leases there.
-fn scope_of(machine: &Machine, address: Ipv4Addr) -> Option<(ScopeId, Lifetimes)> {
-    let mut subnets = machine.links().flat_map(|(_, config)| &config.subnets);
-    let subnet = subnets.find(|s| s.prefix.contains(&address))?;
-    Some((ScopeId::of(&subnet.name), subnet.lifetimes))
+/// The subnet of an address in each router that has one, with the lifetimes of leases there.
+fn scopes_of(machine: &Machine, address: Ipv4Addr) -> Vec<(RealmId, (ScopeId, Lifetimes))> {
+    let scope = |(_, realm, config): (_, RealmId, &Config)| {
+        let mut subnets = config.subnets.iter();
+        let subnet = subnets.find(|s| s.prefix.contains(&address))?;
+        Some((realm, (ScopeId::of(realm, &subnet.name), subnet.lifetimes)))
+    };
+    machine.links().filter_map(scope).collect()
 }
 
 fn new_lease(
@@ -88,21 +94,32 @@ fn new_lease(
     })
 }
 
-/// Every subnet, with the name of its link.
-pub(super) fn pools(machine: &Machine, links: &HashMap<LinkId, String>) -> Vec<LeasePool> {
+/// Every subnet, with the names of its router and its link.
+pub(super) fn pools(
+    machine: &Machine,
+    routers: &Routers,
+    links: &HashMap<LinkId, String>,
+) -> Vec<LeasePool> {
     let mut pools = Vec::new();
-    for (id, config) in machine.links() {
+    for (id, realm, config) in machine.links() {
         let link = links.get(&id).map_or("", String::as_str);
-        pools.extend(config.subnets.iter().map(|s| pool(machine, link, s)));
+        let router = routers.get(&realm).map_or("", String::as_str);
+        let place = (realm, router, link);
+        pools.extend(config.subnets.iter().map(|s| pool(machine, place, s)));
     }
     pools
 }
 
-fn pool(machine: &Machine, link: &str, subnet: &Subnet) -> LeasePool {
-    let scope = ScopeId::of(&subnet.name);
+fn pool(
+    machine: &Machine,
+    (realm, router, link): (RealmId, &str, &str),
+    subnet: &Subnet,
+) -> LeasePool {
+    let scope = ScopeId::of(realm, &subnet.name);
     let counts = machine.book().counts(scope);
     LeasePool {
         name: subnet.name.clone(),
+        router: router.to_owned(),
         link: link.to_owned(),
         kind: LeaseKind::Address4,
         prefix: subnet.prefix.into(),
@@ -168,6 +185,7 @@ mod tests {
     fn a_lease_that_is_added_makes_sense() {
         let add = AddLease {
             resource: "192.0.2.9".into(),
+            router: None,
             client: "01020000000001".into(),
             iaid: 0,
             valid_seconds: None,
@@ -177,7 +195,10 @@ mod tests {
         };
         let lease = |add: &AddLease| {
             let client = add.client.parse().unwrap();
-            let (address, scope) = (add.resource.parse().unwrap(), ScopeId::of("x"));
+            let (address, scope) = (
+                add.resource.parse().unwrap(),
+                ScopeId::of(RealmId::of("main"), "x"),
+            );
             new_lease(add, address, client, scope, &Lifetimes::default())
         };
         let made = lease(&add).unwrap();

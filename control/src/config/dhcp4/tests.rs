@@ -171,11 +171,13 @@ fn a_port_may_be_told_by_its_client_identifier() {
 }
 
 #[test]
-fn two_links_do_not_lease_out_the_same() {
-    let other = "[[router]]\nname = \"other\"\n[[router.remote_link]]\nname = \"far\"\n[[router.remote_link.subnet]]\nprefix = \"192.0.2.128/25\"";
+fn two_links_of_a_router_do_not_lease_out_the_same() {
+    let other = "[[router.remote_link]]\nname = \"far\"\n[[router.remote_link.subnet]]\nprefix = \"192.0.2.128/25\"";
     fault(
         &format!("{SUBNET}{other}"),
         "subnet",
         "nothing is leased out twice",
     );
+    // Another router has the same addresses, and they are others.
+    interface(&format!("{SUBNET}[[router]]\nname = \"other\"\n{other}"));
 }

@@ -77,6 +77,7 @@ impl Room {
         bus.dhcp4(Dhcp4Message::Event(Event::ConfigureLink {
             link: LinkId::Iface(LAN),
             vrf: VrfId(0),
+            realm: lease::RealmId::of("main"),
             config: Box::new(config),
         }));
         Self { bus, ring, task }

@@ -87,6 +87,7 @@ impl Room {
         self.bus.dhcp6(Dhcp6Message::Event(Event::ConfigureLink {
             link: LinkId::Iface(LAN),
             vrf: VrfId(0),
+            realm: lease::RealmId::of("main"),
             name: "lan0".into(),
             config: Box::new(config),
         }));
@@ -245,7 +246,7 @@ async fn orders_are_answered_when_they_are_on_disk_or_refused() {
         lease: Box::new(lease),
     };
     let elsewhere = Lease {
-        scope: lease::ScopeId::of("nowhere"),
+        scope: lease::ScopeId::of(lease::RealmId::of("main"), "nowhere"),
         resource: "2001:db8:9::1".parse().unwrap(),
         ..lease.clone()
     };
@@ -254,11 +255,15 @@ async fn orders_are_answered_when_they_are_on_disk_or_refused() {
         matches!(refused, Err(OrderError::Refused(_))),
         "{refused:?}"
     );
-    let done = room.bus.order_dhcp6(Event::Release { resource }).await;
+    let realm = lease::RealmId::of("main");
+    let done = room
+        .bus
+        .order_dhcp6(Event::Release { realm, resource })
+        .await;
     assert_eq!(done, Some(Ok(())));
     let state = room
         .bus
-        .ask_dhcp6(move |machine| machine.book().get(resource).map(|lease| lease.state))
+        .ask_dhcp6(move |machine| machine.book().get(realm, resource).map(|lease| lease.state))
         .await
         .flatten();
     assert_ne!(state, Some(lease::State::Bound));

@@ -6,6 +6,7 @@ mod links;
 mod malformed;
 mod probes;
 mod proptests;
+mod realms;
 mod relayed;
 mod settings;
 mod store;
@@ -24,6 +25,8 @@ use crate::dhcp4::config::{Range, Relays, Reservation, Subnet};
 
 const IFACE: IfaceId = IfaceId(1);
 const LINK: LinkId = LinkId::Iface(IFACE);
+/// The router of the links.
+const REALM: RealmId = RealmId(1);
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
@@ -62,6 +65,8 @@ fn config(size: u8) -> Config {
 
 /// A server and its time.
 struct Bench {
+    /// Where clients are.
+    iface: IfaceId,
     machine: Machine,
     now: Instant,
     wall: SystemTime,
@@ -83,7 +88,12 @@ impl Bench {
             retention: Duration::from_secs(3600),
         };
         let machine = Machine::new(identity, 1, now, wall);
-        let mut bench = Bench { machine, now, wall };
+        let mut bench = Bench {
+            iface: IFACE,
+            machine,
+            now,
+            wall,
+        };
         assert_eq!(bench.configure(LINK, config), []);
         bench.event(Event::Loaded { leases });
         bench
@@ -93,6 +103,7 @@ impl Bench {
         self.event(Event::ConfigureLink {
             link,
             vrf: VrfId(0),
+            realm: REALM,
             config: Box::new(config),
         })
     }
@@ -126,7 +137,7 @@ impl Bench {
     /// Sends bytes as client `n`.
     fn send(&mut self, n: u8, src: Ipv4Addr, dst: Ipv4Addr, payload: &[u8]) -> Vec<Action> {
         self.event(Event::Packet(Datagram {
-            iface: IFACE,
+            iface: self.iface,
             src_mac: mac(n),
             src,
             src_port: 68,
@@ -175,7 +186,7 @@ impl Bench {
 
     /// The state of an address.
     fn state(&self, address: Ipv4Addr) -> Option<State> {
-        let lease = self.machine.book().get(Resource::V4(address));
+        let lease = self.machine.book().get(REALM, Resource::V4(address));
         lease.map(|lease| lease.state)
     }
 }

@@ -5,6 +5,7 @@ mod links;
 mod malformed;
 mod prefixes;
 mod proptests;
+mod realms;
 mod reconfigure;
 mod relayed;
 mod settings;
@@ -29,6 +30,8 @@ use crate::dhcp6::config::{PrefixPool, Range, Relays, Reservation, Subnet};
 const SERVER: [u8; 10] = [0, 3, 0, 1, 2, 0, 0, 0, 0, 0xff];
 const IFACE: IfaceId = IfaceId(1);
 const LINK: LinkId = LinkId::Iface(IFACE);
+/// The router of the links.
+const REALM: RealmId = RealmId(1);
 const GROUP: &str = "ff02::1:2";
 const NO_ADDRESSES: [Ipv6Addr; 0] = [];
 
@@ -82,6 +85,8 @@ fn identity() -> Identity {
 
 /// A server and its time.
 struct Bench {
+    /// Where clients are.
+    iface: IfaceId,
     machine: Machine,
     now: Instant,
     wall: SystemTime,
@@ -99,7 +104,12 @@ impl Bench {
             SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         );
         let machine = Machine::new(identity(), 1, now, wall);
-        let mut bench = Bench { machine, now, wall };
+        let mut bench = Bench {
+            iface: IFACE,
+            machine,
+            now,
+            wall,
+        };
         assert_eq!(bench.configure(LINK, config), []);
         bench.event(Event::Loaded { leases });
         bench
@@ -109,6 +119,7 @@ impl Bench {
         self.event(Event::ConfigureLink {
             link,
             vrf: VrfId(0),
+            realm: REALM,
             name: "lan".into(),
             config: Box::new(config),
         })
@@ -143,7 +154,7 @@ impl Bench {
 
     fn send_to(&mut self, n: u8, dst: Ipv6Addr, payload: &[u8]) -> Vec<Action> {
         self.event(Event::Packet(Datagram {
-            iface: IFACE,
+            iface: self.iface,
             src_mac: mac(n),
             src: link_local(n),
             src_port: 546,
@@ -193,7 +204,10 @@ impl Bench {
 
     /// The state of a resource.
     fn state(&self, resource: Resource) -> Option<State> {
-        self.machine.book().get(resource).map(|lease| lease.state)
+        self.machine
+            .book()
+            .get(REALM, resource)
+            .map(|lease| lease.state)
     }
 }
 

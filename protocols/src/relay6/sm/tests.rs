@@ -82,6 +82,7 @@ impl Bench {
         self.event(Event::ConfigureLink {
             link,
             vrf: VrfId(0),
+            realm: RealmId(1),
             name: name.into(),
             config: Box::new(config),
         })
@@ -130,6 +131,19 @@ impl Bench {
     /// A server's datagram.
     fn server(&mut self, payload: &[u8]) -> Vec<Action> {
         self.packet(UPSTREAM, SERVER, 547, "2001:db8:1::1", payload)
+    }
+
+    /// The same in a router.
+    fn server_of(&mut self, vrf: VrfId, payload: &[u8]) -> Vec<Action> {
+        self.event(Event::Packet(Datagram {
+            iface: UPSTREAM,
+            vrf,
+            src_mac: mac(0xc),
+            src: ip(SERVER),
+            src_port: 547,
+            dst: ip("2001:db8:1::1"),
+            payload,
+        }))
     }
 
     fn counters(&self, iface: IfaceId) -> &Counters {

@@ -13,7 +13,14 @@ fn lease(resource: &str, kind: Kind) -> Lease {
     };
     let (starts, ends) = (Wall::from_secs(1000), Wall::NEVER);
     let resource = resource.parse().unwrap();
-    Lease::bound(resource, holder, ScopeId::of("lan"), starts, ends, ends)
+    Lease::bound(
+        resource,
+        holder,
+        ScopeId::of(lease::RealmId::of("main"), "lan"),
+        starts,
+        ends,
+        ends,
+    )
 }
 
 /// Two of DHCPv6, and one of DHCPv4 between them.
@@ -28,6 +35,7 @@ fn leases() -> Vec<Lease> {
 /// What a machine would say that puts all.
 fn put(leases: &[Lease]) -> (Result<Imported, ImportRefused>, Vec<Write>) {
     let write = |lease: &Lease| Write {
+        realm: lease.realm(),
         resource: lease.resource,
         before: None,
         after: Some(lease.clone()),

@@ -16,7 +16,7 @@ fn lease(bench: &Bench, address: &str, n: u8, scope: &str) -> Lease {
     let resource = address.parse().unwrap();
     Lease {
         mac: Some(mac(n)),
-        ..Lease::bound(resource, holder, ScopeId::of(scope), now, ends, ends)
+        ..Lease::bound(resource, holder, ScopeId::of(REALM, scope), now, ends, ends)
     }
 }
 

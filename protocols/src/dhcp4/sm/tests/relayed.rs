@@ -69,7 +69,7 @@ fn an_answer_goes_to_the_relay_with_what_it_said() {
     let lease = bench
         .machine
         .book()
-        .get(Resource::V4(offer.yiaddr()))
+        .get(REALM, Resource::V4(offer.yiaddr()))
         .unwrap();
     let told = lease.relay.as_ref().unwrap().interface_id.as_ref().unwrap();
     assert_eq!(told.as_bytes(), b"eth7");

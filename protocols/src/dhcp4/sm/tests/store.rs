@@ -13,7 +13,12 @@ fn nothing_is_given_before_the_leases_are_loaded() {
         retention: Duration::from_secs(60),
     };
     let machine = Machine::new(identity, 1, now, wall);
-    let mut bench = Bench { machine, now, wall };
+    let mut bench = Bench {
+        iface: IFACE,
+        machine,
+        now,
+        wall,
+    };
     bench.configure(LINK, config(3));
     assert_eq!(bench.broadcast(1, &message(Type::Discover, 1, [])), []);
     assert_eq!(bench.counters().not_loaded, 1);
@@ -60,14 +65,14 @@ fn an_administrator_gives_and_takes() {
     let held = bench
         .machine
         .book()
-        .get(Resource::V4(address))
+        .get(REALM, Resource::V4(address))
         .unwrap()
         .clone();
     let add = |resource: &str, client: &str, scope: &str| {
         let mut lease = held.clone();
         lease.resource = resource.parse().unwrap();
         lease.holder.client = client.parse().unwrap();
-        lease.scope = ScopeId::of(scope);
+        lease.scope = ScopeId::of(REALM, scope);
         Event::Add {
             lease: Box::new(lease),
         }
@@ -88,9 +93,11 @@ fn an_administrator_gives_and_takes() {
     assert_eq!(writes(&added).len(), 1);
     assert_eq!(bench.state(ip("192.0.2.200")), Some(State::Bound));
     let resource = Resource::V4(address);
-    assert_eq!(writes(&bench.event(Event::Release { resource })).len(), 1);
+    let realm = REALM;
+    let release = || Event::Release { realm, resource };
+    assert_eq!(writes(&bench.event(release())).len(), 1);
     assert_eq!(bench.state(address), Some(State::Released));
-    assert_eq!(writes(&bench.event(Event::Release { resource })).len(), 1);
+    assert_eq!(writes(&bench.event(release())).len(), 1);
     assert_eq!(bench.state(address), None);
-    assert_eq!(bench.event(Event::Release { resource }), []);
+    assert_eq!(bench.event(release()), []);
 }

@@ -61,7 +61,7 @@ fn lease(bench: &Bench, resource: &str, n: u8, scope: &str) -> Lease {
         ..Lease::bound(
             resource,
             holder,
-            ScopeId::of(scope),
+            ScopeId::of(REALM, scope),
             now,
             now.after(1800),
             now.after(3600),
@@ -203,7 +203,12 @@ fn one_that_cannot_be_keeps_all_out_and_each_is_told() {
 fn before_the_stored_leases_are_there_nothing_is_imported() {
     let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH);
     let machine = Machine::new(identity(), 1, now, wall);
-    let mut bench = Bench { machine, now, wall };
+    let mut bench = Bench {
+        iface: IFACE,
+        machine,
+        now,
+        wall,
+    };
     bench.configure(LINK, served());
     let lease = lease(&bench, "2001:db8::1007", 2, "2001:db8::/64");
     let why = ImportRefused::NotLoaded;
@@ -224,7 +229,7 @@ fn what_is_withdrawn_was_never_there_and_service_goes_on() {
     let new = lease(&bench, "2001:db8:8001::/48", 2, "2001:db8:8000::/40");
     let of = |bench: &Bench| {
         let book = bench.machine.book();
-        (book.len(), book.get(Resource::V6(address)).cloned())
+        (book.len(), book.get(REALM, Resource::V6(address)).cloned())
     };
     let before = of(&bench);
     let actions = import(&mut bench, &[mine.clone(), new.clone()]);

@@ -87,9 +87,9 @@ fn links_must_not_overlap() {
         }],
         ..Config::default()
     };
-    assert_eq!(bench.machine.conflicts(other, &same_name).len(), 1);
+    assert_eq!(bench.machine.conflicts(other, REALM, &same_name).len(), 1);
     assert_eq!(
-        bench.machine.conflicts(LINK, &config()),
+        bench.machine.conflicts(LINK, REALM, &config()),
         [],
         "a link does not conflict with itself"
     );
@@ -215,6 +215,7 @@ fn routes_go_with_their_pool_and_move_with_their_router() {
     let moved = bench.event(Event::ConfigureLink {
         link: LINK,
         vrf: VrfId(3),
+        realm: REALM,
         name: "lan".into(),
         config: Box::new(config()),
     });

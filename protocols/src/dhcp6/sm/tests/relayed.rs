@@ -200,6 +200,7 @@ fn links_of_another_router_are_not_found() {
     bench.event(Event::ConfigureLink {
         link: LinkId::Iface(IfaceId(2)),
         vrf: VrfId(1),
+        realm: REALM,
         name: "other".into(),
         config: Box::new(Config {
             relays: Relays::Any,
@@ -302,7 +303,7 @@ fn the_relay_tells_the_mac_and_the_subscriber() {
     let stored = bench
         .machine
         .book()
-        .get(Resource::V6(ip("2001:db8::9")))
+        .get(REALM, Resource::V6(ip("2001:db8::9")))
         .unwrap();
     assert_eq!(stored.mac, Some(mac(9)));
 }

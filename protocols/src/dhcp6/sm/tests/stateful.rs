@@ -7,7 +7,11 @@ fn the_life_of_an_address() {
     let mut bench = Bench::new(config());
     let address = bench.lease(1, 5);
     assert!(config().subnets[0].pools[0].contains(address));
-    let stored = bench.machine.book().get(Resource::V6(address)).unwrap();
+    let stored = bench
+        .machine
+        .book()
+        .get(REALM, Resource::V6(address))
+        .unwrap();
     assert_eq!((stored.state, stored.mac), (State::Bound, Some(mac(1))));
     assert_eq!(stored.ends.left(bench.wall.into()), 86_400);
 

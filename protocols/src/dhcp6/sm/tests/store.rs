@@ -6,7 +6,12 @@ use super::*;
 fn no_lease_is_given_before_the_stored_ones_are_there() {
     let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH);
     let machine = Machine::new(identity(), 1, now, wall);
-    let mut bench = Bench { machine, now, wall };
+    let mut bench = Bench {
+        iface: IFACE,
+        machine,
+        now,
+        wall,
+    };
     bench.configure(LINK, config());
     let solicit = bytes(&message(Type::Solicit, 1, [na(5, &[])]));
     assert_eq!(bench.send(1, &solicit), []);
@@ -20,7 +25,7 @@ fn no_lease_is_given_before_the_stored_ones_are_there() {
 fn what_was_not_stored_is_taken_back() {
     let mut bench = Bench::new(config());
     let kept = bench.lease(1, 5);
-    let before = bench.machine.book().get(Resource::V6(kept)).cloned();
+    let before = bench.machine.book().get(REALM, Resource::V6(kept)).cloned();
     bench.pass(100);
     let mut failed = writes(&bench.send(1, &bytes(&to_server(Type::Renew, 1, [na(5, &[kept])]))));
     failed.extend(writes(
@@ -33,7 +38,7 @@ fn what_was_not_stored_is_taken_back() {
     let said = bench.event(Event::StoreFailed { writes: failed });
     assert_eq!(said, [Action::Notice(Notice::RefusingService)]);
     assert_eq!(
-        bench.machine.book().get(Resource::V6(kept)).cloned(),
+        bench.machine.book().get(REALM, Resource::V6(kept)).cloned(),
         before
     );
     assert_eq!(bench.machine.book().len(), 1);
@@ -89,6 +94,7 @@ fn a_restart_goes_on_where_the_last_run_ended() {
     let leases: Vec<_> = bench.machine.book().iter().cloned().collect();
     let (now, wall) = (bench.now, bench.wall + Duration::from_secs(50));
     let mut bench = Bench {
+        iface: IFACE,
         machine: Machine::new(identity(), 9, now, wall),
         now,
         wall,
@@ -129,7 +135,7 @@ fn leases_of_ipv4_are_not_ours() {
             iaid: 0,
             kind: lease::Kind::V4,
         },
-        ScopeId::of("x"),
+        ScopeId::of(REALM, "x"),
         Wall::EPOCH,
         Wall::NEVER,
         Wall::NEVER,
@@ -142,12 +148,14 @@ fn an_administrator_releases_and_gives() {
     let mut bench = Bench::new(config());
     let address = bench.lease(1, 5);
     let resource = Resource::V6(address);
-    let lease = bench.machine.book().get(resource).unwrap().clone();
-    assert_eq!(writes(&bench.event(Event::Release { resource })).len(), 1);
+    let lease = bench.machine.book().get(REALM, resource).unwrap().clone();
+    let realm = REALM;
+    let release = || Event::Release { realm, resource };
+    assert_eq!(writes(&bench.event(release())).len(), 1);
     assert_eq!(bench.state(resource), Some(State::Released));
-    assert_eq!(writes(&bench.event(Event::Release { resource })).len(), 1);
+    assert_eq!(writes(&bench.event(release())).len(), 1);
     assert_eq!(bench.state(resource), None, "forgotten");
-    assert_eq!(bench.event(Event::Release { resource }), []);
+    assert_eq!(bench.event(release()), []);
 
     assert_eq!(
         writes(&bench.event(Event::Add {
@@ -162,7 +170,7 @@ fn an_administrator_releases_and_gives() {
     let mut foreign = lease.clone();
     foreign.resource = Resource::V6(ip("2001:db8:1::1"));
     let mut unknown = lease;
-    unknown.scope = ScopeId::of("none");
+    unknown.scope = ScopeId::of(REALM, "none");
     for (lease, why) in [
         (others, "somebody else has it"),
         (
@@ -199,7 +207,7 @@ fn a_given_prefix_must_not_overlap_a_delegated_one() {
     let mut lease = bench
         .machine
         .book()
-        .get(Resource::Prefix(prefix))
+        .get(REALM, Resource::Prefix(prefix))
         .unwrap()
         .clone();
     lease.resource = Resource::Prefix(Ipv6Net::new(prefix.addr(), 48).unwrap().trunc());

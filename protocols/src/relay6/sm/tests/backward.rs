@@ -83,6 +83,7 @@ fn only_servers_are_believed() {
     bench.event(Event::ConfigureLink {
         link: LAN,
         vrf: VrfId(1),
+        realm: RealmId(2),
         name: "lan".into(),
         config: Box::new(config("lan")),
     });

@@ -232,3 +232,32 @@ fn routes_are_left_alone_where_they_are_switched_off() {
     assert_eq!((routes(&actions).len(), writes(&actions).len()), (0, 0));
     assert!(!sent(&actions).after_commit);
 }
+
+#[test]
+fn a_prefix_is_another_in_another_router() {
+    let mut bench = Bench::new();
+    bench.event(Event::ConfigureLink {
+        link: GUESTS,
+        vrf: VrfId(1),
+        realm: RealmId(2),
+        name: "guests".into(),
+        config: Box::new(config("guests")),
+    });
+    delegate(&mut bench, &[(A, 100)]);
+    // Their server, which has the same address as ours, delegates the same prefix.
+    let ask = message(Type::Request, 1, [pd(&[])]);
+    bench.client(GUESTS, &ask);
+    let given = reply("guests", &message(Type::Reply, 1, [pd(&[(A, 50)])]));
+    let actions = bench.server_of(VrfId(1), &given);
+    assert_eq!(routes(&actions), ["+2001:db8:a000::/56 guests fe80::c"]);
+    let write = &writes(&actions)[0];
+    assert_eq!((write.realm, write.before.as_ref()), (RealmId(2), None));
+    assert_eq!(bench.machine.prefixes().count(), 2);
+    let down = |vrf| {
+        let prefix = net(A);
+        Action::RouteDown { prefix, vrf }
+    };
+    assert!(bench.pass(50).contains(&down(VrfId(1))));
+    assert_eq!(bench.machine.prefixes().count(), 1);
+    assert!(bench.pass(50).contains(&down(VrfId(0))));
+}
