@@ -39,6 +39,8 @@ words! {
         Unreachable = "unreachable",
         /// Drops them and answers *administratively prohibited*.
         Prohibit = "prohibit",
+        /// Looks them up further in another router's table; made by the configuration only.
+        Router = "router",
     }
 }
 
@@ -65,6 +67,9 @@ pub struct Route {
     pub kind: RouteKind,
     /// Where it leads; several share the flows by weight (ECMP).
     pub next_hops: Vec<RouteNextHop>,
+    /// The router in whose table packets are looked up further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_router: Option<String>,
     /// Whether the workers use it: false when another source's route for the same prefix is preferred, or when no
     /// next hop is reachable.
     pub installed: bool,

@@ -280,6 +280,7 @@ pub fn routes() -> Vec<Route> {
         distance: u8::from(matches!(source, RouteSource::Static | RouteSource::Api)),
         kind,
         next_hops,
+        to_router: None,
         installed: true,
     };
     vec![
@@ -310,6 +311,15 @@ pub fn routes() -> Vec<Route> {
             RouteKind::Blackhole,
             vec![],
         ),
+        Route {
+            to_router: Some("shared".into()),
+            ..route(
+                "2001:db8:5::/48",
+                RouteSource::Static,
+                RouteKind::Router,
+                vec![],
+            )
+        },
         Route {
             router: "blue".into(),
             installed: false,

@@ -163,7 +163,7 @@ fn json_is_the_servers_own() {
         ("show routes --json", json(sample::routes())),
         (
             "show routes --router blue --json",
-            json(&sample::routes()[4..]),
+            json(&sample::routes()[5..]),
         ),
         (
             "show routes 2001:db8:1::/48 --json",

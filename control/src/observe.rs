@@ -100,7 +100,7 @@ impl Observers {
                 for (worker, ring) in rings.rings.iter_mut().enumerate() {
                     while let Some(trace) = ring.pop().filter(|_| 0 < left) {
                         let next_hops = trace.steps.iter().filter_map(next_hop).collect();
-                        let told = runtime.block_on(tell(&engine, next_hops));
+                        let told = runtime.block_on(tell(&engine, trace.start.iface, next_hops));
                         let event = event(worker, trace, &names, &told, clock);
                         if sender.try_send(event).is_ok() {
                             left -= 1;
@@ -269,13 +269,17 @@ fn next_hop(step: &Step) -> Option<NextHopId> {
     (step.detail != 0).then_some(NextHopId(step.detail))
 }
 
-/// Next hops in words, as they are now: a moment after the packet.
-async fn tell(engine: &EngineHandle, ids: Vec<NextHopId>) -> HashMap<NextHopId, String> {
+/// Next hops in words, as they are now, a moment after the packet that came in by `from`.
+async fn tell(
+    engine: &EngineHandle,
+    from: IfaceId,
+    ids: Vec<NextHopId>,
+) -> HashMap<NextHopId, String> {
     if ids.is_empty() {
         return HashMap::new();
     }
     let told = move |engine: &mut crate::engine::Engine| {
-        let told = |id: NextHopId| (id, engine.next_hop_told(id));
+        let told = |id: NextHopId| (id, engine.next_hop_told(id, from));
         ids.into_iter().map(told).collect()
     };
     engine.ask(told).await.unwrap_or_default()

@@ -133,6 +133,7 @@ reasons! {
     Prohibited "prohibited" Normal "prohibit route";
     BeyondScope "beyond_scope" Sender "source scope does not reach the destination (RFC 4443 3.1)";
     GroupEmpty "group_empty" Router "next-hop group without a usable member";
+    RouterLoop "router_loop" Router "looked up in one router's table after another too often";
     InterfaceDown "interface_down" Router "next hop's interface or port is gone";
     // Size
     Ip6PacketTooBig "ip6_packet_too_big" Normal "longer than the next hop's MTU (RFC 8201)";

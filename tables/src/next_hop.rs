@@ -15,7 +15,7 @@
 //! 3. An id is handed out again only after a grace period, so that no reader can mix up its two lives.
 #![allow(unsafe_code)]
 
-use crate::id::{IfaceId, NextHopId, PortId};
+use crate::id::{IfaceId, NextHopId, PortId, VrfId};
 use crate::publish::{Qsbr, Reader, Retired};
 use crate::region::Region;
 use hashbrown::HashSet;
@@ -51,6 +51,8 @@ pub enum NextHopKind {
     Bridge = 9,
     /// An interface that is a tunnel: the packet goes into it as it is.
     Tunnel = 10,
+    /// Looked up once more, in the table of the router `vrf`.
+    Router = 11,
 }
 
 impl NextHopKind {
@@ -80,6 +82,8 @@ pub struct NextHop {
     pub mtu: u16,
     /// Index of the group's buckets (`Group`).
     pub group: u16,
+    /// The router whose table says more (`Router`).
+    pub vrf: VrfId,
     /// Address to resolve (`Incomplete`): IPv6, or IPv4 in its last 4 bytes as an IPv4-mapped address.
     pub gateway: [u8; 16],
 }
@@ -100,6 +104,7 @@ impl NextHop {
             iface: IfaceId(0),
             mtu: 0,
             group: 0,
+            vrf: VrfId(0),
             gateway: [0; 16],
         }
     }

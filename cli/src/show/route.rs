@@ -42,7 +42,10 @@ pub(crate) fn routes(routes: &[Route], paint: Paint) -> String {
             ),
             None => (Cell::from("-"), Cell::from("-")),
         };
-        let (first, resolved) = hop(route.next_hops.first());
+        let (first, resolved) = match &route.to_router {
+            Some(router) => (Cell::from(format!("router {router}")), Cell::from("-")),
+            None => hop(route.next_hops.first()),
+        };
         table.row([
             cell(&route.router),
             cell(route.prefix),

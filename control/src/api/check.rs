@@ -30,7 +30,7 @@ pub(super) fn add(route: &AddRoute) -> Result<(), Error> {
                 return Err(Error::invalid("next_hops", message));
             }
         }
-        RouteKind::Local | RouteKind::Connected | RouteKind::Unknown => {
+        RouteKind::Local | RouteKind::Connected | RouteKind::Router | RouteKind::Unknown => {
             let message = "a route is added as forward, blackhole, unreachable or prohibit";
             return Err(Error::invalid("kind", message));
         }

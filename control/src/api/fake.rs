@@ -64,6 +64,7 @@ impl Fake {
             resolved: false,
         });
         let new = Route {
+            to_router: None,
             router: router.clone(),
             prefix: route.prefix,
             source: RouteSource::Api,

@@ -177,6 +177,8 @@ pub enum Resolution {
     Unreachable,
     /// Answered with administratively prohibited.
     Prohibit,
+    /// Where the table of another router says.
+    Router(VrfId),
 }
 
 /// A prefix whose resolution changed.

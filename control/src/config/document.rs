@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use tables::id::{IfaceId, NetworkId, PortId, TunnelId, VrfId};
 
 use super::dhcp6::Leased;
+use super::leak::{self, Leak};
 use super::network::NetworksSeen;
 use super::reader::{Place, Table};
 use super::relay::RelaysSeen;
@@ -63,6 +64,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     let (count, most) = (seen.interface_count, system.max_interfaces);
     check_count(&root, "router", count, "max_interfaces", most);
     vtep::check_local(&root, &routers, &seen.vteps);
+    leak::check(&root, &routers, &seen.leaks);
     for device in &devices {
         let unused = !seen.tags.keys().any(|(port, _)| *port == device.id);
         if let (true, Some(at)) = (unused, seen.devices.places.get(&device.name)) {
@@ -140,7 +142,7 @@ fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
         seen.remote_link_count = (seen.remote_link_count + 1).min(MAX_ITEMS);
         remote_links.extend(dhcp6::remote_link(&table, id, seen));
     }
-    let routes = route::read(&table.tables("route", &ROUTE), &interfaces, seen);
+    let routes = route::read(&table.tables("route", &ROUTE), id, &interfaces, seen);
     Router {
         id,
         name: name.unwrap_or_default(),
@@ -172,6 +174,8 @@ pub(super) struct Seen {
     pub(super) leased4: Vec<(Ipv4Net, String)>,
     /// What the interfaces of the router at hand want of delegated prefixes.
     pub(super) delegated: Vec<delegated::Claim>,
+    /// Routes into other routers' tables.
+    pub(super) leaks: Vec<Leak>,
     /// Relays of the router that is read.
     pub(super) relays: RelaysSeen,
     /// Numbers of the DHCPv6 client's associations, each with the interface they are of.

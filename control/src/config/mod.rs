@@ -28,6 +28,7 @@ mod document;
 mod fault;
 mod forwarding;
 mod interface;
+mod leak;
 mod nd;
 mod net;
 mod network;

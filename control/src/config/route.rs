@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use tables::id::VrfId;
 
 use super::document::Seen;
 use super::interface::{hint, on_link};
+use super::leak::{self, Leak};
 use super::net;
 use super::reader::{Place, Table, Value};
 use super::schema::NEXT_HOP;
@@ -16,8 +18,15 @@ use crate::model::{Hop, Interface, Route, RouteTarget};
 const MAX_HOPS: usize = 64;
 
 /// Reads the routes of a router that has `interfaces`.
-pub(super) fn read(tables: &[Table<'_>], interfaces: &[Interface], seen: &Seen) -> Vec<Route> {
+pub(super) fn read(
+    tables: &[Table<'_>],
+    router: VrfId,
+    interfaces: &[Interface],
+    seen: &mut Seen,
+) -> Vec<Route> {
+    let mut leaks = Vec::new();
     let reader = Reader {
+        router,
         by_name: interfaces
             .iter()
             .map(|interface| (interface.name.as_str(), interface))
@@ -47,6 +56,13 @@ pub(super) fn read(tables: &[Table<'_>], interfaces: &[Interface], seen: &Seen) 
                 first.insert((route.prefix, route.distance), &table.at);
             }
         }
+        if let RouteTarget::Router(_) = route.target {
+            leaks.push(Leak {
+                from: router,
+                prefix: route.prefix,
+                at: table.place("router"),
+            });
+        }
         let gateways = route
             .target
             .hops()
@@ -60,10 +76,12 @@ pub(super) fn read(tables: &[Table<'_>], interfaces: &[Interface], seen: &Seen) 
         routes.push(route);
     }
     warn_unreachable(&recursive, interfaces, &routes);
+    seen.leaks.append(&mut leaks);
     routes
 }
 
 struct Reader<'a> {
+    router: VrfId,
     by_name: HashMap<&'a str, &'a Interface>,
     own: HashSet<IpAddr>,
     seen: &'a Seen,
@@ -94,16 +112,19 @@ impl Reader<'_> {
         let kind = table.choice("kind", &kinds);
         let single = self.hop(table, prefix);
         let hops = self.next_hops(table, prefix);
+        let router = table.get("router");
+        let router = router.and_then(|value| leak::router(&value, self.router, self.seen));
         let given = |key| table.get(key).is_some();
         let ways = [
             given("via") || given("interface"),
             given("next_hops"),
             given("kind"),
+            given("router"),
         ];
         if ways.iter().filter(|way| **way).count() != 1 {
             table.cx.fault(
                 &table.at,
-                "must lead one way: `via` and/or `interface`, or `next_hops`, or `kind`",
+                "must lead one way: `via` and/or `interface`, or `next_hops`, or `kind`, or `router`",
             );
             return None;
         }
@@ -113,6 +134,8 @@ impl Reader<'_> {
                 RouteKind::Unreachable => RouteTarget::Unreachable,
                 RouteKind::Prohibit => RouteTarget::Prohibit,
             }
+        } else if given("router") {
+            RouteTarget::Router(router?)
         } else if given("next_hops") {
             RouteTarget::Via(hops?)
         } else {

@@ -578,11 +578,11 @@ fn faults_of_a_route() {
         ),
         (
             "prefix = \"::/0\"",
-            ": must lead one way: `via` and/or `interface`, or `next_hops`, or `kind`",
+            ": must lead one way: `via` and/or `interface`, or `next_hops`, or `kind`, or `router`",
         ),
         (
             "prefix = \"::/0\"\nvia = \"fe80::1\"\ninterface = \"lan0\"\nkind = \"prohibit\"",
-            ": must lead one way: `via` and/or `interface`, or `next_hops`, or `kind`",
+            ": must lead one way: `via` and/or `interface`, or `next_hops`, or `kind`, or `router`",
         ),
         (
             "prefix = \"::/0\"\nkind = \"drop\"",

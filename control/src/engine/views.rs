@@ -6,8 +6,9 @@ use api::{
     Address, AddressState, Candidate, Exit, ExplainQuery, ExplainStep, InterfaceState, Route,
     RouteCount, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,
 };
+use dataplane::stages::route::MAX_ROUTERS;
 use ipnet::IpNet;
-use tables::id::{IfaceId, NextHopId};
+use tables::id::{IfaceId, NextHopId, VrfId};
 use tables::next_hop::NextHopKind;
 
 use super::Engine;
@@ -141,6 +142,10 @@ impl Engine {
             distance: route.distance,
             kind: kind(&route.target),
             next_hops: self.next_hops(route, used),
+            to_router: match &route.target {
+                Target::Route(RouteTarget::Router(vrf)) => Some(self.vrf_name(*vrf)),
+                _ => None,
+            },
             installed: used.is_some(),
         }
     }
@@ -191,7 +196,22 @@ impl Engine {
             .get(&router.id)
             .ok_or_else(|| Error::Internal("the router has no table".into()))?;
         let told = rib.explain(query.address);
-        let hops: Vec<(IfaceId, IpAddr, u16)> = match &told.resolution {
+        let (mut why, mut chain) = (self.sentence(router, &told), told.chain.clone());
+        let mut end = told.resolution.clone();
+        for _ in 0..MAX_ROUTERS {
+            let Some(Resolution::Router(vrf)) = end else {
+                break;
+            };
+            let next = self.model.routers.iter().find(|router| router.id == vrf);
+            let Some((router, rib)) = next.zip(self.ribs.get(&vrf)) else {
+                break;
+            };
+            let further = rib.explain(query.address);
+            why = format!("{why}; there {}", self.sentence(router, &further));
+            chain.extend(further.chain);
+            end = further.resolution;
+        }
+        let hops: Vec<(IfaceId, IpAddr, u16)> = match &end {
             Some(Resolution::Via(hops)) => hops
                 .iter()
                 .map(|h| (h.iface, h.gateway, h.weight))
@@ -233,9 +253,9 @@ impl Engine {
             prefix: told.route.as_ref().map(|r| r.prefix),
             source: told.route.as_ref().map(|r| source(r.source)),
             kind: told.route.as_ref().map(|r| kind(&r.target)),
-            chain: told.chain.iter().map(step).collect(),
+            chain: chain.iter().map(step).collect(),
             exits,
-            why: self.sentence(router, &told),
+            why,
             candidates: told.passed_over.iter().map(candidate).collect(),
         };
         Ok((
@@ -274,6 +294,9 @@ impl Engine {
             Some(Resolution::Blackhole) => "is dropped silently".into(),
             Some(Resolution::Unreachable) => "is answered with unreachable".into(),
             Some(Resolution::Prohibit) => "is answered with administratively prohibited".into(),
+            Some(Resolution::Router(vrf)) => {
+                format!("is looked up further in router {}", self.vrf_name(*vrf))
+            }
             None => "leads nowhere".into(),
         };
         format!(
@@ -300,8 +323,18 @@ impl Engine {
             .collect()
     }
 
-    /// A next hop in words, for traces.
-    pub fn next_hop_told(&self, id: NextHopId) -> String {
+    /// A next hop in words, for traces of packets that came in by `from`: of another router it says which.
+    pub fn next_hop_told(&self, id: NextHopId, from: IfaceId) -> String {
+        let told = self.next_hop_text(id);
+        let next_hop = self.publisher.next_hop(id);
+        let out = next_hop.and_then(|next_hop| self.vrf_of(next_hop.iface));
+        match self.vrf_of(from).zip(out).filter(|(from, out)| from != out) {
+            Some((_, out)) => format!("{told} of router {}", self.vrf_name(out)),
+            None => told,
+        }
+    }
+
+    fn next_hop_text(&self, id: NextHopId) -> String {
         let Some(next_hop) = self.publisher.next_hop(id) else {
             return format!("next hop {id}, gone");
         };
@@ -319,8 +352,16 @@ impl Engine {
             NextHopKind::Blackhole => "blackhole".into(),
             NextHopKind::Unreachable => "unreachable".into(),
             NextHopKind::Prohibit => "prohibit".into(),
+            NextHopKind::Router => format!("router {}", self.vrf_name(next_hop.vrf)),
             NextHopKind::NoRoute => "no route".into(),
         }
+    }
+
+    /// The name of a router.
+    fn vrf_name(&self, vrf: VrfId) -> String {
+        let mut routers = self.model.routers.iter();
+        let router = routers.find(|router| router.id == vrf);
+        router.map_or_else(|| "?".into(), |router| router.name.clone())
     }
 
     /// An interface's name.
@@ -393,5 +434,6 @@ fn kind(target: &Target) -> RouteKind {
         Target::Route(RouteTarget::Blackhole) => RouteKind::Blackhole,
         Target::Route(RouteTarget::Unreachable) => RouteKind::Unreachable,
         Target::Route(RouteTarget::Prohibit) => RouteKind::Prohibit,
+        Target::Route(RouteTarget::Router(_)) => RouteKind::Router,
     }
 }

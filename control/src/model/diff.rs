@@ -308,7 +308,10 @@ impl RouteTarget {
     pub fn hops(&self) -> &[Hop] {
         match self {
             RouteTarget::Via(hops) => hops,
-            RouteTarget::Blackhole | RouteTarget::Unreachable | RouteTarget::Prohibit => &[],
+            RouteTarget::Blackhole
+            | RouteTarget::Unreachable
+            | RouteTarget::Prohibit
+            | RouteTarget::Router(_) => &[],
         }
     }
 }

@@ -395,6 +395,8 @@ pub enum RouteTarget {
     Unreachable,
     /// Answered with administratively prohibited.
     Prohibit,
+    /// To where another router's table says.
+    Router(VrfId),
 }
 
 /// One next hop of a route. At least one of `gateway` and `interface` is given.
@@ -570,10 +572,14 @@ impl Model {
                 remote.id = remotes[&remote.id];
             }
             for route in &mut router.routes {
-                if let RouteTarget::Via(hops) = &mut route.target {
-                    for id in hops.iter_mut().filter_map(|hop| hop.interface.as_mut()) {
-                        *id = IfaceId(ifaces[&id.0]);
+                match &mut route.target {
+                    RouteTarget::Via(hops) => {
+                        for id in hops.iter_mut().filter_map(|hop| hop.interface.as_mut()) {
+                            *id = IfaceId(ifaces[&id.0]);
+                        }
                     }
+                    RouteTarget::Router(id) => *id = VrfId(vrfs[&id.0]),
+                    RouteTarget::Blackhole | RouteTarget::Unreachable | RouteTarget::Prohibit => {}
                 }
             }
         }

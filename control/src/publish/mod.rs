@@ -97,6 +97,8 @@ pub struct Publisher {
     /// Sorted, so that those of one interface are together.
     adjacencies: BTreeMap<(IfaceId, IpAddr), Adjacency>,
     groups: HashMap<Vec<Hop>, Group>,
+    /// Next hops that lead into routers' tables, with how many routes each has.
+    routers: HashMap<VrfId, (NextHopId, usize)>,
     installed: HashMap<(VrfId, IpNet), Target>,
     /// Interfaces on which an address is resolved.
     resolved: HashMap<(VrfId, IpAddr), BTreeSet<IfaceId>>,
@@ -142,6 +144,7 @@ impl Publisher {
             interfaces: HashMap::new(),
             adjacencies: BTreeMap::new(),
             groups: HashMap::new(),
+            routers: HashMap::new(),
             installed: HashMap::new(),
             resolved: HashMap::new(),
             hosts: HashMap::new(),

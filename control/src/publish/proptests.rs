@@ -51,6 +51,7 @@ fn any_resolution() -> impl Strategy<Value = Resolution> {
         1 => iface().prop_map(|iface| Resolution::Local(IfaceId(iface))),
         1 => Just(Resolution::Blackhole),
         1 => Just(Resolution::Prohibit),
+        1 => Just(Resolution::Router(VrfId(2))),
         5 => hops.prop_map(|hops| via(&hops.into_iter().collect::<Vec<_>>())),
     ]
 }
@@ -138,6 +139,10 @@ impl Naive {
             Resolution::Blackhole => Found::One(NextHop::of_kind(NextHopKind::Blackhole)),
             Resolution::Unreachable => Found::One(NextHop::of_kind(NextHopKind::Unreachable)),
             Resolution::Prohibit => Found::One(NextHop::of_kind(NextHopKind::Prohibit)),
+            Resolution::Router(vrf) => Found::One(NextHop {
+                vrf: *vrf,
+                ..NextHop::of_kind(NextHopKind::Router)
+            }),
             Resolution::Via(hops) => match hops.as_slice() {
                 [hop] => Found::One(self.adjacency(hop.iface, hop.gateway)),
                 _ => Found::Group(

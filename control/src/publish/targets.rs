@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use tables::group::Member;
-use tables::id::{IfaceId, NextHopId};
+use tables::id::{IfaceId, NextHopId, VrfId};
 use tables::next_hop::{NextHop, NextHopKind};
 use wire::ether::MacAddr;
 
@@ -54,6 +54,8 @@ pub(super) enum Target {
     Blackhole,
     Unreachable,
     Prohibit,
+    /// Another router's table.
+    Router(VrfId),
     Connected(IfaceId),
     Local(IfaceId),
     /// One gateway.
@@ -70,6 +72,7 @@ impl Target {
             Resolution::Blackhole => Target::Blackhole,
             Resolution::Unreachable => Target::Unreachable,
             Resolution::Prohibit => Target::Prohibit,
+            Resolution::Router(vrf) => Target::Router(*vrf),
             Resolution::Via(hops) => match hops.as_slice() {
                 [hop] => Target::Gateway(hop.iface, hop.gateway),
                 _ => Target::Group(hops.clone()),
@@ -94,6 +97,7 @@ impl Publisher {
             Target::Blackhole => Ok(self.fixed.blackhole),
             Target::Unreachable => Ok(self.fixed.unreachable),
             Target::Prohibit => Ok(self.fixed.prohibit),
+            Target::Router(vrf) => self.acquire_router(*vrf),
             Target::Connected(iface) => Ok(interface(iface)?.glean),
             Target::Local(iface) => Ok(interface(iface)?.local),
             Target::Gateway(iface, address) => self.acquire_gateway(*iface, *address),
@@ -105,6 +109,20 @@ impl Publisher {
                 self.acquire_group(hops, like)
             }
         }
+    }
+
+    /// All routes into a router's table share one next hop.
+    fn acquire_router(&mut self, vrf: VrfId) -> Result<NextHopId, PublishError> {
+        if let Some((id, users)) = self.routers.get_mut(&vrf) {
+            *users += 1;
+            return Ok(*id);
+        }
+        let id = self.tables.next_hops.alloc(NextHop {
+            vrf,
+            ..NextHop::of_kind(NextHopKind::Router)
+        })?;
+        self.routers.insert(vrf, (id, 1));
+        Ok(id)
     }
 
     fn acquire_gateway(
@@ -202,6 +220,16 @@ impl Publisher {
             | Target::Prohibit
             | Target::Connected(_)
             | Target::Local(_) => {}
+            Target::Router(vrf) => {
+                let Some((id, users)) = self.routers.get_mut(vrf) else {
+                    return;
+                };
+                *users -= 1;
+                if *users == 0 {
+                    self.freed.push(Freed::NextHop(*id));
+                    self.routers.remove(vrf);
+                }
+            }
             Target::Gateway(iface, address) => self.release_gateway(*iface, *address),
             Target::Group(hops) => {
                 let Some(group) = self.groups.get_mut(hops) else {

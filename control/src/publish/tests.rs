@@ -383,3 +383,21 @@ fn only_neighbours_that_carried_packets_are_in_use() {
     bed.down(1, "2001:db8::7");
     assert_eq!(bed.publisher.sample_use(count(7)), []);
 }
+
+#[test]
+fn routes_into_a_router_share_a_next_hop_that_goes_with_the_last() {
+    let mut bed = Testbed::new();
+    let shared = || Resolution::Router(VrfId(2));
+    bed.route("2001:db8:5::/48", shared());
+    bed.route("50.0.0.0/8", shared());
+    let found = bed.at("2001:db8:5::1");
+    assert_eq!((found.kind, found.vrf), (NextHopKind::Router, VrfId(2)));
+    assert_eq!(bed.id(ip("2001:db8:5::1")), bed.id(ip("50.0.0.1")));
+    bed.route("2001:db8:6::/48", Resolution::Router(VrfId(3)));
+    assert_eq!(bed.at("2001:db8:6::1").vrf, VrfId(3));
+    bed.withdraw("2001:db8:5::/48");
+    assert_eq!(bed.kind("50.0.0.1"), NextHopKind::Router);
+    bed.withdraw("50.0.0.0/8");
+    bed.withdraw("2001:db8:6::/48");
+    assert_eq!(bed.in_use(), KEPT);
+}

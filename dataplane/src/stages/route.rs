@@ -1,4 +1,13 @@
 //! Where does the packet go? Longest-prefix match, group member, and whether it may go there at all.
+//!
+//! # Routes into another router's table
+//!
+//! A route may say that another router knows more ([`NextHopKind::Router`]): the packet is looked up there as well, and leaves by
+//! what that says. The alternative would have been to copy the other's routes into the table of each router that is told of it.
+//! Then such packets would take the lane; but each neighbour that comes and goes in a router that is shared by thousands would
+//! be a change of thousands of tables. So the lookup goes on instead, in the graph: such a route costs one entry, holds for
+//! what the other learns later, and a packet that takes it is dearer by a lookup. For all else it stays a packet of the router
+//! that it came in by: errors about it go back there. Only what is for an address of the other itself is the other's.
 
 use std::net::Ipv4Addr;
 
@@ -91,17 +100,28 @@ fn decide(cx: &Context<'_>, frame: &mut Frame, slot: Slot, id: NextHopId) {
     use DropReason::*;
     let (mbuf, meta) = (frame.mbuf(slot), frame[slot]);
     let is6 = meta.family == Family::V6;
+    let look_up = |vrf| match meta.family {
+        Family::V6 => cx.lpm6.lookup(cx.reader, vrf, destination6(&mbuf, &meta)),
+        _ => cx.lpm4.lookup(cx.reader, vrf, destination4(&mbuf, &meta)),
+    };
+    let Some((id, owner)) = across(cx, meta.vrf, id, look_up) else {
+        return frame.drop(slot, RouterLoop);
+    };
     let id = member(cx, &mbuf, &meta, id);
     let next_hop = cx.next_hops.get(id);
     frame[slot].next_hop = id;
     match next_hop.kind {
         NextHopKind::NoRoute => frame.refuse(slot, if is6 { Ip6NoRoute } else { Ip4NoRoute }, 0),
-        NextHopKind::Local => frame.send(slot, Stage::Local),
+        NextHopKind::Local => {
+            // What answers belongs to the router whose address it is, and so does the way of the answer.
+            frame[slot].vrf = owner;
+            frame.send(slot, Stage::Local);
+        }
         NextHopKind::Blackhole => frame.drop(slot, Blackhole),
         NextHopKind::Unreachable => frame.refuse(slot, Unreachable, 0),
         NextHopKind::Prohibit => frame.refuse(slot, Prohibited, 0),
-        // A group is never a member of a group.
-        NextHopKind::Group => frame.refuse(slot, GroupEmpty, 0),
+        // A group is never a member of a group, nor is another router.
+        NextHopKind::Group | NextHopKind::Router => frame.refuse(slot, GroupEmpty, 0),
         NextHopKind::Forward
         | NextHopKind::Bridge
         | NextHopKind::Tunnel
@@ -118,6 +138,31 @@ fn decide(cx: &Context<'_>, frame: &mut Frame, slot: Slot, id: NextHopId) {
             }) => frame.refuse(slot, reason, param),
         },
     }
+}
+
+/// So many routers' tables are looked up for one packet besides its own.
+pub const MAX_ROUTERS: usize = 4;
+
+/// Where a route leads that may lead into another router's table: the next hop in the end, and the router whose it is. `look_up`
+/// asks a router's table. None when there is no end to it within [`MAX_ROUTERS`].
+#[inline(always)]
+pub fn across(
+    cx: &Context<'_>,
+    vrf: VrfId,
+    id: NextHopId,
+    look_up: impl Fn(VrfId) -> NextHopId,
+) -> Option<(NextHopId, VrfId)> {
+    let (mut id, mut vrf) = (id, vrf);
+    for _ in 0..MAX_ROUTERS {
+        let next_hop = cx.next_hops.get(id);
+        if next_hop.kind != NextHopKind::Router {
+            return Some((id, vrf));
+        }
+        vrf = next_hop.vrf;
+        id = look_up(vrf);
+    }
+    let is_end = cx.next_hops.get(id).kind != NextHopKind::Router;
+    is_end.then_some((id, vrf))
 }
 
 /// The member that this flow takes, if `id` is a group; else `id`.

@@ -17,7 +17,7 @@ use crate::drop::DropReason;
 use crate::forwarding::Urpf;
 use crate::frame::{Family, Frame, flags};
 use crate::graph::Stage;
-use crate::stages::route::{source4, source6};
+use crate::stages::route::{across, source4, source6};
 use crate::state::{Context, WorkerState};
 
 /// Checks the sources of the packets of its list.
@@ -42,10 +42,16 @@ pub fn urpf(cx: &Context<'_>, frame: &mut Frame, _: &mut WorkerState) {
                     frame.send(slot, Stage::Route);
                     continue;
                 }
-                cx.lpm6.lookup(cx.reader, meta.vrf, source)
+                let look_up = |vrf| cx.lpm6.lookup(cx.reader, vrf, source);
+                across(cx, meta.vrf, look_up(meta.vrf), look_up)
             }
-            _ => cx.lpm4.lookup(cx.reader, meta.vrf, source4(&mbuf, &meta)),
+            _ => {
+                let source = source4(&mbuf, &meta);
+                let look_up = |vrf| cx.lpm4.lookup(cx.reader, vrf, source);
+                across(cx, meta.vrf, look_up(meta.vrf), look_up)
+            }
         };
+        let way_back = way_back.map_or(NextHopId(0), |(id, _)| id);
         let sender = (mode == Urpf::Station).then(|| sender(&mbuf));
         match verdict(cx, mode, way_back, meta.iface, sender) {
             Found::Back => frame.send(slot, Stage::Route),

@@ -115,8 +115,8 @@ impl World {
         let one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let qsbr = Qsbr::new(1);
         let reader = qsbr.register().unwrap();
-        let (mut lpm6, lpm6_table) = LpmWriter::new(4, qsbr.clone()).unwrap();
-        let (mut lpm4, lpm4_table) = LpmWriter::new(4, qsbr.clone()).unwrap();
+        let (mut lpm6, lpm6_table) = LpmWriter::new(8, qsbr.clone()).unwrap();
+        let (mut lpm4, lpm4_table) = LpmWriter::new(8, qsbr.clone()).unwrap();
         let (mut next_hops, next_hop_table) = NextHopWriter::new(256, qsbr.clone()).unwrap();
         let (mut groups, group_table) = GroupWriter::new(4, qsbr.clone()).unwrap();
         lpm6.add_vrf(VRF).unwrap();
@@ -198,16 +198,44 @@ impl World {
 
     /// Adds a route.
     pub fn route(&mut self, net: &str, len: u8, id: NextHopId) {
+        self.route_in(VRF, net, len, id);
+    }
+
+    /// Adds a route of another router.
+    pub fn route_in(&mut self, vrf: VrfId, net: &str, len: u8, id: NextHopId) {
         match net.parse().unwrap() {
             IpAddr::V6(net) => {
                 let prefix = Prefix::new(net.to_bits(), len).unwrap();
-                self.lpm6.insert(VRF, prefix, id).unwrap();
+                self.lpm6.insert(vrf, prefix, id).unwrap();
             }
             IpAddr::V4(net) => {
                 let prefix = Prefix::new(net.to_bits(), len).unwrap();
-                self.lpm4.insert(VRF, prefix, id).unwrap();
+                self.lpm4.insert(vrf, prefix, id).unwrap();
             }
         }
+    }
+
+    /// Adds a router without routes.
+    pub fn add_vrf(&mut self, vrf: VrfId) {
+        self.lpm6.add_vrf(vrf).unwrap();
+        self.lpm4.add_vrf(vrf).unwrap();
+    }
+
+    /// A next hop that leads into another router's table.
+    pub fn leak(&mut self, vrf: VrfId) -> NextHopId {
+        let next_hop = NextHop {
+            vrf,
+            ..NextHop::of_kind(NextHopKind::Router)
+        };
+        self.next_hops.alloc(next_hop).unwrap()
+    }
+
+    /// A neighbour on an interface.
+    pub fn neighbour(&mut self, iface: IfaceId, mac: [u8; 6]) -> NextHopId {
+        let gateway = "fe80::8".parse().unwrap();
+        self.next_hops
+            .alloc(adjacency(iface, mac, gateway))
+            .unwrap()
     }
 
     /// Where an address leads to.

@@ -46,6 +46,7 @@ fn target() -> impl Strategy<Value = RouteTarget> {
         6 => prop::collection::vec(hop(), 1..3).prop_map(RouteTarget::Via),
         1 => Just(RouteTarget::Blackhole),
         1 => Just(RouteTarget::Unreachable),
+        1 => Just(RouteTarget::Router(VrfId(9))),
     ]
 }
 
@@ -171,6 +172,7 @@ impl Naive {
             RouteTarget::Blackhole => return Some(Resolution::Blackhole),
             RouteTarget::Unreachable => return Some(Resolution::Unreachable),
             RouteTarget::Prohibit => return Some(Resolution::Prohibit),
+            RouteTarget::Router(vrf) => return Some(Resolution::Router(*vrf)),
             RouteTarget::Via(hops) => hops,
         };
         // Shares as fractions of all flows, multiplied by a number that all small weights divide.
@@ -254,7 +256,7 @@ impl Naive {
                         gateway,
                         weight: 1,
                     }])),
-                    Resolution::Local(_) => None,
+                    Resolution::Local(_) | Resolution::Router(_) => None,
                     other => Some(other),
                 };
             }

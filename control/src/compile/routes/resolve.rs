@@ -78,8 +78,8 @@ impl Rib {
                 gateway,
                 weight: 1,
             }])),
-            // We are no gateway to ourselves.
-            Resolution::Local(_) => None,
+            // We are no gateway to ourselves; and what another router's table says of a gateway is not ours to know.
+            Resolution::Local(_) | Resolution::Router(_) => None,
             resolution => Some(resolution),
         }
     }
@@ -109,6 +109,7 @@ impl Rib {
             Target::Route(RouteTarget::Blackhole) => Some(Resolution::Blackhole),
             Target::Route(RouteTarget::Unreachable) => Some(Resolution::Unreachable),
             Target::Route(RouteTarget::Prohibit) => Some(Resolution::Prohibit),
+            Target::Route(RouteTarget::Router(vrf)) => Some(Resolution::Router(*vrf)),
             Target::Route(RouteTarget::Via(hops)) => {
                 let resolved: Vec<(u16, Resolution)> = hops
                     .iter()

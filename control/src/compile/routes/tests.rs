@@ -325,3 +325,17 @@ fn changes_of_a_large_table_are_cheap() {
     // The goal is 1 s; a machine that does other things too gets more.
     assert!(elapsed < std::time::Duration::from_secs(5), "{elapsed:?}");
 }
+
+#[test]
+fn a_route_into_another_router_leads_packets_there_and_no_gateway() {
+    let mut rib = base();
+    let shared = || RouteTarget::Router(VrfId(7));
+    rib.add(fixed("2001:db8:5::/48", shared()));
+    rib.add(fixed("2001:db8:9::/48", via(&["2001:db8:5::1"])));
+    let there = Resolution::Router(VrfId(7));
+    assert_eq!(rib.resolution(&net("2001:db8:5::/48")), Some(&there));
+    assert_eq!(rib.resolution(&net("2001:db8:9::/48")), None);
+    assert_eq!(rib.explain(ip("2001:db8:5::1")).resolution, Some(there));
+    rib.remove(net("2001:db8:5::/48"), Source::Static, 1);
+    assert_eq!(rib.resolution(&net("2001:db8:5::/48")), None);
+}

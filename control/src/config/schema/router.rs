@@ -287,7 +287,7 @@ pub(in crate::config) static ND: Section = Section {
 
 pub(in crate::config) static ROUTE: Section = Section {
     header: "[[router.route]]",
-    help: "A static route. Exactly one of `via`, `interface`, `next_hops` or `kind` (beside `via` with `interface`) says where it leads.",
+    help: "A static route. Exactly one of `via`, `interface`, `next_hops`, `kind` or `router` (beside `via` with `interface`) says where it leads.",
     keys: &[
         key(
             "prefix",
@@ -318,6 +318,12 @@ pub(in crate::config) static ROUTE: Section = Section {
             "blackhole, unreachable, prohibit",
             "none",
             "Drop silently, or answer with no route, or with prohibited.",
+        ),
+        key(
+            "router",
+            "router name",
+            "none",
+            "Look packets up further in this router's table: it is told of the prefix, and of no other. Answers need a route back in that router.",
         ),
         key(
             "distance",
