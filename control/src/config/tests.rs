@@ -626,7 +626,7 @@ fn faults_of_a_route() {
         ),
         (
             "prefix = \"::/0\"\nvia = \"fe80::1\"\ndev = \"lan0\"",
-            "dev: unknown key `dev`; known here: prefix, via, interface, next_hops, kind, distance",
+            "dev: unknown key `dev`; known here: prefix, via, interface, next_hops, kind, router, distance",
         ),
     ];
     for (keys, wanted) in cases {
