@@ -33,6 +33,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/networks", "[Network]", "Layer-2 networks, with segments and counters."),
     get("/v1/stations", "[Station]", "Stations of networks, up to a `limit` (1000 by default): the FDB.")
         .query("[network] [mac] [limit]", "network=blue&limit=10"),
+    get("/v1/bindings", "[Binding]", "Addresses of networks with `arp_nd_suppression` and whose they are, up to a `limit` (1000 by default).")
+        .query("[network] [address] [limit]", "network=blue&limit=10"),
     get("/v1/vteps", "[Vtep]", "Peers of tunnels, with counters."),
     get("/v1/routes", "[Route]", "Routes; with `prefix`, that prefix and those within it.")
         .query("[router] [prefix]", "router=main&prefix=2001:db8::/32"),

@@ -64,8 +64,8 @@ pub use lease::{
 pub use mac::Mac;
 pub use neighbor::{NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, NudState};
 pub use network::{
-    Network, NetworkCounters, NetworkSegment, SegmentKind, Station, StationQuery, Vtep,
-    VtepCounters,
+    Binding, BindingQuery, Network, NetworkCounters, NetworkSegment, SegmentKind, Station,
+    StationQuery, Vtep, VtepCounters,
 };
 pub use ra::{
     ForeignRa, RaConfig, RaCounters, RaDnssl, RaPref64, RaPrefix, RaRdnss, RaRoute, RaState,

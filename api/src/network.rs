@@ -39,6 +39,9 @@ pub struct Network {
     pub learning: bool,
     /// Whether frames to unknown stations go everywhere.
     pub floods_unknown: bool,
+    /// Whether ARP and neighbour discovery are answered from bindings.
+    #[serde(default)]
+    pub suppression: bool,
     /// Where it is.
     pub segments: Vec<NetworkSegment>,
     /// Interfaces of routers on it.
@@ -49,11 +52,17 @@ pub struct Network {
     pub statics: u64,
     /// Most stations that are learned.
     pub max_stations: u64,
+    /// Addresses of which the owner is known, our own among them.
+    #[serde(default)]
+    pub bindings: u64,
     /// What passed through it.
     pub counters: NetworkCounters,
     /// What became of stations, by event.
     #[serde(default)]
     pub events: BTreeMap<String, u64>,
+    /// What became of bindings, by event.
+    #[serde(default)]
+    pub binding_events: BTreeMap<String, u64>,
 }
 
 /// A segment of a network.
@@ -90,6 +99,12 @@ pub struct NetworkCounters {
     pub flooded_frames: u64,
     /// Their bytes.
     pub flooded_bytes: u64,
+    /// Questions for the owner of an address that were answered in its stead.
+    #[serde(default)]
+    pub answered_frames: u64,
+    /// Questions that went to the owner alone.
+    #[serde(default)]
+    pub directed_frames: u64,
 }
 
 /// A station of a network.
@@ -123,6 +138,42 @@ pub struct StationQuery {
     pub network: Option<String>,
     /// With this address.
     pub mac: Option<Mac>,
+    /// So many at most.
+    pub limit: Option<u64>,
+}
+
+/// An address of a network and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The network.
+    pub network: String,
+    /// The address.
+    pub address: IpAddr,
+    /// The Ethernet address of the station that has it.
+    pub mac: Mac,
+    /// Whether it is one of our own.
+    pub is_own: bool,
+    /// Whether the station says that it is a router.
+    pub is_router: bool,
+    /// Whether who asks is answered from it; not while it is doubted or held.
+    pub in_use: bool,
+    /// How long ago it was confirmed; absent when it does not age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u32>,
+    /// How often it changed hands.
+    pub moves: u32,
+    /// For how long nobody is answered for, because it changed hands too often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_seconds: Option<u32>,
+}
+
+/// Which bindings: all conditions must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BindingQuery {
+    /// Of this network.
+    pub network: Option<String>,
+    /// Of this address.
+    pub address: Option<IpAddr>,
     /// So many at most.
     pub limit: Option<u64>,
 }

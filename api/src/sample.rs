@@ -188,6 +188,7 @@ pub fn networks() -> Vec<Network> {
         mtu: 1430,
         learning: true,
         floods_unknown: true,
+        suppression: true,
         segments: vec![
             NetworkSegment {
                 kind: SegmentKind::Vlan,
@@ -208,6 +209,7 @@ pub fn networks() -> Vec<Network> {
         learned: 2,
         statics: 1,
         max_stations: 8192,
+        bindings: 3,
         counters: NetworkCounters {
             rx_frames: 5_000,
             rx_bytes: 4_000_000,
@@ -215,8 +217,11 @@ pub fn networks() -> Vec<Network> {
             tx_bytes: 4_500_000,
             flooded_frames: 12,
             flooded_bytes: 1_032,
+            answered_frames: 40,
+            directed_frames: 7,
         },
         events: tally(&[("learned", 2), ("moved", 1), ("aged", 0)]),
+        binding_events: tally(&[("learned", 2), ("doubted", 1)]),
     }]
 }
 
@@ -239,6 +244,31 @@ pub fn stations() -> Vec<Station> {
             moves: 5,
             held_seconds: Some(27),
             ..station(0x11, "west", Some(0))
+        },
+    ]
+}
+
+/// Bindings of the network: one of our own, one learned, one held.
+pub fn bindings() -> Vec<Binding> {
+    let binding = |address: &str, last, age_seconds: Option<u32>| Binding {
+        network: "blue".into(),
+        address: ip(address),
+        mac: mac(last),
+        is_own: age_seconds.is_none(),
+        is_router: age_seconds.is_none(),
+        in_use: true,
+        age_seconds,
+        moves: 0,
+        held_seconds: None,
+    };
+    vec![
+        binding("2001:db8:1::1", 0x01, None),
+        binding("2001:db8:1::10", 0x10, Some(3)),
+        Binding {
+            in_use: false,
+            moves: 5,
+            held_seconds: Some(27),
+            ..binding("2001:db8:1::11", 0x11, Some(0))
         },
     ]
 }

@@ -154,6 +154,17 @@ pub enum Show {
         /// Only with this Ethernet address
         mac: Option<Mac>,
     },
+    /// Addresses of networks with ARP and ND suppression, and whose they are
+    Bindings {
+        /// Only of this network
+        #[arg(long, value_name = "NAME")]
+        network: Option<String>,
+        /// So many at most [default: 1000]
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// Only of this address
+        address: Option<IpAddr>,
+    },
     /// Peers of tunnels and what passed between them and us
     Vteps,
     /// Own addresses

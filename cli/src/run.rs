@@ -207,6 +207,18 @@ impl Session {
                 self.list(&query.on("/v1/stations"), show::network::stations)
                     .await
             }
+            Show::Bindings {
+                network,
+                limit,
+                address,
+            } => {
+                let query = Query::default()
+                    .with("network", network)
+                    .with("address", address)
+                    .with("limit", limit);
+                self.list(&query.on("/v1/bindings"), show::network::bindings)
+                    .await
+            }
             Show::Vteps => self.list("/v1/vteps", show::network::vteps).await,
             Show::Pools => self.list("/v1/pools", show::lease::pools).await,
             Show::Relays => self.list("/v1/relays", show::relay::relays).await,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy, ImportLeases, Interface,
-    Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush,
-    NeighFlushed, Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, RaState, Relay,
-    ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain,
-    RouteQuery, Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker, WorkerQueue,
+    Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
+    Delegation, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy,
+    ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool,
+    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, Network, NudState,
+    OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
+    TraceRequest, Vtep, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -252,6 +253,10 @@ impl Appliance for Router {
 
     async fn stations(&self, query: StationQuery) -> Result<Vec<Station>, Error> {
         self.ask(move |engine| engine.station_list(&query)).await?
+    }
+
+    async fn bindings(&self, query: BindingQuery) -> Result<Vec<Binding>, Error> {
+        self.ask(move |engine| engine.binding_list(&query)).await?
     }
 
     async fn vteps(&self) -> Result<Vec<Vtep>, Error> {

@@ -31,6 +31,7 @@ use crate::injector::Injector;
 use crate::model::{Device, Model, Workers};
 use crate::observe::Observers;
 use crate::publish::{Publisher, Writers};
+use crate::rooms::binding::Bindings;
 use crate::rooms::dhcp4::{self, Dhcp4Task};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::dhcp6_client::{self, Dhcp6ClientTask};
@@ -200,6 +201,11 @@ impl House {
             stations: Stations::new(
                 side.stations,
                 side.heard,
+                model.system.max_stations as usize,
+            ),
+            bindings: Bindings::new(
+                side.bindings,
+                side.claims,
                 model.system.max_stations as usize,
             ),
             node: means.identity.duid.clone(),

@@ -134,6 +134,10 @@ pub struct NetworkCounters {
     pub tx: Traffic,
     /// Frames that went everywhere.
     pub flooded: Traffic,
+    /// Questions for the owner of an address that were answered in its stead.
+    pub answered: Traffic,
+    /// Questions that went to the owner alone.
+    pub directed: Traffic,
 }
 
 /// What a worker counts for one tunnel: outer IP packets.
@@ -202,7 +206,7 @@ pub struct WorkerCounters {
     pub replicated: Cell,
     /// Local packets that a reply took the place of.
     pub consumed: Cell,
-    /// Notes of stations heard that the control plane had no room for.
+    /// Notes of stations heard, and of addresses claimed, that the control plane had no room for.
     pub unheard: Cell,
     /// Packets waiting for a neighbour now (gauge).
     pub held: Cell,

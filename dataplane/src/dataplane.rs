@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use dpdk::{Eal, Link, Mempool, MulticastFilter, PortStats};
 use rtrb::{Producer, RingBuffer};
+use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
 use tables::group::GroupWriter;
 use tables::id::PortId;
@@ -21,6 +22,7 @@ use tables::lpm::LpmWriter;
 use tables::next_hop::NextHopWriter;
 use tables::publish::{Published, Qsbr};
 
+use crate::claim::{ClaimConsumer, claim_ring};
 use crate::counters::{CounterSizes, NO_PORT, WorkerCounters};
 use crate::forwarding::Forwarding;
 use crate::inject::{InjectProducer, inject_ring};
@@ -61,6 +63,10 @@ pub struct ControlSide {
     pub stations: FdbWriter,
     /// Notes of stations that workers heard elsewhere, by worker.
     pub heard: Vec<HeardConsumer>,
+    /// Who has which address in networks.
+    pub bindings: BindingWriter,
+    /// Notes of addresses that stations claim, by worker.
+    pub claims: Vec<ClaimConsumer>,
     /// Grace periods of all tables.
     pub qsbr: Arc<Qsbr>,
     /// Ports and interfaces.
@@ -113,6 +119,7 @@ impl Dataplane {
         let (groups, group_table) = GroupWriter::new(options.max_groups, qsbr.clone())?;
         let seed = RandomState::new().hash_one(options.max_stations);
         let (stations, fdb) = FdbWriter::new(options.max_stations, seed);
+        let (bindings, owners) = BindingWriter::new(options.max_bindings, seed);
         let forwarding = Arc::new(Published::new(qsbr.clone(), Box::default()));
         let tables = Tables {
             lpm6: lpm6_reader,
@@ -120,6 +127,7 @@ impl Dataplane {
             next_hops: next_hop_table,
             groups: group_table,
             fdb,
+            bindings: owners,
             forwarding: forwarding.clone(),
         };
         let mut control = ControlSide {
@@ -133,6 +141,8 @@ impl Dataplane {
             groups,
             stations,
             heard: Vec::new(),
+            bindings,
+            claims: Vec::new(),
             qsbr: qsbr.clone(),
             forwarding,
         };
@@ -149,6 +159,8 @@ impl Dataplane {
             let (inject_in, inject_out) = inject_ring(options.inject_ring);
             let (learner, heard) = learn_ring(options.learn_ring);
             control.heard.push(heard);
+            let (claims, claimed) = claim_ring(options.learn_ring);
+            control.claims.push(claimed);
             let (commands_in, commands_out) = RingBuffer::new(COMMANDS);
             let counters = Arc::new(WorkerCounters::new(CounterSizes {
                 interfaces: options.max_interfaces,
@@ -172,6 +184,7 @@ impl Dataplane {
                 hold: hold::State::default(),
                 flood: flood::State::new(options.max_networks),
                 learner,
+                claims,
                 observer,
                 trash: Trash::default(),
             };

@@ -9,6 +9,7 @@
 //! packet can be dropped.
 
 pub mod capture;
+pub mod claim;
 pub mod counters;
 mod dataplane;
 pub mod drop;

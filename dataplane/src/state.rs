@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use dpdk::{Mbuf, Mempool};
+use tables::binding::{Bindings, Owners};
 use tables::fdb::{Fdb, Stations};
 use tables::group::GroupTable;
 use tables::id::PortId;
@@ -11,6 +12,7 @@ use tables::lpm::Lpm;
 use tables::next_hop::{NextHopTable, NextHops};
 use tables::publish::{Published, Reader};
 
+use crate::claim::Claims;
 use crate::counters::WorkerCounters;
 use crate::drop::DropReason;
 use crate::forwarding::Forwarding;
@@ -33,6 +35,8 @@ pub struct Tables {
     pub groups: Arc<GroupTable>,
     /// Where the stations of networks are.
     pub fdb: Arc<Fdb>,
+    /// Who has which address in networks.
+    pub bindings: Arc<Bindings>,
     /// Ports and interfaces.
     pub forwarding: Arc<Published<Forwarding>>,
 }
@@ -48,6 +52,7 @@ impl Tables {
             next_hops: self.next_hops.read(reader),
             groups: &self.groups,
             fdb: self.fdb.read(),
+            bindings: self.bindings.read(),
             forwarding: self.forwarding.load(reader),
             now,
             hz,
@@ -70,6 +75,8 @@ pub struct Context<'r> {
     pub groups: &'r GroupTable,
     /// Where the stations of networks are.
     pub fdb: Stations<'r>,
+    /// Who has which address in networks.
+    pub bindings: Owners<'r>,
     /// Ports and interfaces.
     pub forwarding: &'r Forwarding,
     /// Ticks of the worker's clock, read once per round of the loop.
@@ -108,6 +115,8 @@ pub struct WorkerState {
     pub flood: flood::State,
     /// Tells of stations that were heard.
     pub learner: Learner,
+    /// Tells of addresses that stations claim.
+    pub claims: Claims,
     /// Trace and capture.
     pub observer: Observer,
     /// Buffers to be freed.

@@ -27,14 +27,16 @@
 //! `on_event` (with `Event::Timer` for the deadline) and carries out the actions *in order* before it takes the
 //! next event. It holds no other state, so that dropping it at any await point loses nothing but the event at hand.
 //!
-//! What several rooms need stands beside them: counters, timers, randomness, the options of DHCPv6 (`dhcp6_wire`).
+//! What several rooms need stands beside them: counters, timers, randomness, damping, the options of DHCPv6 (`dhcp6_wire`).
 //!
 //! **Invariants**: rooms never import each other; a machine never reads a clock, never blocks, and every map
 //! in it is bounded by its configuration.
 
 #![forbid(unsafe_code)]
 
+pub mod binding;
 mod counters;
+pub mod damping;
 pub mod delegation;
 pub mod dhcp4;
 pub mod dhcp6;

@@ -3,6 +3,7 @@
 //! One thread of the control plane writes, every worker reads, nobody locks: see [`publish`].
 
 #[cfg(not(loom))]
+pub mod binding;
 #[cfg(not(loom))]
 pub mod fdb;
 pub mod group;

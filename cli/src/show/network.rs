@@ -1,6 +1,6 @@
 //! Layer-2 networks, their stations, and peers of tunnels.
 
-use api::{Network, NetworkSegment, Station, Vtep};
+use api::{Binding, Network, NetworkSegment, Station, Vtep};
 
 use super::few;
 use crate::paint::Paint;
@@ -22,6 +22,8 @@ pub(crate) fn networks(networks: &[Network], paint: Paint) -> String {
         ">tx frames",
         ">tx bytes",
         ">flooded",
+        ">bindings",
+        ">answered",
     ]);
     for n in networks {
         let c = &n.counters;
@@ -38,6 +40,12 @@ pub(crate) fn networks(networks: &[Network], paint: Paint) -> String {
             cell(c.tx_frames),
             Cell::from(bytes(c.tx_bytes)),
             cell(c.flooded_frames),
+            cell(if n.suppression {
+                n.bindings.to_string()
+            } else {
+                "-".to_owned()
+            }),
+            cell(c.answered_frames),
         ]);
     }
     table.render(paint, "no networks")
@@ -77,6 +85,32 @@ pub(crate) fn stations(stations: &[Station], paint: Paint) -> String {
         ]);
     }
     table.render(paint, "no stations")
+}
+
+/// Bindings, one a row.
+pub(crate) fn bindings(bindings: &[Binding], paint: Paint) -> String {
+    let mut table = Table::new([
+        "network", "address", "mac", "origin", "router", ">age", ">moves", "note",
+    ]);
+    for b in bindings {
+        let note = match (b.in_use, b.held_seconds) {
+            (_, Some(seconds)) => format!("changes hands too often: held for {seconds} s"),
+            (false, None) => "doubted: not answered for".to_owned(),
+            (true, None) => String::new(),
+        };
+        let age = b.age_seconds.map(|seconds| format!("{seconds} s"));
+        table.row([
+            cell(&b.network),
+            cell(b.address),
+            cell(b.mac),
+            cell(if b.is_own { "own" } else { "learned" }),
+            cell(if b.is_router { "yes" } else { "no" }),
+            Cell::from(age.unwrap_or_else(|| "-".to_owned())),
+            cell(b.moves),
+            Cell::from(note).odd_if(!b.in_use || b.held_seconds.is_some()),
+        ]);
+    }
+    table.render(paint, "no bindings")
 }
 
 /// Peers, one a row.
@@ -134,6 +168,12 @@ mod tests {
         let shown = stations(&sample::stations(), Paint::new(false));
         assert!(shown.contains("moves too often: held for 27 s"), "{shown}");
         assert!(shown.contains("static"), "{shown}");
+        let shown = bindings(&sample::bindings(), Paint::new(false));
+        assert!(
+            shown.contains("changes hands too often: held for 27 s"),
+            "{shown}"
+        );
+        assert!(shown.contains("own"), "{shown}");
         let shown = vteps(&sample::vteps(), Paint::new(false));
         assert!(shown.contains("4789"), "{shown}");
     }

@@ -3,10 +3,10 @@
 use std::future::Future;
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
-    LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest,
+    Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
+    Delegation, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface,
+    Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush,
+    NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station,
     StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
 };
@@ -37,6 +37,12 @@ pub trait Appliance: Send + Sync + 'static {
         &self,
         query: StationQuery,
     ) -> impl Future<Output = Result<Vec<Station>, Error>> + Send;
+
+    /// Bindings that the query selects, by network and address.
+    fn bindings(
+        &self,
+        query: BindingQuery,
+    ) -> impl Future<Output = Result<Vec<Binding>, Error>> + Send;
 
     /// Peers of tunnels, in the order of the configuration.
     fn vteps(&self) -> impl Future<Output = Result<Vec<Vtep>, Error>> + Send;

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{
-    Accounting, AddLease, AddRoute, CaptureRequest, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, Lease,
-    LeaseChanges, LeaseExport, LeaseFault, LeaseFormat, LeaseImported, LeasePool, LeaseQuery,
-    NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease,
-    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain,
-    RouteNextHop, RouteQuery, RouteSource, Station, StationQuery, Status, TraceEvent, TraceRequest,
-    Vtep, Worker, sample,
+    Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
+    Delegation, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface,
+    Lease, LeaseChanges, LeaseExport, LeaseFault, LeaseFormat, LeaseImported, LeasePool,
+    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay,
+    ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges,
+    RouteExplain, RouteNextHop, RouteQuery, RouteSource, Station, StationQuery, Status, TraceEvent,
+    TraceRequest, Vtep, Worker, sample,
 };
 use ipnet::IpNet;
 use lease::export::{self, Format};
@@ -255,6 +255,19 @@ impl Appliance for Fake {
 
     async fn networks(&self) -> Result<Vec<Network>, Error> {
         Ok(sample::networks())
+    }
+
+    async fn bindings(&self, query: BindingQuery) -> Result<Vec<Binding>, Error> {
+        let mut bindings = sample::bindings();
+        bindings.retain(|binding| {
+            let network = query.network.as_ref();
+            network.is_none_or(|network| *network == binding.network)
+                && query
+                    .address
+                    .is_none_or(|address| address == binding.address)
+        });
+        bindings.truncate(query.limit.unwrap_or(1000) as usize);
+        Ok(bindings)
     }
 
     async fn stations(&self, query: StationQuery) -> Result<Vec<Station>, Error> {

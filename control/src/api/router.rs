@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use api::{
-    Accounting, AddLease, AddRoute, Counters, DelRoute, Delegation, Device, DhcpClient,
-    DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, InterfaceAddress, Lease,
-    LeaseChanges, LeaseExport, LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Accounting, AddLease, AddRoute, Binding, BindingQuery, Counters, DelRoute, Delegation, Device,
+    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, InterfaceAddress,
+    Lease, LeaseChanges, LeaseExport, LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
     Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest, Route,
     RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
     Vtep, Worker,
@@ -50,6 +50,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/interfaces", get(interfaces::<A>))
         .route("/v1/networks", get(networks::<A>))
         .route("/v1/stations", get(stations::<A>))
+        .route("/v1/bindings", get(bindings::<A>))
         .route("/v1/vteps", get(vteps::<A>))
         .route("/v1/addresses", get(addresses::<A>))
         .route(
@@ -146,6 +147,16 @@ async fn stations<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> An
     };
     p.finish()?;
     s.appliance.stations(query).await.map(Json)
+}
+
+async fn bindings<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Binding>> {
+    let query = BindingQuery {
+        network: p.name("network")?,
+        address: p.parsed("address")?,
+        limit: p.parsed("limit")?,
+    };
+    p.finish()?;
+    s.appliance.bindings(query).await.map(Json)
 }
 
 async fn vteps<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Vtep>> {

@@ -171,6 +171,7 @@ async fn every_reading_endpoint_serves_its_type() {
         ("/v1/interfaces", json(sample::interfaces())),
         ("/v1/networks", json(sample::networks())),
         ("/v1/stations", json(sample::stations())),
+        ("/v1/bindings", json(sample::bindings())),
         ("/v1/vteps", json(sample::vteps())),
         ("/v1/routes", json(sample::routes())),
         ("/v1/neighbors", json(sample::neighbors())),

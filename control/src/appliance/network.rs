@@ -29,6 +29,8 @@ impl Router {
         let rx = self.sum(|w| w.network(id).rx.get());
         let tx = self.sum(|w| w.network(id).tx.get());
         let flooded = self.sum(|w| w.network(id).flooded.get());
+        let answered = self.sum(|w| w.network(id).answered.get());
+        let directed = self.sum(|w| w.network(id).directed.get());
         NetworkCounters {
             rx_frames: rx.packets,
             rx_bytes: rx.bytes,
@@ -36,6 +38,8 @@ impl Router {
             tx_bytes: tx.bytes,
             flooded_frames: flooded.packets,
             flooded_bytes: flooded.bytes,
+            answered_frames: answered.packets,
+            directed_frames: directed.packets,
         }
     }
 

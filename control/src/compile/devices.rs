@@ -53,6 +53,7 @@ pub fn options(model: &Model) -> DataplaneOptions {
         max_networks: 2 * usize::from(system.max_networks) + 1,
         max_tunnels: 2 * usize::from(system.max_vteps) + 1,
         max_stations: system.max_stations as usize,
+        max_bindings: system.max_stations as usize,
         ..defaults
     }
 }

@@ -73,6 +73,7 @@ fn view(
         unknown_unicast: network.unknown_unicast,
         learning: network.learning,
         flood_rate: rate(network.flood),
+        suppression: network.suppression,
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) fn read(table: &Table<'_>, id: NetworkId, seen: &mut Seen) -> Option<
                 .integer("flood_burst", 1..=max_rate)
                 .unwrap_or(default.flood_rate.burst),
         },
+        suppression: table.boolean("arp_nd_suppression").unwrap_or(false),
+        max_bindings: table.integer("max_bindings", 0..=1 << 24).unwrap_or(8192),
         locals: segments.locals,
         overlays: segments.overlays,
         stations,

@@ -180,31 +180,32 @@ impl Engine {
         });
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
+        self.follow_bindings();
         for port in ports {
             self.program_filter(port, filters.get(&port).cloned().unwrap_or_default());
         }
     }
 
     fn program_filter(&mut self, port: PortId, wanted: MacFilter) {
-        if self
-            .observer
-            .multicast
-            .get(&port)
-            .is_some_and(|(now, _)| *now == wanted)
-        {
+        let now = self.observer.multicast.get(&port).map(|(now, _)| now);
+        if now == Some(&wanted) {
             return;
         }
+        let doors = doors(now, &wanted);
         let device = self
             .model
             .device(port)
             .map(|d| d.name.clone())
             .unwrap_or_default();
-        let open = wanted.promiscuous || !wanted.unicast.is_empty();
-        if (open || wanted.all_multicast)
-            && let Err(error) = self.dataplane.open_filter(port, wanted.all_multicast, open)
+        if let Some((all_multicast, promiscuous)) = doors
+            && let Err(error) = self.dataplane.open_filter(port, all_multicast, promiscuous)
         {
             let error = format!("{:#}", anyhow::Error::from(error));
-            warn!(%device, error, "frames for further addresses may not arrive: the device refuses to open its filter");
+            if all_multicast || promiscuous {
+                warn!(%device, error, "frames for further addresses may not arrive: the device refuses to open its filter");
+            } else {
+                warn!(%device, error, "the device refuses to close its filter: frames for others go on to arrive");
+            }
         }
         let octets: Vec<[u8; 6]> = wanted.multicast.iter().map(|mac| mac.octets()).collect();
         match self.dataplane.set_multicast(port, &octets) {
@@ -236,16 +237,7 @@ impl Engine {
             DeviceState::Up | DeviceState::Down => api::DeviceState::Running,
         };
         let link = self.dataplane.link(device.id).ok();
-        let (macs, filter) = match self.observer.multicast.get(&device.id) {
-            Some((macs, filter)) => (
-                macs.multicast
-                    .iter()
-                    .map(|mac| super::api_mac(*mac))
-                    .collect(),
-                Some(*filter),
-            ),
-            None => (Vec::new(), None),
-        };
+        let filter = self.observer.multicast.get(&device.id);
         api::Device {
             name: device.name.clone(),
             kind: open
@@ -267,7 +259,7 @@ impl Engine {
             rx_queues: open.spec().queues,
             tx_queues: open.spec().queues,
             offloads: offloads(open),
-            multicast: multicast(macs, filter),
+            multicast: multicast(filter),
             counters: api::DeviceCounters::default(),
         }
     }
@@ -372,19 +364,93 @@ fn offloads(open: &OpenPort) -> Vec<api::Offload> {
     .collect()
 }
 
-fn multicast(macs: Vec<api::Mac>, filter: Option<MulticastFilter>) -> api::MulticastFilter {
-    let (mode, refused) = match filter {
-        None | Some(MulticastFilter::Exact) => (api::MulticastMode::Filter, None),
-        Some(MulticastFilter::AllMulticast { refused }) => {
-            (api::MulticastMode::AllMulticast, Some(refused))
+/// Whether a device is to let every group in, and every frame, when what it is to let in changes; `None`: it lets in
+/// neither now, and is not to.
+fn doors(now: Option<&MacFilter>, wanted: &MacFilter) -> Option<(bool, bool)> {
+    let of = |filter: &MacFilter| (filter.all_multicast, is_promiscuous(filter));
+    let (now, wanted) = (now.map(of).unwrap_or_default(), of(wanted));
+    (now != (false, false) || wanted != (false, false)).then_some(wanted)
+}
+
+/// Whether a filter lets every frame in: for a network, or for unicast addresses beside the device's own.
+fn is_promiscuous(filter: &MacFilter) -> bool {
+    filter.promiscuous || !filter.unicast.is_empty()
+}
+
+fn multicast(filter: Option<&(MacFilter, MulticastFilter)>) -> api::MulticastFilter {
+    let macs = filter.map(|(wanted, _)| &wanted.multicast);
+    let macs = macs.into_iter().flatten();
+    let macs = macs.map(|mac| super::api_mac(*mac)).collect();
+    let (mode, refused) = match filter.map(|(wanted, done)| (wanted, *done)) {
+        Some((wanted, _)) if is_promiscuous(wanted) => (api::MulticastMode::Promiscuous, None),
+        Some((wanted, MulticastFilter::Exact)) if wanted.all_multicast => {
+            (api::MulticastMode::AllMulticast, None)
         }
-        Some(
-            MulticastFilter::Promiscuous { refused } | MulticastFilter::Unfiltered { refused },
-        ) => (api::MulticastMode::Promiscuous, Some(refused)),
+        filter => by_groups(filter.map(|(_, done)| done)),
     };
     api::MulticastFilter {
         mode,
         macs,
-        refused: refused.map(|errno| errno.to_string()),
+        refused,
+    }
+}
+
+/// How a device lets groups in that were listed, and why not as they were.
+fn by_groups(done: Option<MulticastFilter>) -> (api::MulticastMode, Option<String>) {
+    match done {
+        None | Some(MulticastFilter::Exact) => (api::MulticastMode::Filter, None),
+        Some(MulticastFilter::AllMulticast { refused }) => {
+            (api::MulticastMode::AllMulticast, Some(refused.to_string()))
+        }
+        Some(
+            MulticastFilter::Promiscuous { refused } | MulticastFilter::Unfiltered { refused },
+        ) => (api::MulticastMode::Promiscuous, Some(refused.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(all_multicast: bool, promiscuous: bool) -> MacFilter {
+        MacFilter {
+            all_multicast,
+            promiscuous,
+            ..MacFilter::default()
+        }
+    }
+
+    #[test]
+    fn a_device_is_closed_again_when_its_last_network_leaves() {
+        let (plain, network) = (filter(false, false), filter(true, true));
+        assert_eq!(doors(None, &plain), None, "it was never opened");
+        assert_eq!(doors(None, &network), Some((true, true)));
+        assert_eq!(doors(Some(&network), &plain), Some((false, false)));
+        assert_eq!(doors(Some(&plain), &plain), None);
+        let other = MacFilter {
+            unicast: [MacAddr([2, 0, 0, 0, 0, 7])].into(),
+            ..MacFilter::default()
+        };
+        assert_eq!(doors(Some(&network), &other), Some((false, true)));
+        assert_eq!(doors(Some(&other), &plain), Some((false, false)));
+    }
+
+    #[test]
+    fn what_a_device_lets_in_is_shown_as_it_is() {
+        let mode = |wanted, done| multicast(Some(&(wanted, done))).mode;
+        let exact = MulticastFilter::Exact;
+        assert_eq!(
+            mode(filter(false, false), exact),
+            api::MulticastMode::Filter
+        );
+        assert_eq!(
+            mode(filter(true, true), exact),
+            api::MulticastMode::Promiscuous
+        );
+        assert_eq!(
+            mode(filter(true, false), exact),
+            api::MulticastMode::AllMulticast
+        );
+        assert_eq!(multicast(None).mode, api::MulticastMode::Filter);
     }
 }

@@ -46,6 +46,7 @@ use crate::compile::routes::{Change, Rib};
 use crate::injector::Injector;
 use crate::model::{Indexed, Interface, Model};
 use crate::publish::Publisher;
+use crate::rooms::binding::Bindings;
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::fdb::Stations;
 use crate::store::Store;
@@ -107,6 +108,7 @@ pub struct Engine {
     places: Option<devices::Places>,
     publisher: Publisher,
     stations: Stations,
+    bindings: Bindings,
     store: Arc<Store>,
     /// What tells this node from others; MAC addresses are made of it.
     node: Vec<u8>,
@@ -157,6 +159,8 @@ pub struct Parts {
     pub publisher: Publisher,
     /// Where stations are.
     pub stations: Stations,
+    /// Who has which address.
+    pub bindings: Bindings,
     /// What tells this node from others.
     pub node: Vec<u8>,
     /// What survives a crash.
@@ -178,6 +182,7 @@ impl Engine {
             forwarding,
             publisher,
             stations,
+            bindings,
             node,
             store,
             config,
@@ -199,6 +204,7 @@ impl Engine {
             places: None,
             publisher,
             stations,
+            bindings,
             store,
             node,
             config,

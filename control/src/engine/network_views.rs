@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use api::{Network, NetworkSegment, SegmentKind, Station, StationQuery, Vtep};
+use api::{
+    Binding, BindingQuery, Network, NetworkSegment, SegmentKind, Station, StationQuery, Vtep,
+};
 use dataplane::forwarding::network::{TunnelKind, UnknownUnicast};
+use protocols::binding;
 use protocols::fdb::{Counters, Scope, Size};
 use tables::id::{NetworkId, TunnelId};
 use wire::MacAddr;
@@ -23,6 +26,9 @@ impl Engine {
         let machine = self.stations.machine();
         let sizes: HashMap<NetworkId, Size> = machine.networks().collect();
         let events: HashMap<NetworkId, &Counters> = machine.counters().collect();
+        let bound = self.bindings.machine();
+        let bindings: HashMap<NetworkId, usize> = bound.networks().collect();
+        let claims: HashMap<NetworkId, &binding::Counters> = bound.counters().collect();
         let mut interfaces: HashMap<NetworkId, Vec<String>> = HashMap::new();
         for (_, interface) in self.model.interfaces() {
             if let Carrier::Network(network) = interface.carrier {
@@ -34,19 +40,25 @@ impl Engine {
             let size = sizes.get(&network.id).copied().unwrap_or_default();
             let counted = events.get(&network.id).map(|counters| counters.iter());
             let events = counted.into_iter().flatten();
+            let claimed = claims.get(&network.id).map(|counters| counters.iter());
+            let claimed = claimed.into_iter().flatten();
+            let bindings = bindings.get(&network.id).copied().unwrap_or_default();
             let shown = Network {
                 name: network.name.clone(),
                 up: self.is_network_up(network),
                 mtu: network.mtu,
                 learning: network.learning,
                 floods_unknown: network.unknown_unicast == UnknownUnicast::Flood,
+                suppression: network.suppression,
                 segments: self.segments(network),
                 interfaces: interfaces.get(&network.id).cloned().unwrap_or_default(),
                 learned: size.learned as u64,
                 statics: size.statics as u64,
                 max_stations: network.max_stations.into(),
                 counters: api::NetworkCounters::default(),
+                bindings: bindings as u64,
                 events: events.map(|(name, _, n)| (name.to_owned(), n)).collect(),
+                binding_events: claimed.map(|(name, _, n)| (name.to_owned(), n)).collect(),
             };
             (network.id, shown)
         };
@@ -81,15 +93,8 @@ impl Engine {
     /// # Errors
     /// When it names a network that does not exist.
     pub fn station_list(&self, query: &StationQuery) -> Result<Vec<Station>, Error> {
-        let named = |name: &String| {
-            let mut networks = self.model.networks.iter();
-            let network = networks.find(|network| network.name == *name);
-            network
-                .map(|network| network.id)
-                .ok_or_else(|| Error::not_found("network", format!("there is no network {name}")))
-        };
         let scope = Scope {
-            network: query.network.as_ref().map(named).transpose()?,
+            network: self.named_network(query.network.as_deref())?,
             mac: query.mac.map(|mac| MacAddr(mac.0)),
             place: None,
         };
@@ -106,6 +111,42 @@ impl Engine {
             held_seconds: station.held,
         };
         Ok(stations.map(view).collect())
+    }
+
+    /// Bindings that a query selects, by network and address.
+    ///
+    /// # Errors
+    /// When it names a network that does not exist.
+    pub fn binding_list(&self, query: &BindingQuery) -> Result<Vec<Binding>, Error> {
+        let network = self.named_network(query.network.as_deref())?;
+        let limit = usize::try_from(query.limit.unwrap_or(STATIONS)).unwrap_or(usize::MAX);
+        let bindings = self.bindings.snapshot(network).into_iter();
+        let bindings = bindings.filter(|binding| {
+            let wanted = query.address;
+            wanted.is_none_or(|address| address == binding.address)
+        });
+        let view = |binding: binding::Binding| Binding {
+            network: self.network_name(binding.network),
+            address: binding.address,
+            mac: api_mac(binding.mac),
+            is_own: binding.is_own,
+            is_router: binding.is_router,
+            in_use: binding.in_use,
+            age_seconds: binding.age,
+            moves: binding.moves,
+            held_seconds: binding.held,
+        };
+        Ok(bindings.take(limit).map(view).collect())
+    }
+
+    /// The network of a name, if one is given.
+    fn named_network(&self, name: Option<&str>) -> Result<Option<NetworkId>, Error> {
+        let Some(name) = name else { return Ok(None) };
+        let mut networks = self.model.networks.iter();
+        let network = networks.find(|network| network.name == name);
+        let network = network
+            .ok_or_else(|| Error::not_found("network", format!("there is no network {name}")))?;
+        Ok(Some(network.id))
     }
 
     /// Peers of tunnels in the order of the configuration; counters come from the workers.

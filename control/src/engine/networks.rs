@@ -1,16 +1,20 @@
 //! Networks and tunnels in the running router: what of them is up, and where stations are.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
+use protocols::binding;
 use protocols::fdb::{self, Notice};
 use protocols::nd::AddressState;
 use tables::id::{AttachId, NetworkId, Place, PortId};
 use tracing::{debug, error, info, warn};
+use wire::MacAddr;
 
 use super::Engine;
 use super::addresses::own_addresses;
 use crate::compile::networks;
 use crate::model::{Carrier, Interface, Network};
+use crate::rooms::binding::Setting as BindingSetting;
 use crate::rooms::fdb::Setting;
 
 impl Engine {
@@ -105,10 +109,48 @@ impl Engine {
         }
     }
 
+    /// Has the bindings follow the model, and the addresses of our own that are in use.
+    pub(super) fn follow_bindings(&mut self) {
+        let suppressing = self.model.networks.iter();
+        let suppressing = suppressing.filter(|network| network.suppression);
+        let setting = |network: &Network| BindingSetting {
+            config: binding::Config {
+                max_bindings: network.max_bindings,
+                ageing_time: network.ageing,
+                ..binding::Config::default()
+            },
+            own: BTreeMap::new(),
+        };
+        let settings = suppressing.map(|network| (network.id, setting(network)));
+        let mut settings: HashMap<NetworkId, BindingSetting> = settings.collect();
+        for (_, interface) in self.model.interfaces() {
+            let Carrier::Network(network) = interface.carrier else {
+                continue;
+            };
+            if let Some(setting) = settings.get_mut(&network) {
+                setting.own.extend(self.used_addresses(interface));
+            }
+        }
+        self.bindings.follow(settings);
+    }
+
+    /// The addresses of an interface that only it has and that are in use, with its MAC.
+    fn used_addresses(&self, interface: &Interface) -> impl Iterator<Item = (IpAddr, MacAddr)> {
+        let (iface, mac) = (interface.id, self.mac(interface));
+        let own = own_addresses(interface, mac).into_iter();
+        let own = own.filter(|own| !own.anycast).map(|own| own.addr);
+        own.filter(move |addr| self.addresses.get(&(iface, *addr)) == Some(&AddressState::Valid))
+            .map(move |addr| (addr, mac))
+    }
+
     /// Reads what workers have heard.
     pub(super) fn hear_stations(&mut self) {
         let notices = self.stations.tick();
         self.say(notices);
+        for (network, mac) in self.stations.take_gone() {
+            self.bindings.station_gone(network, mac);
+        }
+        self.bindings.tick();
     }
 
     /// Logs what the FDB's room has to say.

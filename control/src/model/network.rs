@@ -29,6 +29,10 @@ pub struct Network {
     pub ageing: u32,
     /// Frames that go everywhere, per worker.
     pub flood: Rate,
+    /// Whether ARP and neighbour discovery are answered from what is known, and not flooded.
+    pub suppression: bool,
+    /// Most addresses that are learned for that.
+    pub max_bindings: u32,
     /// Where it is on devices.
     pub locals: Vec<Local>,
     /// The tunnels it is stretched over.

@@ -39,6 +39,8 @@ pub struct Stations {
     table: FdbWriter,
     heard: Vec<HeardConsumer>,
     settings: HashMap<NetworkId, Setting>,
+    /// Stations that have gone and nobody was told of yet.
+    gone: Vec<(NetworkId, MacAddr)>,
     /// Reused.
     actions: Vec<Action>,
 }
@@ -51,6 +53,7 @@ impl Stations {
             table,
             heard,
             settings: HashMap::new(),
+            gone: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -126,6 +129,11 @@ impl Stations {
         self.machine.snapshot(now(), scope, seen)
     }
 
+    /// Stations that have gone since this was last asked.
+    pub fn take_gone(&mut self) -> Vec<(NetworkId, MacAddr)> {
+        std::mem::take(&mut self.gone)
+    }
+
     /// What is known of the stations.
     pub fn machine(&self) -> &Machine {
         &self.machine
@@ -161,6 +169,7 @@ impl Stations {
                 }
                 Action::Remove { network, mac } => {
                     self.table.remove(network, mac.octets());
+                    self.gone.push((network, mac));
                 }
                 Action::Notice(notice) => notices.push(notice),
             }
@@ -176,7 +185,7 @@ fn seen(table: &FdbWriter, network: NetworkId, mac: MacAddr) -> Option<Seconds> 
 }
 
 /// Seconds of the workers' clock.
-fn now() -> Seconds {
+pub(super) fn now() -> Seconds {
     (dataplane::ticks() / dataplane::hz().max(1)) as Seconds
 }
 
@@ -235,6 +244,8 @@ mod tests {
         assert_eq!(listed.len(), 2);
         room.follow(setting(&[1]));
         assert_eq!(place(HOST), None);
+        assert_eq!(room.take_gone(), [(BLUE, MacAddr(HOST))]);
+        assert_eq!(room.take_gone(), []);
         // A note that was on its way.
         tell(&mut learner, [2, 0, 0, 0, 0, 8], 2);
         room.tick();

@@ -1,6 +1,7 @@
 //! The rooms' tasks: *who runs the machines?* Each machine of `protocols` has one thin task here; what they share is
 //! the supervisor, which starts a room that failed again.
 
+pub mod binding;
 pub mod dhcp4;
 pub mod dhcp6;
 pub mod dhcp6_client;

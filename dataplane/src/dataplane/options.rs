@@ -32,7 +32,9 @@ pub struct DataplaneOptions {
     pub max_tunnels: usize,
     /// Stations of all networks at most.
     pub max_stations: usize,
-    /// Notes of stations heard that each worker's ring holds.
+    /// Addresses of stations, of all networks, at most.
+    pub max_bindings: usize,
+    /// Notes that each worker's rings hold: of stations heard, and of addresses claimed.
     pub learn_ring: usize,
     /// Punt ring of each worker.
     pub punt_ring: PuntRingSize,
@@ -59,6 +61,7 @@ impl Default for DataplaneOptions {
             max_networks: 4096 + 1,
             max_tunnels: 1024,
             max_stations: 65_536,
+            max_bindings: 65_536,
             learn_ring: 4096,
             punt_ring: PuntRingSize::default(),
             inject_ring: 1024,

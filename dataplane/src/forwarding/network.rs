@@ -47,6 +47,8 @@ pub struct Network {
     pub learning: bool,
     /// Frames a second that go everywhere, per worker.
     pub flood_rate: Rate,
+    /// Whether ARP and neighbour discovery are answered from what is known, and not flooded.
+    pub suppression: bool,
 }
 
 impl Network {
@@ -64,6 +66,7 @@ impl Network {
                 per_second: 10_000,
                 burst: 1_000,
             },
+            suppression: false,
         }
     }
 

@@ -16,6 +16,7 @@ use crate::forwarding::{Network, Networks, PortView, Selected, Tags};
 use crate::frame::{BURST, Frame, Meta};
 use crate::graph::Stage;
 use crate::stages::link::TAG;
+use crate::stages::suppress::is_discovery;
 use crate::state::{Context, WorkerState};
 
 /// Bytes of the longest link-layer header.
@@ -183,6 +184,9 @@ impl Inside {
                 len: mbuf.pkt_len() - u32::from(tags),
             };
             let done = last.as_mut().is_some_and(|last| {
+                if last.network.suppression && is_discovery(&mbuf, tags.into()) {
+                    return false;
+                }
                 let Some(to) = self.place(cx, last, number, outbound.len, seconds) else {
                     return false;
                 };

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod link;
+pub mod suppress;
 pub mod switch;
 
 pub mod parse;

@@ -14,6 +14,7 @@ use crate::frame::{Frame, Slot};
 use crate::graph::Stage;
 use crate::learn::Heard;
 use crate::stages::link::{ETHERNET, LinkLayer};
+use crate::stages::suppress;
 use crate::state::{Context, WorkerState};
 
 #[cfg(test)]
@@ -69,6 +70,11 @@ fn one(
     if !is_ours {
         hear(cx, w, network, link.source, from)?;
         w.counters.network(id).rx.add(1, u64::from(mbuf.pkt_len()));
+    }
+    if network.suppression
+        && let Some(stage) = suppress::heed(cx, frame, slot, w, network, &link)
+    {
+        return Ok(stage);
     }
     if link.is_group() {
         return Ok(Stage::Flood);

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dpdk::Offloads;
 use dpdk::testing::{Arena, FakePort, bytes};
 use etherparse::PacketBuilder;
+use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
 use tables::group::GroupWriter;
 use tables::id::{IfaceId, NextHopId, PortId, VrfId};
@@ -21,6 +22,7 @@ use tables::lpm::{LpmWriter, Prefix};
 use tables::next_hop::{NextHop, NextHopKind, NextHopWriter};
 use tables::publish::{Published, Qsbr, Reader};
 
+use crate::claim::claim_ring;
 use crate::counters::{CounterSizes, PORTS, WorkerCounters};
 use crate::drop::DropReason;
 use crate::forwarding::{Forwarding, Interface, Tags};
@@ -119,6 +121,7 @@ impl Testbed {
         lpm4.add_vrf(VRF).unwrap();
         let (next_hops, next_hop_table) = NextHopWriter::new(256, qsbr.clone()).unwrap();
         let (stations, fdb) = FdbWriter::new(64, 1);
+        let (_, owners) = BindingWriter::new(64, 1);
         let (_, groups) = GroupWriter::new(4, qsbr.clone()).unwrap();
         let mut lan = Interface::new(LAN_IFACE, LAN, Tags::None, LAN_MAC, VRF);
         lan.link_local = vec![v6("fe80::1")];
@@ -139,6 +142,7 @@ impl Testbed {
             next_hops: next_hop_table,
             groups,
             fdb,
+            bindings: owners,
             forwarding: published,
         };
         let (ring, punts) = punt_ring(
@@ -151,6 +155,7 @@ impl Testbed {
         let arena = Arena::new(512);
         let (observer, watch) = crate::observer::observer();
         let (learner, heard) = learn_ring(8);
+        let (claims, _) = claim_ring(8);
         let w = WorkerState {
             index: 0,
             counters: Arc::new(WorkerCounters::new(CounterSizes {
@@ -167,6 +172,7 @@ impl Testbed {
             hold: hold::State::default(),
             flood: flood::State::new(8),
             learner,
+            claims,
             observer,
             trash: Trash::default(),
         };

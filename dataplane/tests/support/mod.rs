@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use dataplane::claim::{Claim, ClaimConsumer, claim_ring};
 use dataplane::counters::{CounterSizes, PORTS, WorkerCounters};
 use dataplane::drop::DropReason;
 use dataplane::forwarding::{Forwarding, Interface, Rate, Tags};
@@ -29,6 +30,7 @@ use dataplane::state::{Backlog, Context, Tables, Trash, WorkerState};
 use dataplane::worker::{drain_backlog, process};
 use dpdk::testing::{Arena, FakePort, bytes};
 use dpdk::{Mbuf, RxQueue};
+use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
 use tables::group::{GroupWriter, Member};
 use tables::id::{IfaceId, NetworkId, NextHopId, PortId, TunnelId, VrfId};
@@ -69,6 +71,8 @@ pub struct World {
     next_hops: NextHopWriter,
     pub stations: FdbWriter,
     heard: HeardConsumer,
+    pub bindings: BindingWriter,
+    claims: ClaimConsumer,
     tables: Tables,
     reader: Reader,
     frame: Box<Frame>,
@@ -90,6 +94,8 @@ pub struct Outcome {
     pub punted: Vec<(PuntClass, Vec<u8>)>,
     /// Stations that the control plane was told of.
     pub heard: Vec<Heard>,
+    /// Claims of addresses that it was told of.
+    pub claimed: Vec<Claim>,
 }
 
 impl Outcome {
@@ -125,7 +131,9 @@ impl World {
         let forwarding = interfaces();
         let published = Arc::new(Published::new(qsbr.clone(), Box::new(forwarding.clone())));
         let (stations, fdb) = FdbWriter::new(64, 1);
+        let (bindings, owners) = BindingWriter::new(64, 1);
         let (learner, heard) = learn_ring(128);
+        let (claims, claimed) = claim_ring(128);
         let arena = Arena::with_data_room(buffers, 2048);
         let (ring, punts) = punt_ring(
             0,
@@ -150,6 +158,7 @@ impl World {
             hold: hold::State::default(),
             flood: flood::State::new(8),
             learner,
+            claims,
             observer: dataplane::observer::observer().0,
             trash: Trash::default(),
         };
@@ -172,12 +181,15 @@ impl World {
             next_hops,
             stations,
             heard,
+            bindings,
+            claims: claimed,
             tables: Tables {
                 lpm6: lpm6_table,
                 lpm4: lpm4_table,
                 next_hops: next_hop_table,
                 groups: group_table,
                 fdb,
+                bindings: owners,
                 forwarding: Arc::new(Published::new(qsbr, Box::default())),
             },
             reader,
@@ -311,6 +323,9 @@ impl World {
         while let Ok(heard) = self.heard.pop() {
             outcome.heard.push(heard);
         }
+        while let Ok(claim) = self.claims.pop() {
+            outcome.claimed.push(claim);
+        }
         while let Some(punt) = self.punts.pop() {
             outcome
                 .punted
@@ -378,6 +393,8 @@ impl World {
                 ("network rx", &network.rx),
                 ("network tx", &network.tx),
                 ("network flooded", &network.flooded),
+                ("network answered", &network.answered),
+                ("network directed", &network.directed),
                 ("tunnel rx", &tunnel.rx),
                 ("tunnel tx", &tunnel.tx),
             ] {

@@ -2,6 +2,7 @@
 
 use super::Seconds;
 use super::error::ConfigError;
+pub use crate::damping::Damping;
 
 /// Longest ageing time of IEEE 802.1D table 7-5.
 pub const MAX_AGEING_TIME: Seconds = 1_000_000;
@@ -21,19 +22,6 @@ pub struct Config {
     pub damping: Option<Damping>,
 }
 
-/// When a station moves too often, and how long it is held then (RFC 7432 section 15.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damping {
-    /// So many moves within the window are one too many, which is not made: 5.
-    pub moves: u16,
-    /// The window, from the first of these moves on: 180.
-    pub window: Seconds,
-    /// How long the station is held at first: 30. It doubles when the station goes on.
-    pub hold_down: Seconds,
-    /// The longest it is held: 1800.
-    pub max_hold_down: Seconds,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Config {
@@ -41,17 +29,6 @@ impl Default for Config {
             max_stations: 8192,
             ageing_time: 300,
             damping: Some(Damping::default()),
-        }
-    }
-}
-
-impl Default for Damping {
-    fn default() -> Self {
-        Damping {
-            moves: 5,
-            window: 180,
-            hold_down: 30,
-            max_hold_down: 1800,
         }
     }
 }

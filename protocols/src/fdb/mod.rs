@@ -6,7 +6,7 @@
 //!        │                               ▼                                        ▼
 //!        └──► sm.rs: believed? ──► stations.rs: the table as it is to be ◄── age, bounded work
 //!             limits, statics,                     │
-//!             damping.rs                           ▼
+//!             damping                              ▼
 //!                                    Insert and Remove, told to the FDB in order
 //! ```
 //!
@@ -44,7 +44,6 @@ pub mod error;
 pub mod sm;
 
 mod admin;
-mod damping;
 mod notice;
 mod stations;
 

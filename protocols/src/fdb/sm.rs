@@ -9,9 +9,9 @@ use wire::MacAddr;
 use super::Seconds;
 use super::config::Config;
 use super::counters::Counters;
-use super::damping::Verdict;
 use super::notice::{Kind, Notice, Told};
 use super::stations::{Network, Stations};
+use crate::damping::Verdict;
 
 /// Seconds after which configured stations for which there was no room are tried again.
 pub const RETRY: Seconds = 5;

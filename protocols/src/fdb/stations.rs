@@ -12,8 +12,8 @@ use wire::MacAddr;
 use super::Seconds;
 use super::config::Config;
 use super::counters::Counters;
-use super::damping::Moves;
 use super::notice::Silence;
+use crate::damping::Moves;
 
 /// Room of a list or map that is kept whatever happens.
 const SMALL: usize = 32;

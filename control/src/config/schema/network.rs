@@ -113,6 +113,18 @@ pub(in crate::config) static NETWORK: Section = Section {
             "How many of them at once.",
         ),
         key(
+            "arp_nd_suppression",
+            "boolean",
+            "false",
+            "Answer ARP requests and neighbour solicitations for addresses whose owner is known, in the owner's stead, and flood only the others.",
+        ),
+        key(
+            "max_bindings",
+            "integer 0 to 16777216",
+            "8192",
+            "Most addresses that are learned for that, 32 of a station; our own do not count.",
+        ),
+        key(
             "segments",
             "array of tables",
             "none",

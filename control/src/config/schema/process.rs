@@ -104,7 +104,7 @@ pub(in crate::config) static SYSTEM: Section = Section {
             "max_stations",
             "integer 16 to 16777216",
             "65536",
-            "Stations of all networks at most, 32 bytes each.",
+            "Stations of all networks at most, 32 bytes each; and addresses that are learned with `arp_nd_suppression`, 64 bytes each.",
         ),
         key(
             "state_dir",

@@ -70,6 +70,35 @@ pub(super) const FAMILIES: &[Family] = &[
             }
         },
     ),
+    gauge(
+        "hextet_network_bindings",
+        "Addresses of which the owner is known, where ARP and neighbour discovery are answered from them.",
+        &["network"],
+        |s, out| out.networks(s, |n| number(n.bindings)),
+    ),
+    counter(
+        "hextet_network_suppressed_frames_total",
+        "Questions for the owner of an address that were not flooded, but answered in its stead or sent to it alone.",
+        &["network", "way"],
+        |s, out| {
+            for n in &s.networks {
+                out.add([&n.name, &"answered"], number(n.counters.answered_frames));
+                out.add([&n.name, &"directed"], number(n.counters.directed_frames));
+            }
+        },
+    ),
+    counter(
+        "hextet_binding_events_total",
+        "What became of addresses of a network; the event's name says what.",
+        &["network", "event"],
+        |s, out| {
+            for n in &s.networks {
+                for (event, count) in &n.binding_events {
+                    out.add([&n.name, event], number(*count));
+                }
+            }
+        },
+    ),
     // Peers of tunnels
     counter(
         "hextet_vtep_receive_packets_total",

@@ -1,11 +1,36 @@
-//! Does a station move, or do two places fight over it? (RFC 7432 section 15.1)
+//! Does a station move, or do two places fight over it? (RFC 7432 section 15.1) And does an address change hands, or do two
+//! stations fight over it? (RFC 9161 section 3.7)
 
-use super::Seconds;
-use super::config::Damping;
+/// A span, in seconds.
+type Seconds = u32;
 
-/// What is remembered of a station's moves.
+/// When something moves too often, and how long it is held then (RFC 7432 section 15.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damping {
+    /// So many moves within the window are one too many, which is not made: 5.
+    pub moves: u16,
+    /// The window, from the first of these moves on: 180.
+    pub window: Seconds,
+    /// How long the station is held at first: 30. It doubles when the station goes on.
+    pub hold_down: Seconds,
+    /// The longest it is held: 1800.
+    pub max_hold_down: Seconds,
+}
+
+impl Default for Damping {
+    fn default() -> Self {
+        Damping {
+            moves: 5,
+            window: 180,
+            hold_down: 30,
+            max_hold_down: 1800,
+        }
+    }
+}
+
+/// What is remembered of one's moves.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moves {
+pub(crate) struct Moves {
     /// The first move of the window.
     since: Seconds,
     /// How many there were in it.
@@ -17,17 +42,17 @@ pub(super) struct Moves {
 
 /// What becomes of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is made.
     Made,
-    /// It is not: it was the one too many, and the station is held from now on, for so long.
+    /// It is not: it was the one too many, and it is held from now on, for so long.
     Hold(Seconds),
-    /// It is not: the station is held.
+    /// It is not: it is held.
     Held,
 }
 
 impl Moves {
-    /// The station was heard elsewhere.
+    /// It was heard elsewhere.
     pub fn judge(&mut self, now: Seconds, damping: &Damping) -> Verdict {
         if self.held_for(now).is_some() {
             return Verdict::Held;
