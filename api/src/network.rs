@@ -196,12 +196,21 @@ pub struct Vtep {
     pub port: Option<u16>,
     /// Largest outer packet, bytes.
     pub mtu: u16,
+    /// What routers on the way have said that fits, if that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_mtu: Option<u16>,
+    /// For how long that is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_mtu_seconds: Option<u64>,
     /// How many networks are stretched to it.
     pub networks: u64,
     /// Interfaces that are a tunnel to it.
     pub interfaces: Vec<String>,
     /// What passed between it and us.
     pub counters: VtepCounters,
+    /// What became of words of a smaller path MTU, by event.
+    #[serde(default)]
+    pub path_events: BTreeMap<String, u64>,
 }
 
 /// Counters of a peer: outer packets.

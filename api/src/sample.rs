@@ -283,6 +283,8 @@ pub fn vteps() -> Vec<Vtep> {
         remote: ip("2001:db8:3::1"),
         port: Some(4789),
         mtu: 1500,
+        path_mtu: Some(1400),
+        path_mtu_seconds: Some(590),
         networks: 1,
         interfaces: vec![],
         counters: VtepCounters {
@@ -292,6 +294,7 @@ pub fn vteps() -> Vec<Vtep> {
             tx_bytes: 2_100_000,
             too_big: 1,
         },
+        path_events: tally(&[("lowered", 1), ("ignored", 0)]),
     }]
 }
 

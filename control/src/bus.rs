@@ -22,6 +22,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use dataplane::path_mtu::TooBig;
 use ipnet::Ipv6Net;
 use tables::id::{IfaceId, PortId, VrfId};
 use tokio::sync::{mpsc, oneshot};
@@ -177,6 +178,13 @@ pub enum EngineMessage {
         iface: IfaceId,
         /// Its address.
         addr: IpAddr,
+    },
+    /// A router on the way of a tunnel's outer packets says what fits.
+    TooBig {
+        /// The routing domain.
+        vrf: VrfId,
+        /// What it said.
+        told: TooBig,
     },
     /// An own address has changed state.
     AddressState {

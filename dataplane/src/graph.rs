@@ -53,7 +53,7 @@ stages! {
     Rewrite   "rewrite"    "hop limit, link-layer header"                     => [Flood Egress Encap Tx Drop];
     Flood     "flood"      "copies a frame to all places of its network"      => [Egress Drop];
     Egress    "egress"     "tags of a network's frame, or the tunnel it takes" => [Encap Tx Drop];
-    Encap     "encap"      "packs a frame into an outer packet"               => [Tx Drop];
+    Encap     "encap"      "packs a frame into an outer packet"               => [IcmpError Tx Drop];
     IcmpError "icmp_error" "answers a packet that goes no further"            => [Drop];
     Punt      "punt"       "copies to the control plane"                      => [Drop];
     Tx        "tx"         "sorts by port, hands bursts to devices"           => [Drop];

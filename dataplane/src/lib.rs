@@ -25,6 +25,7 @@ pub mod lane;
 pub mod learn;
 pub mod observe;
 pub mod observer;
+pub mod path_mtu;
 pub mod ports;
 pub mod punt;
 pub mod stages;

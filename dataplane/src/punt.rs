@@ -54,6 +54,7 @@ classes! {
     Dhcp6 "dhcp6" "DHCPv6 message (RFC 8415)";
     Dhcp4 "dhcp4" "DHCPv4 message (RFC 2131)";
     Fragment "fragment" "fragment for one of our addresses";
+    PathMtu "path_mtu" "word of a smaller path MTU of a tunnel (RFC 8201, RFC 1191)";
     Local "local" "other packet for one of our addresses or groups";
 }
 

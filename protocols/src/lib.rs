@@ -45,6 +45,7 @@ pub mod dhcp6_wire;
 pub mod fdb;
 pub mod mld;
 pub mod nd;
+pub mod path_mtu;
 pub mod ra;
 pub mod random;
 pub mod reassembly;

@@ -123,6 +123,7 @@ pub(crate) fn vteps(vteps: &[Vtep], paint: Paint) -> String {
         "remote",
         ">port",
         ">mtu",
+        ">path mtu",
         ">networks",
         "interfaces",
         ">rx packets",
@@ -144,6 +145,7 @@ pub(crate) fn vteps(vteps: &[Vtep], paint: Paint) -> String {
                     .map_or_else(|| "-".to_owned(), |port| port.to_string()),
             ),
             cell(v.mtu),
+            path_mtu(v).odd_if(v.path_mtu.is_some()),
             cell(v.networks),
             Cell::from(few(&v.interfaces)),
             cell(c.rx_packets),
@@ -154,6 +156,13 @@ pub(crate) fn vteps(vteps: &[Vtep], paint: Paint) -> String {
         ]);
     }
     table.render(paint, "no vteps")
+}
+
+/// What routers on the way said, and for how long it is believed: `1400 (590 s)`.
+fn path_mtu(vtep: &Vtep) -> Cell {
+    let said = vtep.path_mtu.zip(vtep.path_mtu_seconds);
+    let said = said.map(|(mtu, seconds)| format!("{mtu} ({seconds} s)"));
+    Cell::from(said.unwrap_or_else(|| "-".to_owned()))
 }
 
 #[cfg(test)]
@@ -176,5 +185,6 @@ mod tests {
         assert!(shown.contains("own"), "{shown}");
         let shown = vteps(&sample::vteps(), Paint::new(false));
         assert!(shown.contains("4789"), "{shown}");
+        assert!(shown.contains("1400 (590 s)"), "{shown}");
     }
 }

@@ -7,7 +7,7 @@ use dataplane::forwarding::{self, Dhcp, Forwarding, IcmpLimits, Tags};
 use dataplane::punt::PuntClass;
 use ipnet::IpNet;
 use tables::hash::FlowHasher;
-use tables::id::{IfaceId, NetworkId, PortId};
+use tables::id::{IfaceId, NetworkId, PortId, TunnelId};
 use wire::addr::v6;
 use wire::ether::MacAddr;
 
@@ -30,6 +30,8 @@ pub trait Learned {
     fn made_mac(&self, interface: &str) -> MacAddr;
     /// Whether an own address may be used: duplicate detection passed, or is off.
     fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool;
+    /// What routers on the way of a tunnel's outer packets have said that fits, bytes, if they have.
+    fn path_mtu(&self, tunnel: TunnelId) -> Option<u16>;
 }
 
 /// An interface's MAC address: its own, its device's, or one made for it. `None` when its device is not open.
@@ -53,7 +55,8 @@ pub fn make_mac(node: &[u8], interface: &str) -> MacAddr {
 }
 
 /// The snapshot of all networks, and of all interfaces that are not on a closed device. `before` is one of the same model
-/// with the same devices open, if there is one: networks are taken from there.
+/// with the same devices open, if there is one: networks are taken from there,
+/// but for what is known of the paths of tunnels.
 pub fn forwarding(
     model: &Model,
     learned: &impl Learned,
@@ -78,8 +81,9 @@ pub fn forwarding(
             snapshot.insert(view);
         }
     }
-    if before.is_none() {
-        networks::insert(&mut snapshot, model, learned);
+    match before {
+        Some(_) => networks::follow_paths(&mut snapshot, model, learned),
+        None => networks::insert(&mut snapshot, model, learned),
     }
     snapshot
 }
@@ -309,6 +313,27 @@ mod tests {
         fn is_valid(&self, _: IfaceId, address: IpAddr) -> bool {
             address != "2001:db8:2::1".parse::<IpAddr>().unwrap()
         }
+        fn path_mtu(&self, tunnel: TunnelId) -> Option<u16> {
+            (tunnel == TunnelId(1)).then_some(1400)
+        }
+    }
+
+    /// As `AllValid`, later: the first tunnel's path has become narrower.
+    struct Narrow;
+
+    impl Learned for Narrow {
+        fn mac(&self, port: PortId) -> Option<MacAddr> {
+            AllValid.mac(port)
+        }
+        fn made_mac(&self, interface: &str) -> MacAddr {
+            AllValid.made_mac(interface)
+        }
+        fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool {
+            AllValid.is_valid(iface, address)
+        }
+        fn path_mtu(&self, tunnel: TunnelId) -> Option<u16> {
+            (tunnel == TunnelId(1)).then_some(1290)
+        }
     }
 
     const TEXT: &str = r#"
@@ -437,6 +462,28 @@ device = "closed"
             (7, 7, 1000)
         );
         assert!(filter);
+    }
+
+    #[test]
+    fn a_tunnel_carries_what_its_path_is_known_to_carry() {
+        let vtep = |name: &str, last: u8, mtu: u16| {
+            format!(
+                "[[vtep]]\nname = \"{name}\"\nkind = \"vxlan\"\nrouter = \"main\"\n\
+                 local = \"2001:db8:1::1:2345\"\nremote = \"2001:db8:9::{last}\"\nmtu = {mtu}\n"
+            )
+        };
+        for (mtu, expected) in [(1500, [1400, 1500]), (1300, [1300, 1300])] {
+            let text = TEXT.to_owned() + &vtep("one", 1, mtu) + &vtep("two", 2, mtu);
+            let loaded = crate::config::parse(Path::new("t.toml"), &text).unwrap();
+            let before = forwarding(&loaded.model, &AllValid, None);
+            let mtus =
+                |of: &Forwarding| [1, 2].map(|id| of.networks.tunnel(TunnelId(id)).unwrap().mtu);
+            assert_eq!(mtus(&before), expected);
+            // The path is narrower by now: the next snapshot knows.
+            let after = forwarding(&loaded.model, &Narrow, Some(&before));
+            assert_eq!(mtus(&after), [1290, expected[1]]);
+            assert_eq!(mtus(&before), expected);
+        }
     }
 
     #[test]

@@ -8,12 +8,12 @@ use tables::id::{AttachId, NetworkId, Place};
 use wire::MacAddr;
 
 use super::interfaces::{Learned, mac, rate, tags};
-use crate::model::{Carrier, Interface, Model, Network};
+use crate::model::{Carrier, Interface, Model, Network, Vtep};
 
 /// Puts tunnels and networks into the snapshot. Places on devices that are not open are left out.
 pub fn insert(snapshot: &mut Forwarding, model: &Model, learned: &impl Learned) {
     for vtep in &model.vteps {
-        snapshot.networks.insert_tunnel(vtep.tunnel());
+        snapshot.networks.insert_tunnel(tunnel(vtep, learned));
     }
     for (_, interface) in model.interfaces() {
         if let Carrier::Tunnel { tunnel, key } = interface.carrier {
@@ -27,6 +27,24 @@ pub fn insert(snapshot: &mut Forwarding, model: &Model, learned: &impl Learned) 
         let view = view(snapshot, network, on, learned);
         snapshot.networks.insert(view);
     }
+}
+
+/// Has the tunnels of a snapshot carry what their paths are known to carry now.
+pub fn follow_paths(snapshot: &mut Forwarding, model: &Model, learned: &impl Learned) {
+    for vtep in &model.vteps {
+        let tunnel = tunnel(vtep, learned);
+        let was = snapshot.networks.tunnel(vtep.id).map(|was| was.mtu);
+        if was.is_some_and(|was| was != tunnel.mtu) {
+            snapshot.networks.insert_tunnel(tunnel);
+        }
+    }
+}
+
+fn tunnel(vtep: &Vtep, learned: &impl Learned) -> forwarding::Tunnel {
+    let mut tunnel = vtep.tunnel();
+    let path = learned.path_mtu(vtep.id);
+    tunnel.mtu = path.map_or(tunnel.mtu, |path| path.min(tunnel.mtu));
+    tunnel
 }
 
 /// The interfaces on each network that has any.

@@ -9,7 +9,7 @@ use dataplane::forwarding::Forwarding;
 use dataplane::observe::Filter;
 use dataplane::ports::{DeviceState, OpenPort};
 use dataplane::{Dataplane, MulticastFilter, PortStats};
-use tables::id::{IfaceId, PortId};
+use tables::id::{IfaceId, PortId, TunnelId};
 use tracing::{error, info, warn};
 use wire::MacAddr;
 
@@ -17,6 +17,7 @@ use super::Engine;
 use crate::compile::interfaces::{self, MacFilter};
 use crate::model::{Changes, Device, Indexed, Model};
 use protocols::nd::AddressState;
+use protocols::path_mtu;
 
 /// What trace and capture want of the snapshot.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ pub(super) struct Places {
 pub(super) struct Learned<'a> {
     dataplane: &'a Dataplane,
     addresses: &'a HashMap<(IfaceId, IpAddr), AddressState>,
+    paths: &'a path_mtu::Machine,
     node: &'a [u8],
 }
 
@@ -55,6 +57,10 @@ impl interfaces::Learned for Learned<'_> {
 
     fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool {
         self.addresses.get(&(iface, address)) == Some(&AddressState::Valid)
+    }
+
+    fn path_mtu(&self, tunnel: TunnelId) -> Option<u16> {
+        self.paths.learned(tunnel).map(|learned| learned.mtu)
     }
 }
 
@@ -151,6 +157,7 @@ impl Engine {
         Learned {
             dataplane: &self.dataplane,
             addresses: &self.addresses,
+            paths: &self.paths,
             node: &self.node,
         }
     }

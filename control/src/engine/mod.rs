@@ -51,7 +51,7 @@ use crate::rooms::dhcp6::Sources;
 use crate::rooms::fdb::Stations;
 use crate::store::Store;
 use protocols::nd::AddressState;
-use protocols::{mld, nd, ra};
+use protocols::{mld, nd, path_mtu, ra};
 
 pub use configure::ReloadOutcome;
 pub use views::{InterfaceView, api_mac};
@@ -109,6 +109,7 @@ pub struct Engine {
     publisher: Publisher,
     stations: Stations,
     bindings: Bindings,
+    paths: path_mtu::Machine,
     store: Arc<Store>,
     /// What tells this node from others; MAC addresses are made of it.
     node: Vec<u8>,
@@ -205,6 +206,7 @@ impl Engine {
             publisher,
             stations,
             bindings,
+            paths: path_mtu::Machine::default(),
             store,
             node,
             config,
@@ -259,6 +261,7 @@ impl Engine {
             if SAMPLE <= now - sampled {
                 self.sample_use();
                 self.delegations_due();
+                self.age_paths();
                 sampled = now;
             }
         }
@@ -297,6 +300,7 @@ impl Engine {
                 gateway,
             } => self.delegated_up(vrf, prefix, &interface, gateway),
             EngineMessage::DelegatedDown { vrf, prefix } => self.delegated_down(vrf, prefix),
+            EngineMessage::TooBig { vrf, told } => self.path_too_big(vrf, &told),
             EngineMessage::Held(held) => self.held(&held),
             EngineMessage::Request(Request(question)) => question(self),
             EngineMessage::Shutdown => unreachable!("handled by the loop"),

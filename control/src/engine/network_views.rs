@@ -1,6 +1,7 @@
 //! Networks, their stations and the peers of tunnels as the API sees them.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use api::{
     Binding, BindingQuery, Network, NetworkSegment, SegmentKind, Station, StationQuery, Vtep,
@@ -165,6 +166,9 @@ impl Engine {
         let view = |vtep: &model::Vtep| {
             let mut routers = self.model.routers.iter();
             let router = routers.find(|router| router.id == vtep.router);
+            let path = self.paths.learned(vtep.id);
+            let counted = self.paths.counters(vtep.id).map(|counters| counters.iter());
+            let path_events = counted.into_iter().flatten();
             let shown = Vtep {
                 name: vtep.name.clone(),
                 kind: kind(vtep.kind),
@@ -173,9 +177,18 @@ impl Engine {
                 remote: vtep.remote,
                 port: (vtep.port != 0).then_some(vtep.port),
                 mtu: vtep.mtu,
+                path_mtu: path.map(|path| path.mtu),
+                path_mtu_seconds: path.map(|path| {
+                    path.until
+                        .saturating_duration_since(Instant::now())
+                        .as_secs()
+                }),
                 networks: networks.get(&vtep.id).copied().unwrap_or_default(),
                 interfaces: interfaces.get(&vtep.id).cloned().unwrap_or_default(),
                 counters: api::VtepCounters::default(),
+                path_events: path_events
+                    .map(|(name, _, n)| (name.to_owned(), n))
+                    .collect(),
             };
             (vtep.id, shown)
         };

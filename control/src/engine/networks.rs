@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::time::Instant;
 
+use dataplane::forwarding::network::TunnelKind;
+use dataplane::path_mtu::TooBig;
 use protocols::binding;
 use protocols::fdb::{self, Notice};
 use protocols::nd::AddressState;
-use tables::id::{AttachId, NetworkId, Place, PortId};
+use tables::id::{AttachId, NetworkId, Place, PortId, VrfId};
 use tracing::{debug, error, info, warn};
 use wire::MacAddr;
 
 use super::Engine;
 use super::addresses::own_addresses;
 use crate::compile::networks;
-use crate::model::{Carrier, Interface, Network};
+use crate::model::{Carrier, Interface, Network, Vtep};
 use crate::rooms::binding::Setting as BindingSetting;
 use crate::rooms::fdb::Setting;
 
@@ -74,8 +77,11 @@ impl Engine {
         }
     }
 
-    /// Has the FDB follow the model.
+    /// Has the FDB and the path MTUs follow the model.
     pub(super) fn follow_networks(&mut self) {
+        let vteps = self.model.vteps.iter();
+        let tunnels = vteps.map(|vtep| (vtep.id, [vtep.local, vtep.remote], vtep.mtu));
+        self.paths.configure(tunnels);
         let statics = networks::statics(&self.model, &self.learned());
         let settings = self.model.networks.iter().map(|network| {
             let setting = Setting {
@@ -109,6 +115,29 @@ impl Engine {
         }
     }
 
+    /// A router on the way of a tunnel's packets says what fits.
+    pub(super) fn path_too_big(&mut self, vrf: VrfId, told: &TooBig) {
+        let sender = |vtep: &&Vtep| {
+            (vtep.router, vtep.local, vtep.remote) == (vrf, told.local, told.remote)
+                && (vtep.kind != TunnelKind::Gre).then_some(vtep.port) == told.port
+        };
+        let Some(vtep) = self.model.vteps.iter().find(sender) else {
+            return;
+        };
+        if self.paths.told(Instant::now(), vtep.id, told.mtu) {
+            let mtu = self.paths.learned(vtep.id).map(|learned| learned.mtu);
+            info!(vtep = vtep.name, mtu, "the path carries less");
+            self.stale.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Paths that were said to carry less are tried again by and by.
+    pub(super) fn age_paths(&mut self) {
+        if self.paths.age(Instant::now()) {
+            self.stale.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// Has the bindings follow the model, and the addresses of our own that are in use.
     pub(super) fn follow_bindings(&mut self) {
         let suppressing = self.model.networks.iter();
@@ -123,7 +152,12 @@ impl Engine {
         };
         let settings = suppressing.map(|network| (network.id, setting(network)));
         let mut settings: HashMap<NetworkId, BindingSetting> = settings.collect();
-        for (_, interface) in self.model.interfaces() {
+        // Most routers have none such, and thousands of interfaces.
+        let interfaces = match settings.is_empty() {
+            true => None,
+            false => Some(self.model.interfaces()),
+        };
+        for (_, interface) in interfaces.into_iter().flatten() {
             let Carrier::Network(network) = interface.carrier else {
                 continue;
             };

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use dataplane::path_mtu;
 use dataplane::punt::{Punt, PuntClass, PuntConsumer};
 use wire::MacAddr;
 use wire::udp;
 
-use crate::bus::{Bus, Packet, unmapped};
+use crate::bus::{Bus, EngineMessage, Packet, unmapped};
 use protocols::nd;
 
 /// The UDP port of DHCPv6 clients (RFC 8415 section 7.2).
@@ -74,6 +75,14 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
         PuntClass::Dhcp6 => dhcp6(packet(false), bus),
         PuntClass::Dhcp4 => bus.offer_dhcp4(packet(false)),
         PuntClass::Fragment => bus.offer_fragment(packet(false)),
+        PuntClass::PathMtu => {
+            if let Some(told) = path_mtu::read(punt.l3()) {
+                bus.engine(EngineMessage::TooBig {
+                    vrf: meta.vrf,
+                    told,
+                });
+            }
+        }
         PuntClass::Resolve | PuntClass::ResolveGateway => bus.nd(nd::Event::Glean {
             iface: meta.iface,
             target: unmapped(meta.address),

@@ -350,6 +350,7 @@ fn punt_rates() -> [Rate; PuntClass::COUNT] {
     for class in [PuntClass::Dhcp6, PuntClass::Dhcp4] {
         rates[class.index()] = DHCP_RATE;
     }
+    rates[PuntClass::PathMtu.index()] = PATH_MTU_RATE;
     rates
 }
 
@@ -357,6 +358,12 @@ fn punt_rates() -> [Rate; PuntClass::COUNT] {
 pub const DHCP_RATE: Rate = Rate {
     per_second: 20_000,
     burst: 512,
+};
+
+/// Words of smaller path MTUs from one port: a path says so once, and again when it has been tried again.
+const PATH_MTU_RATE: Rate = Rate {
+    per_second: 50,
+    burst: 32,
 };
 
 impl Default for Forwarding {

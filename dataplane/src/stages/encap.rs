@@ -4,7 +4,11 @@
 //! takes the graph's ordinary way, as a packet of our own.
 //!
 //! The outer packet is never fragmented (RFC 4459 section 3.2): what does not fit the path is dropped and counted, and hosts are
-//! told the smaller MTU of their network before.
+//! told the smaller MTU of their network before. Where the path to one peer carries less than its network, the sender of what does
+//! not fit is told so (RFC 4459 section 3.3): of a routed packet as by any router, of a frame within the network by an interface of ours there.
+//!
+//! LIMIT: a path that does not carry 1280 bytes of IPv6 within is of no use for IPv6, and nobody is told of it; nor is the
+//! sender of an IPv4 packet that may be fragmented.
 
 use dpdk::offload::{self, Egress};
 use dpdk::{Mbuf, Offloads};
@@ -15,6 +19,7 @@ use crate::drop::DropReason;
 use crate::forwarding::Tunnel;
 use crate::frame::{Family, Frame, Meta, Slot, flags};
 use crate::graph::Stage;
+use crate::stages::link::ETHERNET;
 use crate::stages::rewrite::encapsulate;
 use crate::state::{Context, WorkerState};
 
@@ -31,6 +36,13 @@ pub fn encap(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         match one(cx, frame, slot, w) {
             Ok(Done::Ready) => frame.send(slot, Stage::Tx),
             Ok(Done::Gone) => {}
+            Ok(Done::TooBig(fits)) => match describe(cx, frame, slot, fits) {
+                Some((meta, mtu)) => {
+                    frame[slot] = meta;
+                    frame.refuse(slot, DropReason::TunnelTooBig, mtu);
+                }
+                None => frame.drop(slot, DropReason::TunnelTooBig),
+            },
             Err(reason) => frame.drop(slot, reason),
         }
     }
@@ -42,6 +54,8 @@ enum Done {
     Ready,
     /// It went on by the backlog.
     Gone,
+    /// It does not fit the path, which carries inner packets, link-layer header included, of so many bytes.
+    TooBig(usize),
 }
 
 fn one(
@@ -65,9 +79,10 @@ fn one(
         std::net::IpAddr::V4(to) => cx.lpm4.lookup(cx.reader, tunnel.vrf, to.to_bits()),
     };
     let next_hop = cx.next_hops.get(id);
-    if path_mtu(tunnel, next_hop) < len {
+    let path = path_mtu(tunnel, next_hop);
+    if path < len {
         w.counters.tunnel(tunnel.id).too_big.add(1);
-        return Err(DropReason::TunnelTooBig);
+        return Ok(Done::TooBig(path.saturating_sub(tunnel.overhead())));
     }
     header::put(
         &mut mbuf,
@@ -91,6 +106,50 @@ fn one(
     };
     count(w, next_hop, &frame[slot]);
     Ok(Done::Ready)
+}
+
+/// What is to be known of an IP packet that does not fit, so that its sender can be told what does, and that. `None` if nobody is
+/// told.
+fn describe(cx: &Context<'_>, frame: &Frame, slot: Slot, fits: usize) -> Option<(Meta, u32)> {
+    let (mbuf, mut meta) = (frame.mbuf(slot), frame[slot]);
+    let l3 = if meta.has(flags::BARE) { 0 } else { ETHERNET };
+    let packet = mbuf.data().get(l3..)?;
+    let is_bridged = !matches!(meta.from.place(), Place::Router(_)) && l3 != 0;
+    if is_bridged {
+        if mbuf.data().first()? & 1 != 0 {
+            return None;
+        }
+        let network = cx.forwarding.networks.get(meta.network)?;
+        let router = cx.forwarding.interface(*network.routers.first()?)?;
+        (meta.iface, meta.vrf) = (router.id, router.vrf);
+        (meta.family, meta.len) = match mbuf.data().get(12..ETHERNET)? {
+            [0x86, 0xdd] => (Family::V6, 40 + u32::from(half(packet, 4)?)),
+            [0x08, 0x00] => (Family::V4, u32::from(half(packet, 2)?)),
+            _ => return None,
+        };
+        meta.l3 = l3 as u16;
+    }
+    let there = mbuf.pkt_len().checked_sub(l3 as u32)?;
+    let (version, least) = match meta.family {
+        Family::V6 => (6, LEAST6),
+        Family::V4 => (4, LEAST4),
+        Family::Arp => return None,
+    };
+    let may_be_cut = meta.family == Family::V4 && half(packet, 6)? & DONT_FRAGMENT == 0;
+    let mtu = (fits.saturating_sub(l3) as u32).max(least);
+    let right = packet.first()? >> 4 == version && meta.len <= there && mtu < meta.len;
+    (right && !may_be_cut).then_some((meta, mtu))
+}
+
+/// Least MTUs that a host takes to heart (RFC 8200 section 5, RFC 791).
+const LEAST6: u32 = 1280;
+const LEAST4: u32 = 68;
+/// The bit of an IPv4 header that has a packet dropped rather than cut.
+const DONT_FRAGMENT: u16 = 0x4000;
+
+fn half(packet: &[u8], at: usize) -> Option<u16> {
+    let bytes = packet.get(at..at + 2)?;
+    Some(u16::from_be_bytes([bytes[0], bytes[1]]))
 }
 
 /// Longest outer packet: what the peer is configured to be reached by, or less where the way there begins.

@@ -79,7 +79,9 @@ fn cause(reason: DropReason, param: u32, packet: &[u8]) -> Option<Cause> {
         R::Prohibited => Cause::Prohibited,
         R::BeyondScope | R::Ip6SourceLinkLocal => Cause::BeyondScope,
         R::Urpf => Cause::SourcePolicy,
-        R::Ip6PacketTooBig | R::Ip4FragmentationNeeded => Cause::TooBig { mtu: param },
+        R::Ip6PacketTooBig | R::Ip4FragmentationNeeded | R::TunnelTooBig => {
+            Cause::TooBig { mtu: param }
+        }
         R::Ip6HopLimit | R::Ip4TtlExceeded => Cause::HopLimit,
         R::NeighbourFailed | R::HoldTimeout => Cause::AddressUnreachable,
         R::NoListener => Cause::PortUnreachable,

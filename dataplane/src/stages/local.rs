@@ -19,6 +19,7 @@ use crate::forwarding::{Dhcp, Interface};
 use crate::frame::{Family, Frame, Meta, flags};
 use crate::graph::Stage;
 use crate::icmp::{self, source};
+use crate::path_mtu;
 use crate::punt::PuntClass;
 use crate::stages::route::{destination4, destination6, hop_limit, source4, source6};
 use crate::state::{Context, WorkerState};
@@ -80,6 +81,12 @@ pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
             Family::V4 => ip4(&mbuf, &meta, interface, heard),
             Family::Arp => Verdict::Punt(PuntClass::Arp),
         };
+        let verdict = match verdict {
+            Verdict::Drop(DropReason::IcmpIgnored) if is_of_a_tunnel(cx, &mbuf, &meta) => {
+                Verdict::Punt(PuntClass::PathMtu)
+            }
+            verdict => verdict,
+        };
         match verdict {
             Verdict::Punt(class) => frame.punt(slot, class),
             Verdict::Drop(reason) => frame.drop(slot, reason),
@@ -88,6 +95,17 @@ pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
             Verdict::Echo4(own) => echo::reply4(cx, mbuf, &meta, own, w),
         }
     }
+}
+
+/// Whether an ICMP message for us, its checksum verified, says that an outer packet of a tunnel of ours did not fit.
+fn is_of_a_tunnel(cx: &Context<'_>, mbuf: &Mbuf, meta: &Meta) -> bool {
+    let networks = &cx.forwarding.networks;
+    if !networks.has_tunnels() || meta.has(flags::LINK_MULTICAST) {
+        return false;
+    }
+    let packet = mbuf.data().get(usize::from(meta.l3)..);
+    let told = packet.and_then(path_mtu::read);
+    told.is_some_and(|told| networks.sender(meta.vrf, &told).is_some())
 }
 
 /// Whether an IPv6 packet went to an anycast address of ours: the interface that owns it stands in the next hop.

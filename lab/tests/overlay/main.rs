@@ -14,7 +14,9 @@ mod kernel;
 mod mtu;
 mod ovs;
 mod pair;
+mod path_mtu;
 mod refused;
+mod suppress;
 
 use std::net::Ipv6Addr;
 use std::time::Duration;

@@ -101,7 +101,7 @@ fn what_does_not_fit_the_path_of_the_tunnel_is_counted_and_not_fragmented() -> R
 }
 
 /// The path MTU that a host has learned.
-fn path_mtu(host: &Host, to: &str) -> Result<Option<u64>> {
+pub(crate) fn path_mtu(host: &Host, to: &str) -> Result<Option<u64>> {
     let family = if to.contains(':') { "-6" } else { "-4" };
     let route: Value = serde_json::from_str(&host.ok(&format!("ip -j {family} route get {to}"))?)?;
     let metrics = route[0]["metrics"].as_array().into_iter().flatten();

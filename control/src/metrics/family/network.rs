@@ -130,4 +130,26 @@ pub(super) const FAMILIES: &[Family] = &[
         &["vtep"],
         |s, out| out.vteps(s, |c| c.too_big),
     ),
+    gauge(
+        "hextet_vtep_path_mtu_bytes",
+        "Longest outer packet that the path to the peer is known to carry.",
+        &["vtep"],
+        |s, out| {
+            for v in &s.vteps {
+                out.add([&v.name], number(v.path_mtu.unwrap_or(v.mtu).into()));
+            }
+        },
+    ),
+    counter(
+        "hextet_vtep_path_mtu_events_total",
+        "What became of words of a smaller path MTU; the event's name says what.",
+        &["vtep", "event"],
+        |s, out| {
+            for v in &s.vteps {
+                for (event, count) in &v.path_events {
+                    out.add([&v.name, event], number(*count));
+                }
+            }
+        },
+    ),
 ];
