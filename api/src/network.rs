@@ -82,6 +82,9 @@ pub struct NetworkSegment {
     /// The peers it is stretched to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub vteps: Vec<String>,
+    /// The group by which frames for everybody are sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flood: Option<String>,
 }
 
 /// Counters of a network: frames without tags.
@@ -189,7 +192,7 @@ pub struct Vtep {
     pub router: String,
     /// Our address.
     pub local: IpAddr,
-    /// Its address.
+    /// Its address, or a multicast group.
     pub remote: IpAddr,
     /// UDP port, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

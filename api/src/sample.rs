@@ -196,6 +196,7 @@ pub fn networks() -> Vec<Network> {
                 vlans: vec![100],
                 vni: None,
                 vteps: vec![],
+                flood: None,
             },
             NetworkSegment {
                 kind: SegmentKind::Vxlan,
@@ -203,6 +204,7 @@ pub fn networks() -> Vec<Network> {
                 vlans: vec![],
                 vni: Some(77),
                 vteps: vec!["west".into()],
+                flood: Some("all".into()),
             },
         ],
         interfaces: vec!["blue0".into()],

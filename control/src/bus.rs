@@ -33,7 +33,7 @@ use crate::rooms::dhcp6::Sources;
 use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
 use crate::rooms::lease::{Order, OrderError, Question};
-use protocols::{dhcp4, dhcp6, dhcp6_client, mld, nd, ra, reassembly};
+use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly};
 
 pub mod relay;
 
@@ -60,11 +60,13 @@ pub enum RaMessage {
     Shutdown(oneshot::Sender<()>),
 }
 
-/// To the MLD room.
+/// To the room of multicast listeners.
 #[derive(Debug)]
 pub enum MldMessage {
-    /// An event without packet bytes.
+    /// An event of MLD without packet bytes.
     Event(mld::Event<'static>),
+    /// The same of IGMP.
+    Igmp(igmp::Event<'static>),
 }
 
 /// To the DHCPv6 server's room.
@@ -386,6 +388,11 @@ impl Bus {
     /// Tells the MLD room.
     pub fn mld(&self, event: mld::Event<'static>) {
         let _ = self.mld.send(MldMessage::Event(event));
+    }
+
+    /// Tells the same room, of IPv4.
+    pub fn igmp(&self, event: igmp::Event<'static>) {
+        let _ = self.mld.send(MldMessage::Igmp(event));
     }
 
     /// Tells the DHCPv6 server's room.

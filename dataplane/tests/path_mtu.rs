@@ -186,6 +186,9 @@ fn word(n: usize, mtu: u16, change: impl FnOnce(&mut Vec<u8>)) -> Packet {
     }
 }
 
+/// What is changed of a quotation.
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+
 #[test]
 fn a_word_of_a_smaller_path_is_taken_to_the_control_plane_if_it_is_about_a_tunnel_of_ours() {
     for n in 1..=TUNNELS.len() {
@@ -195,7 +198,7 @@ fn a_word_of_a_smaller_path_is_taken_to_the_control_plane_if_it_is_about_a_tunne
         let is6 = TUNNELS[n - 1].1;
         let at = if is6 { 8 } else { 12 };
         let own_header = if is6 { 40 } else { 20 };
-        let changes: [(&str, &dyn Fn(&mut Vec<u8>)); 3] = [
+        let changes: [(&str, Change<'_>); 3] = [
             ("of another", &|quote| quote[at + 3] ^= 1),
             ("to another", &|quote| quote[if is6 { 39 } else { 19 }] ^= 1),
             ("another network's", &|quote| {

@@ -57,7 +57,7 @@ fn bind(world: &mut World, address: &str, mac: MacAddr, is_router: bool) {
 fn known(world: &mut World) {
     stretch(world);
     change_network(world, |network| network.suppression = true);
-    let groups = [OURS6, A6].map(|own| solicited(own));
+    let groups = [OURS6, A6].map(solicited);
     world.configure(|forwarding| {
         let mut red = forwarding.interface(RED_IFACE).unwrap().clone();
         red.groups6 = groups.to_vec();

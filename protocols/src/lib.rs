@@ -43,6 +43,7 @@ pub mod dhcp6;
 pub mod dhcp6_client;
 pub mod dhcp6_wire;
 pub mod fdb;
+pub mod igmp;
 pub mod mld;
 pub mod nd;
 pub mod path_mtu;

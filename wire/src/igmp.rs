@@ -137,16 +137,7 @@ pub fn write_report(
     })?;
     let buf = room(buf, len)?;
     let destination = Ipv4Addr::from_bits(v4::ALL_IGMPV3_ROUTERS);
-    let payload_len = total_len - Ipv4Header::LEN as u16;
-    let ip = Ipv4Header::new(source, destination, Protocol::IGMP, 1, payload_len).with_tos(0xc0);
-    buf[..20].copy_from_slice(ip.as_bytes());
-    // Version 4, six words of header; the checksum covers the option too.
-    buf[0] = 0x46;
-    buf[20..24].copy_from_slice(&[option::ROUTER_ALERT, 4, 0, 0]);
-    buf[10..12].fill(0);
-    let sum = checksum::checksum(&buf[..IP_LEN]);
-    buf[10..12].copy_from_slice(&sum.to_be_bytes());
-    let igmp = &mut buf[IP_LEN..];
+    let igmp = around(buf, source, destination, total_len);
     igmp[..6].copy_from_slice(&[REPORT_V3, 0, 0, 0, 0, 0]);
     igmp[6..8].copy_from_slice(&(records.len() as u16).to_be_bytes());
     for (slot, (record_type, group)) in igmp[8..].chunks_exact_mut(8).zip(records) {
@@ -156,6 +147,54 @@ pub fn write_report(
     let sum = checksum::checksum(igmp);
     igmp[2..4].copy_from_slice(&sum.to_be_bytes());
     Ok(len)
+}
+
+/// Bytes of a packet of version 2.
+pub const V2_LEN: usize = IP_LEN + 8;
+
+/// Writes a whole version 2 report, from the IPv4 header on, and returns its length. It goes to the group itself
+/// (RFC 2236 section 3).
+pub fn write_report_v2(
+    buf: &mut [u8],
+    source: Ipv4Addr,
+    group: Ipv4Addr,
+) -> Result<usize, EmitError> {
+    write_v2(buf, source, group, REPORT_V2, group)
+}
+
+/// Writes a whole leave of version 2, from the IPv4 header on, and returns its length. It goes to all routers.
+pub fn write_leave(buf: &mut [u8], source: Ipv4Addr, group: Ipv4Addr) -> Result<usize, EmitError> {
+    write_v2(buf, source, Ipv4Addr::new(224, 0, 0, 2), LEAVE, group)
+}
+
+fn write_v2(
+    buf: &mut [u8],
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    message_type: u8,
+    group: Ipv4Addr,
+) -> Result<usize, EmitError> {
+    let buf = room(buf, V2_LEN)?;
+    let igmp = around(buf, source, destination, V2_LEN as u16);
+    igmp[..4].copy_from_slice(&[message_type, 0, 0, 0]);
+    igmp[4..].copy_from_slice(&group.octets());
+    let sum = checksum::checksum(igmp);
+    igmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    Ok(V2_LEN)
+}
+
+/// Writes the IP header of a packet, which is as long as `buf`: TTL 1, a router alert. What comes behind it.
+fn around(buf: &mut [u8], source: Ipv4Addr, destination: Ipv4Addr, total_len: u16) -> &mut [u8] {
+    let payload_len = total_len - Ipv4Header::LEN as u16;
+    let ip = Ipv4Header::new(source, destination, Protocol::IGMP, 1, payload_len).with_tos(0xc0);
+    buf[..20].copy_from_slice(ip.as_bytes());
+    // Version 4, six words of header; the checksum covers the option too.
+    buf[0] = 0x46;
+    buf[20..24].copy_from_slice(&[option::ROUTER_ALERT, 4, 0, 0]);
+    buf[10..12].fill(0);
+    let sum = checksum::checksum(&buf[..IP_LEN]);
+    buf[10..12].copy_from_slice(&sum.to_be_bytes());
+    &mut buf[IP_LEN..]
 }
 
 #[cfg(test)]
@@ -204,6 +243,27 @@ mod tests {
             Ok(Message::Report { group: one })
         );
         assert!(parse(&[0x11, 0, 0, 0, 0, 0, 0, 0]).is_err(), "checksum");
+    }
+
+    #[test]
+    fn messages_of_version_2_are_whole_and_valid() {
+        let (source, group) = (Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(239, 1, 2, 3));
+        let mut buf = [0xee; V2_LEN];
+        assert_eq!(write_report_v2(&mut buf, source, group), Ok(V2_LEN));
+        let packet = Ipv4Header::parse(&buf).unwrap();
+        packet.verify_checksum().unwrap();
+        assert!(packet.options.has_router_alert());
+        assert_eq!(
+            (packet.header.ttl(), packet.header.destination()),
+            (1, group)
+        );
+        assert_eq!(parse(packet.payload), Ok(Message::Report { group }));
+        assert_eq!(write_leave(&mut buf, source, group), Ok(V2_LEN));
+        let packet = Ipv4Header::parse(&buf).unwrap();
+        let all_routers = Ipv4Addr::new(224, 0, 0, 2);
+        assert_eq!(packet.header.destination(), all_routers);
+        assert_eq!(parse(packet.payload), Ok(Message::Leave { group }));
+        assert!(write_leave(&mut buf[..V2_LEN - 1], source, group).is_err());
     }
 
     #[test]

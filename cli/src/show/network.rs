@@ -54,7 +54,12 @@ pub(crate) fn networks(networks: &[Network], paint: Paint) -> String {
 /// A segment in a word or two: `lan`, `lan.100`, `vxlan 77 (west, hq)`.
 fn segment(segment: &NetworkSegment) -> String {
     match (&segment.device, segment.vni) {
-        (_, Some(vni)) => format!("{} {vni} ({})", segment.kind, few(&segment.vteps)),
+        (_, Some(vni)) => {
+            let flood = segment.flood.as_ref();
+            let flood = flood.map(|group| format!(", floods by {group}"));
+            let flood = flood.unwrap_or_default();
+            format!("{} {vni} ({}{flood})", segment.kind, few(&segment.vteps))
+        }
         (device, None) => {
             let tags = segment.vlans.iter().map(|vid| format!(".{vid}"));
             device.clone().unwrap_or_default() + &tags.collect::<String>()
@@ -173,7 +178,10 @@ mod tests {
     #[test]
     fn segments_and_what_is_odd_are_in_words() {
         let shown = networks(&sample::networks(), Paint::new(false));
-        assert!(shown.contains("lan.100, vxlan 77 (west)"), "{shown}");
+        assert!(
+            shown.contains("lan.100, vxlan 77 (west, floods by all)"),
+            "{shown}"
+        );
         let shown = stations(&sample::stations(), Paint::new(false));
         assert!(shown.contains("moves too often: held for 27 s"), "{shown}");
         assert!(shown.contains("static"), "{shown}");

@@ -125,7 +125,7 @@ pub fn view(
         icmp_source4: sources.1,
         groups6: groups6(interface, mac).into_iter().collect(),
         all_solicited_nodes: proxies_a_prefix(interface),
-        groups4: vec![ALL_HOSTS],
+        groups4: groups4(interface).into_iter().collect(),
         broadcast4: broadcasts(interface),
         urpf6: urpf(interface.urpf_v6),
         urpf4: urpf(interface.urpf_v4),
@@ -208,7 +208,26 @@ pub fn groups6(interface: &Interface, mac: MacAddr) -> BTreeSet<Ipv6Addr> {
         .map(solicited_node)
         .chain([ALL_NODES, ALL_ROUTERS])
         .chain(dhcp.map(Ipv6Addr::from_bits))
+        .chain(
+            interface
+                .tunnel_groups
+                .iter()
+                .filter_map(|group| match group {
+                    IpAddr::V6(group) => Some(*group),
+                    IpAddr::V4(_) => None,
+                }),
+        )
         .collect()
+}
+
+/// IPv4 groups to join: all hosts (RFC 1112 section 4), and those by which tunnels flood.
+pub fn groups4(interface: &Interface) -> BTreeSet<Ipv4Addr> {
+    let groups = interface.tunnel_groups.iter();
+    let groups = groups.filter_map(|group| match group {
+        IpAddr::V4(group) => Some(*group),
+        IpAddr::V6(_) => None,
+    });
+    groups.chain([ALL_HOSTS]).collect()
 }
 
 fn broadcasts(interface: &Interface) -> Vec<Ipv4Addr> {
@@ -286,9 +305,10 @@ pub fn mac_filters(model: &Model, learned: &impl Learned) -> BTreeMap<PortId, Ma
         filter
             .multicast
             .extend(groups.iter().map(MacAddr::for_ipv6_multicast));
+        let groups = groups4(interface).into_iter();
         filter
             .multicast
-            .insert(MacAddr::for_ipv4_multicast(ALL_HOSTS));
+            .extend(groups.map(MacAddr::for_ipv4_multicast));
         filter.all_multicast |= proxies_a_prefix(interface);
     }
     filters

@@ -86,6 +86,7 @@ fn view(
                 kind: overlay.kind,
                 vni: overlay.vni,
                 tunnels: overlay.vteps.as_slice().into(),
+                flood: overlay.flood,
             })
             .collect(),
         unknown_unicast: network.unknown_unicast,

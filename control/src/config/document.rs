@@ -55,7 +55,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
             id.or_insert(VrfId(index as u16));
         }
     }
-    let vteps = read_vteps(&root, &system, &mut seen);
+    let mut vteps = read_vteps(&root, &system, &mut seen);
     let networks = read_networks(&root, &system, &mut seen);
     let mut routers = Vec::new();
     for (index, table) in router_tables.iter().enumerate().take(MAX_ITEMS) {
@@ -65,6 +65,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     check_count(&root, "router", count, "max_interfaces", most);
     vtep::check_local(&root, &routers, &seen.vteps);
     leak::check(&root, &routers, &seen.leaks);
+    vtep::join_groups(&root, &mut vteps, &mut routers, &seen.vteps);
     for device in &devices {
         let unused = !seen.tags.keys().any(|(port, _)| *port == device.id);
         if let (true, Some(at)) = (unused, seen.devices.places.get(&device.name)) {

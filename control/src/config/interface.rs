@@ -1,6 +1,6 @@
 //! The `[[router.interface]]` tables.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 
 use dataplane::forwarding::network::TunnelKind;
@@ -151,6 +151,7 @@ pub(super) fn read(
         dhcp6_relay,
         dhcp4_relay,
         dhcp6_client,
+        tunnel_groups: BTreeSet::new(),
     })
 }
 
@@ -249,6 +250,12 @@ fn gre(table: &Table<'_>, name: &str, seen: &mut Seen) -> Option<(TunnelId, Opti
         let kind = vtep::word(vtep.kind);
         value.fault(format_args!(
             "vtep \"{peer}\" is of kind {kind}; an interface is a tunnel of kind gre"
+        ));
+        return None;
+    }
+    if vtep.remote.is_multicast() {
+        value.fault(format_args!(
+            "vtep \"{peer}\" is a multicast group; a tunnel has one other end"
         ));
         return None;
     }

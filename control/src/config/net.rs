@@ -132,6 +132,27 @@ pub(super) fn host(value: &Value<'_>) -> Option<IpAddr> {
     Some(address)
 }
 
+/// The far end of tunnels: as [`host`], or a multicast group whose packets leave the node.
+pub(super) fn peer(value: &Value<'_>) -> Option<IpAddr> {
+    let text = value.as_text();
+    let group = text.and_then(|text| text.parse().ok());
+    let Some(group) = group.filter(IpAddr::is_multicast) else {
+        return host(value);
+    };
+    let stays = match group {
+        IpAddr::V6(v6) => v6.octets()[1] & 0xf < 2,
+        // All systems, all routers and the like are for protocols of the link (RFC 5771 section 4).
+        IpAddr::V4(v4) => v4.octets()[..3] == [224, 0, 0],
+    };
+    if stays {
+        value.fault(format_args!(
+            "\"{group}\" is no group for packets of tunnels"
+        ));
+        return None;
+    }
+    Some(group)
+}
+
 /// A link-local address (RFC 4291 section 2.5.6).
 pub(super) fn link_local(value: &Value<'_>) -> Option<Ipv6Addr> {
     let address: Ipv6Addr = value.parse("an IPv6 address")?;

@@ -196,15 +196,72 @@ impl Segments {
             }
         }
         vteps.sort_unstable();
+        let flood = self.flood(table, kind, &vteps, seen);
         if let Some(vni) = vni {
-            self.overlays.push(Overlay { kind, vni, vteps });
+            self.overlays.push(Overlay {
+                kind,
+                vni,
+                vteps,
+                flood,
+            });
         }
+    }
+
+    /// The multicast group by which a segment floods.
+    fn flood(
+        &mut self,
+        table: &Table<'_>,
+        kind: TunnelKind,
+        vteps: &[TunnelId],
+        seen: &Seen,
+    ) -> Option<TunnelId> {
+        let value = table.get("flood")?;
+        let name = value.string()?;
+        let Some((group, _)) = seen.vteps.whole.get(name) else {
+            if !seen.vteps.names.contains(name) {
+                let hint = hint(name, seen.vteps.names.iter());
+                value.fault(format_args!("there is no vtep \"{name}\"{hint}"));
+            }
+            return None;
+        };
+        if !group.remote.is_multicast() {
+            value.fault(format_args!(
+                "vtep \"{name}\" is one peer, and no multicast group"
+            ));
+            return None;
+        }
+        if group.kind != kind {
+            value.fault(format_args!(
+                "vtep \"{name}\" is of kind {}, and the segment of kind {}",
+                word(group.kind),
+                word(kind)
+            ));
+            return None;
+        }
+        let mut peers = seen.vteps.whole.values().map(|(vtep, _)| vtep);
+        let ends = (group.router, group.local);
+        let other =
+            peers.find(|vtep| vteps.contains(&vtep.id) && (vtep.router, vtep.local) != ends);
+        if let Some(other) = other {
+            value.fault(format_args!(
+                "vtep \"{}\" has another `router` or `local` than multicast group \"{name}\"",
+                other.name
+            ));
+            return None;
+        }
+        self.carries(group.network_mtu(), || format!("vtep \"{name}\""));
+        Some(group.id)
     }
 
     /// Stretches the network to a peer, unless that is of another kind or has it already. What is not `whole` is faulted, and
     /// takes the peer from nobody.
     fn stretch(&mut self, vtep: &Vtep, kind: TunnelKind, whole: bool) -> Result<(), String> {
         let name = &vtep.name;
+        if vtep.remote.is_multicast() {
+            return Err(format!(
+                "vtep \"{name}\" is a multicast group: `flood` names it"
+            ));
+        }
         if vtep.kind != kind {
             return Err(format!(
                 "vtep \"{name}\" is of kind {}, and the segment of kind {}",

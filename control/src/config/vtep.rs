@@ -40,6 +40,8 @@ pub(super) struct VtepsSeen {
     pub(super) whole: HashMap<String, (Vtep, Place)>,
     /// The peers of each group.
     pub(super) groups: HashMap<String, Vec<String>>,
+    /// Multicast groups, each with the name of its interface and where that stands.
+    by: Vec<(String, String, Place)>,
     ends: HashMap<(VrfId, TunnelKind, IpAddr, IpAddr), String>,
     ports: HashMap<(VrfId, u16), (TunnelKind, String)>,
 }
@@ -51,7 +53,20 @@ pub(super) fn read(table: &Table<'_>, id: TunnelId, seen: &mut Seen) -> Option<V
     let kind = table.require("kind").and_then(|value| value.choice(&KINDS));
     let router = router(table, seen);
     let local = table.require("local").and_then(|value| net::host(&value));
-    let remote = table.require("remote").and_then(|value| net::host(&value));
+    let remote = table.require("remote").and_then(|value| net::peer(&value));
+    let by = table.string("interface");
+    let is_group = remote.is_some_and(|remote| remote.is_multicast());
+    if is_group && table.get("interface").is_none() {
+        table.fault(
+            "remote",
+            "a multicast group needs `interface`, by which its packets leave and come",
+        );
+    } else if !is_group && remote.is_some() && table.get("interface").is_some() {
+        table.fault(
+            "interface",
+            "packets to one peer are routed: only a multicast group has an interface",
+        );
+    }
     let port: Option<u16> = table.integer("port", 1..=65_535);
     let checksum = table.boolean("udp_checksum");
     if kind == Some(TunnelKind::Gre) {
@@ -80,6 +95,7 @@ pub(super) fn read(table: &Table<'_>, id: TunnelId, seen: &mut Seen) -> Option<V
         router,
         local,
         remote,
+        out: None,
         port: match kind {
             TunnelKind::Vxlan => port.unwrap_or(4789),
             TunnelKind::Geneve => port.unwrap_or(6081),
@@ -92,6 +108,12 @@ pub(super) fn read(table: &Table<'_>, id: TunnelId, seen: &mut Seen) -> Option<V
         name,
     };
     claim(table, &vtep, &mut seen.vteps);
+    if let (true, Some(by)) = (is_group, by) {
+        let place = table.place("interface");
+        seen.vteps
+            .by
+            .push((vtep.name.clone(), by.to_owned(), place));
+    }
     let whole = (vtep.clone(), table.place("local"));
     seen.vteps.whole.insert(vtep.name.clone(), whole);
     Some(vtep)
@@ -116,7 +138,12 @@ fn join(table: &Table<'_>, name: Option<&str>, seen: &mut VtepsSeen) {
 
 /// Faults ends that another peer has, and a UDP port that is another kind's.
 fn claim(table: &Table<'_>, vtep: &Vtep, seen: &mut VtepsSeen) {
-    let ends = (vtep.router, vtep.kind, vtep.local, vtep.remote);
+    // What comes to a group says nothing of which of our addresses is meant.
+    let local = match vtep.remote.is_multicast() {
+        true => vtep.remote,
+        false => vtep.local,
+    };
+    let ends = (vtep.router, vtep.kind, local, vtep.remote);
     if let Some(other) = seen.ends.get(&ends) {
         let why = format!(
             "vtep \"{other}\" is {} from {} to {} already",
@@ -174,6 +201,36 @@ fn dscp(table: &Table<'_>) -> DscpMode {
             value.fault("must be \"inherit\" or a DSCP, 0 to 63");
             inherited
         }
+    }
+}
+
+/// Has the interfaces of multicast groups listen to them, and the groups know their interfaces.
+pub(super) fn join_groups(
+    table: &Table<'_>,
+    vteps: &mut [Vtep],
+    routers: &mut [Router],
+    seen: &VtepsSeen,
+) {
+    for (name, by, at) in &seen.by {
+        let Some(vtep) = vteps.iter_mut().find(|vtep| vtep.name == *name) else {
+            continue;
+        };
+        let Some(router) = routers.iter_mut().find(|router| router.id == vtep.router) else {
+            continue;
+        };
+        let mut interfaces = router.interfaces.iter_mut();
+        let Some(interface) = interfaces.find(|interface| interface.name == *by) else {
+            let why = format!("router \"{}\" has no interface \"{by}\"", router.name);
+            table.cx.fault(at, why);
+            continue;
+        };
+        if interface.carrier.device().is_none() {
+            let why = format!("interface \"{by}\" is on no device");
+            table.cx.fault(at, why);
+            continue;
+        }
+        vtep.out = Some(interface.id);
+        interface.tunnel_groups.insert(vtep.remote);
     }
 }
 

@@ -1,17 +1,18 @@
 //! From intent to a running router: the first configuration, and the difference a reload makes.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use tables::id::{IfaceId, VrfId};
 use tracing::{error, info};
 use wire::MacAddr;
 
 use super::Engine;
 use super::addresses::{address_changes, is_link_local, own_addresses};
-use crate::compile::interfaces::{groups6, mac};
+use crate::compile::interfaces::{groups4, groups6, mac};
 use crate::compile::routes::{Edit, Link, Rib, RibRoute};
 use crate::config::{self, LoadError, Loaded};
 use crate::injector::NamedLink;
@@ -19,7 +20,7 @@ use crate::log;
 use crate::model::{Changes, Indexed, Interface, Model, Router, Tag, diff};
 use crate::publish;
 use protocols::nd::AddressState;
-use protocols::{mld, nd, ra};
+use protocols::{igmp, mld, nd, ra};
 
 /// How long a last advertisement may take from the worker's ring to the wire.
 const GOODBYE: Duration = Duration::from_millis(5);
@@ -204,6 +205,7 @@ impl Engine {
         self.give_back(&changes.interfaces.removed);
         for &(_, iface) in &changes.interfaces.removed {
             self.bus.mld(mld::Event::RemoveInterface { iface });
+            self.bus.igmp(igmp::Event::RemoveInterface { iface });
             self.bus.ra(ra::Event::RemoveInterface { iface });
         }
         self.bus.ra_settled();
@@ -352,6 +354,7 @@ impl Engine {
             self.bus.mld(mld::Event::LinkLocal { iface, addr });
             if self.is_up(interface) {
                 self.bus.mld(mld::Event::LinkUp { iface });
+                self.bus.igmp(igmp::Event::LinkUp { iface });
             }
         }
     }
@@ -391,6 +394,16 @@ impl Engine {
             iface: interface.id,
             config: mld::Config::default(),
             groups: groups6(interface, mac),
+        });
+        let v4 = |net: &IpNet| match net.addr() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        };
+        let own = interface.addresses.iter().find_map(v4);
+        self.bus.igmp(igmp::Event::ConfigureInterface {
+            iface: interface.id,
+            source: own.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            groups: groups4(interface),
         });
     }
 

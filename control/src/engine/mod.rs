@@ -51,7 +51,7 @@ use crate::rooms::dhcp6::Sources;
 use crate::rooms::fdb::Stations;
 use crate::store::Store;
 use protocols::nd::AddressState;
-use protocols::{mld, nd, path_mtu, ra};
+use protocols::{igmp, mld, nd, path_mtu, ra};
 
 pub use configure::ReloadOutcome;
 pub use views::{InterfaceView, api_mac};
@@ -372,10 +372,12 @@ impl Engine {
         if up {
             // First the groups: duplicate detection listens to them (RFC 4862 section 5.4.2).
             self.bus.mld(mld::Event::LinkUp { iface });
+            self.bus.igmp(igmp::Event::LinkUp { iface });
             self.bus.nd(nd::Event::LinkUp { iface });
             self.bus.ra(ra::Event::LinkUp { iface });
         } else {
             self.bus.mld(mld::Event::LinkDown { iface });
+            self.bus.igmp(igmp::Event::LinkDown { iface });
             self.bus.nd(nd::Event::LinkDown { iface });
             self.bus.ra(ra::Event::LinkDown { iface });
         }

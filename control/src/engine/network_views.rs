@@ -77,6 +77,7 @@ impl Engine {
             vlans: vlans(local.tag),
             vni: None,
             vteps: Vec::new(),
+            flood: None,
         });
         let vtep = |id: &TunnelId| self.model.vtep(*id).map(|vtep| vtep.name.clone());
         let overlays = network.overlays.iter().map(|overlay| NetworkSegment {
@@ -85,6 +86,7 @@ impl Engine {
             vlans: Vec::new(),
             vni: Some(overlay.vni),
             vteps: overlay.vteps.iter().filter_map(vtep).collect(),
+            flood: overlay.flood.as_ref().and_then(vtep),
         });
         locals.chain(overlays).collect()
     }
@@ -153,7 +155,14 @@ impl Engine {
     /// Peers of tunnels in the order of the configuration; counters come from the workers.
     pub fn vtep_views(&self) -> Vec<(TunnelId, Vtep)> {
         let mut networks: HashMap<TunnelId, u64> = HashMap::new();
-        for tunnel in self.model.networks.iter().flat_map(|n| n.tunnels()) {
+        let flood = |n: &model::Network| {
+            n.overlays
+                .iter()
+                .filter_map(|o| o.flood)
+                .collect::<Vec<_>>()
+        };
+        let stretched = self.model.networks.iter();
+        for tunnel in stretched.flat_map(|n| n.tunnels().chain(flood(n))) {
             *networks.entry(tunnel).or_default() += 1;
         }
         let mut interfaces: HashMap<TunnelId, Vec<String>> = HashMap::new();

@@ -69,7 +69,7 @@ pub struct InterfaceChange {
     pub neighbors: Delta<StaticNeighbor>,
     /// Whether the link-local address changed.
     pub link_local: bool,
-    /// Whether something only the forwarding snapshot holds changed: MTU, uRPF, redirects.
+    /// Whether something only the forwarding snapshot holds changed: MTU, uRPF, redirects, groups of tunnels.
     pub forwarding: bool,
     /// Whether neighbour discovery's parameters or proxied prefixes changed.
     pub nd: bool,
@@ -90,7 +90,8 @@ impl InterfaceChange {
             forwarding: old.mtu != new.mtu
                 || old.urpf_v4 != new.urpf_v4
                 || old.urpf_v6 != new.urpf_v6
-                || old.redirects != new.redirects,
+                || old.redirects != new.redirects
+                || old.tunnel_groups != new.tunnel_groups,
             nd: old.nd != new.nd,
             ra: old.ra != new.ra,
             dhcp: old.subnets != new.subnets

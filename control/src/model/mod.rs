@@ -12,7 +12,7 @@
 //! Ids are given by name: a reload keeps the id of whatever keeps its name ([`Model::keep_ids`]), because tables,
 //! counters and traces speak of ids.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -263,6 +263,8 @@ pub struct Interface {
     pub dhcp4_relay: Option<Dhcp4Relay>,
     /// The DHCPv6 client; `None` when the interface is no uplink.
     pub dhcp6_client: Option<dhcp6_client::Config>,
+    /// Multicast groups by which tunnels flood over it.
+    pub tunnel_groups: BTreeSet<IpAddr>,
 }
 
 impl Interface {
@@ -531,6 +533,7 @@ impl Model {
         for vtep in &mut self.vteps {
             vtep.id = TunnelId(tunnels[&vtep.id.0]);
             vtep.router = VrfId(vrfs[&vtep.router.0]);
+            vtep.out = vtep.out.map(|iface| IfaceId(ifaces[&iface.0]));
         }
         for network in &mut self.networks {
             network.id = NetworkId(networks[&network.id.0]);
@@ -543,6 +546,8 @@ impl Model {
                     *tunnel = TunnelId(tunnels[&tunnel.0]);
                 }
                 overlay.vteps.sort_unstable();
+                let flood = overlay.flood;
+                overlay.flood = flood.map(|tunnel| TunnelId(tunnels[&tunnel.0]));
             }
             for station in &mut network.stations {
                 station.at = match station.at {

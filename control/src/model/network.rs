@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use dataplane::forwarding::Tunnel;
 use dataplane::forwarding::network::{TunnelKind, UnknownUnicast};
-use tables::id::{NetworkId, Place, PortId, TunnelId, VrfId};
+use tables::id::{IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
 use wire::MacAddr;
 use wire::traffic_class::DscpMode;
 
@@ -76,6 +76,8 @@ pub struct Overlay {
     pub vni: u32,
     /// The tunnels, ascending.
     pub vteps: Vec<TunnelId>,
+    /// What goes everywhere takes this one alone, whose peer is a multicast group.
+    pub flood: Option<TunnelId>,
 }
 
 /// A station that is configured.
@@ -100,8 +102,10 @@ pub struct Vtep {
     pub router: VrfId,
     /// Our address.
     pub local: IpAddr,
-    /// Its address, of the same family.
+    /// Its address, of the same family; or a multicast group.
     pub remote: IpAddr,
+    /// Of a group: the interface by which its packets leave and come.
+    pub out: Option<IfaceId>,
     /// UDP port; 0 for GRE.
     pub port: u16,
     /// Whether outer UDP checksums are computed and wanted.
@@ -123,6 +127,7 @@ impl Vtep {
             vrf: self.router,
             local: self.local,
             remote: self.remote,
+            out: self.out,
             port: self.port,
             hop_limit: self.hop_limit,
             dscp: self.dscp,

@@ -71,7 +71,7 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
             bus.offer_nd(packet(true));
         }
         PuntClass::Rs | PuntClass::Ra => bus.offer_ra(packet(false)),
-        PuntClass::Mld => bus.offer_mld(packet(false)),
+        PuntClass::Mld | PuntClass::Igmp => bus.offer_mld(packet(false)),
         PuntClass::Dhcp6 => dhcp6(packet(false), bus),
         PuntClass::Dhcp4 => bus.offer_dhcp4(packet(false)),
         PuntClass::Fragment => bus.offer_fragment(packet(false)),
@@ -88,7 +88,7 @@ fn sort(punt: &Punt, bus: &Bus, counters: &Counters) {
             target: unmapped(meta.address),
             source: None,
         }),
-        // Rooms to come: IGMP, and local services.
+        // Rooms to come: local services.
         _ => {
             counters.unclaimed.fetch_add(1, Ordering::Relaxed);
         }

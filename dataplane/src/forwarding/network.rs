@@ -89,13 +89,23 @@ pub struct Segment {
     pub vni: u32,
     /// The tunnels, ascending.
     pub tunnels: Arc<[TunnelId]>,
+    /// What goes everywhere takes this one alone, whose peer is a multicast group that all peers have joined.
+    pub flood: Option<TunnelId>,
 }
 
 impl Segment {
     /// Whether the network is stretched over this tunnel.
     #[inline]
     pub fn has(&self, tunnel: TunnelId) -> bool {
-        self.tunnels.binary_search(&tunnel).is_ok()
+        self.tunnels.binary_search(&tunnel).is_ok() || self.flood == Some(tunnel)
+    }
+
+    /// The tunnels that a frame takes which goes everywhere.
+    pub fn flooded(&self) -> &[TunnelId] {
+        match &self.flood {
+            Some(group) => std::slice::from_ref(group),
+            None => &self.tunnels,
+        }
     }
 }
 
@@ -131,8 +141,10 @@ pub struct Tunnel {
     pub vrf: VrfId,
     /// Our address.
     pub local: IpAddr,
-    /// The peer's, of the same family.
+    /// The peer's, of the same family; or a multicast group, to which all peers listen.
     pub remote: IpAddr,
+    /// Of a group: the interface by which its packets leave, and come.
+    pub out: Option<IfaceId>,
     /// UDP port of VXLAN and Geneve; 0 for GRE.
     pub port: u16,
     /// Hop limit or TTL of outer packets.
@@ -201,6 +213,7 @@ pub struct Networks {
     tunnels: Vec<Option<Tunnel>>,
     openings: Vec<Option<Opening>>,
     ends: HashMap<Ends, TunnelId>,
+    groups: HashMap<(VrfId, TunnelKind, u128), TunnelId>,
     vnis: HashMap<(VrfId, TunnelKind, u32), NetworkId>,
     routed: HashMap<(TunnelId, Option<u32>), IfaceId>,
     udp_ports: Vec<(VrfId, u16, TunnelKind)>,
@@ -232,7 +245,12 @@ impl Networks {
             local: mapped(tunnel.local),
             remote: mapped(tunnel.remote),
         };
-        self.ends.insert(ends, tunnel.id);
+        if tunnel.remote.is_multicast() {
+            let group = (tunnel.vrf, tunnel.kind, ends.remote);
+            self.groups.insert(group, tunnel.id);
+        } else {
+            self.ends.insert(ends, tunnel.id);
+        }
         let port = (tunnel.vrf, tunnel.port, tunnel.kind);
         if tunnel.kind != TunnelKind::Gre && !self.udp_ports.contains(&port) {
             self.udp_ports.push(port);
@@ -293,6 +311,12 @@ impl Networks {
     #[inline]
     pub fn between(&self, ends: &Ends) -> Option<&Tunnel> {
         self.tunnel(*self.ends.get(ends)?)
+    }
+
+    /// The tunnel to a multicast group.
+    #[inline]
+    pub fn to_group(&self, vrf: VrfId, kind: TunnelKind, group: u128) -> Option<&Tunnel> {
+        self.tunnel(*self.groups.get(&(vrf, kind, group))?)
     }
 
     /// The kind of tunnels whose packets come to a UDP port of a routing domain.

@@ -136,8 +136,12 @@ fn stays_on_link(packet: &[u8], family: Family) -> bool {
     }
 }
 
-/// The link-layer header from the interface to a station on its link.
-fn link_header(interface: &Interface, mac: MacAddr, family: Family) -> ([u8; MAX_LINK], usize) {
+/// The link-layer header from the interface to a station, or a group, on its link.
+pub(super) fn link_header(
+    interface: &Interface,
+    mac: MacAddr,
+    family: Family,
+) -> ([u8; MAX_LINK], usize) {
     let mut header = [0; MAX_LINK];
     header[..6].copy_from_slice(&mac);
     header[6..12].copy_from_slice(&interface.mac);

@@ -1,7 +1,7 @@
 //! Packs frames of networks, and packets of interfaces that are a tunnel, into outer packets, and routes those.
 //!
 //! An outer packet that has a neighbour to go to leaves at once. One that has not, or whose way is a network or a tunnel again,
-//! takes the graph's ordinary way, as a packet of our own.
+//! takes the graph's ordinary way, as a packet of our own. One to a multicast group leaves by the interface that is configured for it.
 //!
 //! The outer packet is never fragmented (RFC 4459 section 3.2): what does not fit the path is dropped and counted, and hosts are
 //! told the smaller MTU of their network before. Where the path to one peer carries less than its network, the sender of what does
@@ -10,15 +10,19 @@
 //! LIMIT: a path that does not carry 1280 bytes of IPv6 within is of no use for IPv6, and nobody is told of it; nor is the
 //! sender of an IPv4 packet that may be fragmented.
 
+use std::net::IpAddr;
+
 use dpdk::offload::{self, Egress};
 use dpdk::{Mbuf, Offloads};
-use tables::id::{AttachId, IfaceId, NetworkId, Place, TunnelId};
+use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, TunnelId};
 use tables::next_hop::{NextHop, NextHopKind};
+use wire::MacAddr;
 
 use crate::drop::DropReason;
 use crate::forwarding::Tunnel;
 use crate::frame::{Family, Frame, Meta, Slot, flags};
 use crate::graph::Stage;
+use crate::stages::answer::link_header;
 use crate::stages::link::ETHERNET;
 use crate::stages::rewrite::encapsulate;
 use crate::state::{Context, WorkerState};
@@ -74,9 +78,12 @@ fn one(
         return finish(w, mbuf, &meta);
     }
     let len = mbuf.pkt_len() as usize + tunnel.overhead();
+    if let Some(by) = tunnel.out {
+        return to_group(cx, frame, slot, w, (tunnel, key, by), len);
+    }
     let id = match tunnel.remote {
-        std::net::IpAddr::V6(to) => cx.lpm6.lookup(cx.reader, tunnel.vrf, to.to_bits()),
-        std::net::IpAddr::V4(to) => cx.lpm4.lookup(cx.reader, tunnel.vrf, to.to_bits()),
+        IpAddr::V6(to) => cx.lpm6.lookup(cx.reader, tunnel.vrf, to.to_bits()),
+        IpAddr::V4(to) => cx.lpm4.lookup(cx.reader, tunnel.vrf, to.to_bits()),
     };
     let next_hop = cx.next_hops.get(id);
     let path = path_mtu(tunnel, next_hop);
@@ -105,6 +112,50 @@ fn one(
         ..outer
     };
     count(w, next_hop, &frame[slot]);
+    Ok(Done::Ready)
+}
+
+/// Packs a frame into a packet of `len` bytes to a multicast group, which leaves by an interface whatever the routes.
+fn to_group(
+    cx: &Context<'_>,
+    frame: &mut Frame,
+    slot: Slot,
+    w: &mut WorkerState,
+    (tunnel, key, by): (&Tunnel, Option<u32>, IfaceId),
+    len: usize,
+) -> Result<Done, DropReason> {
+    let (mut mbuf, meta) = (frame.mbuf(slot), frame[slot]);
+    let interface = cx.forwarding.interface(by);
+    let interface = interface.filter(|i| i.port != PortId::NETWORK && i.port != PortId::TUNNEL);
+    let interface = interface.ok_or(DropReason::InterfaceDown)?;
+    if usize::from(tunnel.mtu.min(interface.mtu)) < len {
+        w.counters.tunnel(tunnel.id).too_big.add(1);
+        return Err(DropReason::TunnelTooBig);
+    }
+    header::put(&mut mbuf, tunnel, key, false, cx.forwarding.flow_hash)?;
+    let outer = outer(&meta, tunnel, len as u32);
+    let group = match tunnel.remote {
+        IpAddr::V6(group) => MacAddr::for_ipv6_multicast(&group),
+        IpAddr::V4(group) => MacAddr::for_ipv4_multicast(group),
+    };
+    let (link, link_len) = link_header(interface, group.octets(), outer.family);
+    if !mbuf.prepend(link_len as u16) {
+        return Err(DropReason::NoHeadroom);
+    }
+    mbuf.data_mut()[..link_len].copy_from_slice(&link[..link_len]);
+    w.counters.tunnel(tunnel.id).tx.add(1, len as u64);
+    let interface_counters = w.counters.interface(by);
+    let traffic = match outer.family {
+        Family::V6 => &interface_counters.tx6,
+        _ => &interface_counters.tx4,
+    };
+    traffic.add(1, len as u64);
+    frame[slot] = Meta {
+        l3: link_len as u16,
+        out: interface.port,
+        out_mtu: interface.mtu,
+        ..outer
+    };
     Ok(Done::Ready)
 }
 

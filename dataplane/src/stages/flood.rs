@@ -1,6 +1,9 @@
 //! Frames to groups and to unknown stations: a copy to every place of the network but where it came from.
 //!
 //! Copies are counted as replicated, and go on by the backlog. What goes everywhere is policed per network.
+//!
+//! LIMIT: nothing is known of who listens to a group (RFC 4541). Who would know, from MLD and IGMP that pass the switch stage, has its say in
+//! `places`, which every frame to a group takes; without a querier in the network it would have none.
 
 use dpdk::Mbuf;
 use tables::id::{AttachId, IfaceId, Place};
@@ -79,7 +82,7 @@ fn everywhere(
 fn places<'a>(meta: &'a Meta, network: &'a Network) -> impl Iterator<Item = (Meta, Stage)> + 'a {
     let local = network.local.iter().copied();
     let segments = network.segments.iter();
-    let tunnels = segments.flat_map(|segment| segment.tunnels.iter());
+    let tunnels = segments.flat_map(|segment| segment.flooded());
     let tunnels = tunnels.map(|&tunnel| AttachId::of(Place::Tunnel(tunnel)));
     local
         .chain(tunnels)

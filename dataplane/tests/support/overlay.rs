@@ -73,6 +73,7 @@ pub fn stretch(world: &mut World) {
                 kind,
                 vni: VNI,
                 tunnels: of_kind.map(|(n, _)| TunnelId(n)).collect(),
+                flood: None,
             });
         }
         for (n, (kind, is6)) in (1..).zip(TUNNELS) {
@@ -83,6 +84,7 @@ pub fn stretch(world: &mut World) {
                 vrf: VRF,
                 local,
                 remote,
+                out: None,
                 port: match kind {
                     TunnelKind::Vxlan => 4789,
                     TunnelKind::Geneve => 6081,

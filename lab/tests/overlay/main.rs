@@ -12,6 +12,7 @@ mod external;
 mod gre;
 mod kernel;
 mod mtu;
+mod multicast;
 mod ovs;
 mod pair;
 mod path_mtu;

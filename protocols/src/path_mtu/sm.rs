@@ -70,6 +70,9 @@ impl Machine {
             IpAddr::V4(_) => LEAST4,
         };
         let known = tunnel.learned.map_or(tunnel.mtu, |learned| learned.mtu);
+        if mtu < least.into() {
+            tunnel.counters.count_invalid("below_least");
+        }
         let mtu = u16::try_from(mtu).unwrap_or(u16::MAX).max(least);
         if known <= mtu {
             tunnel.counters.ignored += 1;

@@ -112,6 +112,7 @@ addresses = ["2001:db8:2::1/127"]
         kind,
         vni,
         vteps: vec![TunnelId(id)],
+        flood: None,
     };
     assert_eq!(
         network.overlays,
@@ -194,7 +195,7 @@ dscp = "pipe"
             "vtep[2].kind: \"ipip\" is not one of: vxlan, geneve, gre",
             "vtep[2].router: there is no router \"underlai\"; did you mean \"underlay\"?",
             "vtep[2].local: \"fe80::1\" is link-local; packets of tunnels are routed",
-            "vtep[2].remote: \"ff02::1\" is not a unicast host address",
+            "vtep[2].remote: a multicast group needs `interface`, by which its packets leave and come",
             "vtep[2].dscp: must be \"inherit\" or a DSCP, 0 to 63",
         ]
     );
@@ -283,7 +284,7 @@ stations = [
             "network[1].segments[0].device: the device has an untagged network already: \"blue\"",
             "network[1].segments[1].vlan: 4095 is out of range; allowed: 1 to 4094",
             "network[1].segments[2].vni: 7 is network \"blue\" for vxlan at the router of vtep \"west\" already",
-            "network[1].segments[2].vlan: unknown key `vlan`; known here: kind, vni, vteps",
+            "network[1].segments[2].vlan: unknown key `vlan`; known here: kind, vni, vteps, flood",
             "network[1].stations[0].mac: must be a unicast MAC address, neither a group's nor all zero",
             "network[1].stations[1].device: no segment of the network is on this device with these tags",
             "network[1].stations[2].mac: 02:00:00:00:00:05 is the address of network[1].stations[1] already",
@@ -436,5 +437,123 @@ fn a_segment_names_a_group_for_all_its_peers() {
     assert_eq!(
         faults(&late),
         ["vtep[2].group: \"west\" is the name of a vtep"]
+    );
+}
+
+/// A multicast group beside west, which floods network blue.
+const FLOOD: &str = r#"
+[[vtep]]
+name = "all"
+kind = "vxlan"
+router = "underlay"
+local = "2001:db8::1"
+remote = "ff05::77"
+interface = "up0"
+hop_limit = 4
+[[network]]
+name = "blue"
+segments = [{ kind = "vxlan", vni = 77, vteps = ["west"], flood = "all" }, { kind = "flat", device = "lan" }]
+"#;
+
+#[test]
+fn a_network_floods_by_a_multicast_group_that_its_interface_joins() {
+    let mut model = model(FLOOD);
+    let overlay = &model.networks[0].overlays[0];
+    assert_eq!(
+        (&overlay.vteps[..], overlay.flood),
+        (&[TunnelId(1)][..], Some(TunnelId(3)))
+    );
+    let tunnel = model.vteps[2].tunnel();
+    let up0 = &model.routers[0].interfaces[0];
+    assert_eq!((tunnel.out, tunnel.hop_limit), (Some(up0.id), 4));
+    let group: std::net::IpAddr = "ff05::77".parse().unwrap();
+    assert!(up0.tunnel_groups.contains(&group));
+    // Ids follow their names in a reload.
+    let more = "[[router]]\nname = \"first\"\n[[router.interface]]\nname = \"one\"\ndevice = \"lan\"\nvlan = 9\n";
+    let base = BASE.replacen("[[router]]", &format!("{more}[[router]]"), 1);
+    let loaded = parse(Path::new("t.toml"), &format!("{base}{FLOOD}")).unwrap();
+    let before = (model.vteps[2].id, model.vteps[2].out);
+    let after = std::mem::replace(&mut model, loaded.model);
+    model.keep_ids(&after);
+    assert_eq!((model.vteps[2].id, model.vteps[2].out), before);
+    assert_eq!(model.networks[0].overlays[0].flood, Some(before.0));
+}
+
+#[test]
+fn every_fault_of_multicast_groups_is_told() {
+    let changed = |from: &str, to: &str| {
+        assert!(FLOOD.contains(from), "{from}");
+        faults(&FLOOD.replace(from, to))
+    };
+    let cases = [
+        (
+            "interface = \"up0\"\n",
+            "",
+            "vtep[2].remote: a multicast group needs `interface`, by which its packets leave and come",
+        ),
+        (
+            "\"up0\"",
+            "\"up1\"",
+            "vtep[2].interface: router \"underlay\" has no interface \"up1\"",
+        ),
+        (
+            "\"ff05::77\"",
+            "\"ff01::77\"",
+            "vtep[2].remote: \"ff01::77\" is no group for packets of tunnels",
+        ),
+        (
+            "flood = \"all\"",
+            "flood = \"west\"",
+            "network[0].segments[0].flood: vtep \"west\" is one peer, and no multicast group",
+        ),
+        (
+            "flood = \"all\"",
+            "flood = \"al\"",
+            "network[0].segments[0].flood: there is no vtep \"al\"; did you mean \"all\"?",
+        ),
+        (
+            "vteps = [\"west\"]",
+            "vteps = [\"west\", \"all\"]",
+            "network[0].segments[0].vteps[1]: vtep \"all\" is a multicast group: `flood` names it",
+        ),
+        (
+            "local = \"2001:db8::1\"",
+            "local = \"2001:db8::9\"",
+            "network[0].segments[0].flood: vtep \"west\" has another `router` or `local` than multicast group \"all\"",
+        ),
+        (
+            "remote = \"ff05::77\"",
+            "remote = \"2001:db8::7\"",
+            "vtep[2].interface: packets to one peer are routed: only a multicast group has an interface",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let told = changed(from, to);
+        assert!(told.iter().any(|fault| fault == expected), "{told:#?}");
+    }
+}
+
+#[test]
+fn suppression_is_asked_for() {
+    let network = |more: &str| {
+        format!(
+            "[[network]]\nname = \"blue\"\nsegments = [{{ kind = \"flat\", device = \"lan\" }}]\n{more}\n"
+        )
+    };
+    let plain = model(&network(""));
+    assert_eq!(
+        (
+            plain.networks[0].suppression,
+            plain.networks[0].max_bindings
+        ),
+        (false, 8192)
+    );
+    let asked = model(&network("arp_nd_suppression = true\nmax_bindings = 100"));
+    assert_eq!(
+        (
+            asked.networks[0].suppression,
+            asked.networks[0].max_bindings
+        ),
+        (true, 100)
     );
 }

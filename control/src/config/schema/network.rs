@@ -30,7 +30,13 @@ pub(in crate::config) static VTEP: Section = Section {
             "remote",
             "address",
             "",
-            "The peer's address, of the same family.",
+            "The peer's address, of the same family; or a multicast group that all peers of a network have joined, for `flood` of a segment.",
+        ),
+        key(
+            "interface",
+            "interface name",
+            "none",
+            "Of a multicast group, and required then: the interface of `router`, on a device, by which packets to it leave and come. It joins the group there.",
         ),
         key(
             "port",
@@ -190,6 +196,12 @@ pub(in crate::config) static OVERLAY: Section = Section {
             "array of vtep and group names",
             "",
             "The peers, each once in a network.",
+        ),
+        key(
+            "flood",
+            "vtep name",
+            "none: a copy for each peer",
+            "The multicast group, a vtep too, by which frames for everybody are sent, once for all peers. What comes to it is taken from `vteps` alone.",
         ),
     ],
 };

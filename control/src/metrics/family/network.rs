@@ -79,7 +79,7 @@ pub(super) const FAMILIES: &[Family] = &[
     counter(
         "hextet_network_suppressed_frames_total",
         "Questions for the owner of an address that were not flooded, but answered in its stead or sent to it alone.",
-        &["network", "way"],
+        &["network", "result"],
         |s, out| {
             for n in &s.networks {
                 out.add([&n.name, &"answered"], number(n.counters.answered_frames));

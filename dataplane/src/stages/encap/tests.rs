@@ -28,6 +28,7 @@ fn tunnel(kind: TunnelKind, local: &str, remote: &str) -> Tunnel {
         vrf: VrfId(0),
         local: local.parse().unwrap(),
         remote: remote.parse().unwrap(),
+        out: None,
         port: if kind == TunnelKind::Gre { 0 } else { 4789 },
         hop_limit: 64,
         dscp: DscpMode::Uniform,
@@ -51,6 +52,7 @@ fn bed(tunnel: Tunnel) -> Testbed {
             kind: tunnel.kind,
             vni: 0x12_3456,
             tunnels: [TUNNEL].into(),
+            flood: None,
         };
         forwarding.networks.insert_tunnel(tunnel);
         forwarding.networks.insert(Network {

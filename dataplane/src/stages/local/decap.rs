@@ -1,6 +1,6 @@
 //! Takes frames and packets out of the outer packets of tunnels that end here.
 //!
-//! Only a configured peer is listened to, and only for networks that are stretched to it: whatever else names one of our
+//! Only a configured peer is listened to, whether it sends to our address or to a group, and only for networks that are stretched to it: whatever else names one of our
 //! addresses and a tunnel's port is dropped under its own name.
 
 use dpdk::{Mbuf, mbuf};
@@ -16,7 +16,7 @@ use wire::vxlan::VxlanHeader;
 use super::{is_intact, upper, upper_len};
 use crate::drop::DropReason;
 use crate::forwarding::Tunnel;
-use crate::forwarding::network::{Ends, TunnelKind};
+use crate::forwarding::network::{Ends, TunnelKind, mapped};
 use crate::frame::{Family, Meta, flags};
 use crate::graph::Stage;
 use crate::stages::encap::DEPTH;
@@ -31,9 +31,20 @@ mod tests;
 /// Whether a packet for us is a tunnel's.
 #[inline]
 pub(super) fn is_ours(cx: &Context<'_>, mbuf: &Mbuf, meta: &Meta) -> bool {
-    cx.forwarding.networks.has_tunnels()
-        && !meta.has(flags::FRAGMENT | flags::LINK_MULTICAST)
-        && kind(cx, mbuf, meta).is_some()
+    if !cx.forwarding.networks.has_tunnels() || meta.has(flags::FRAGMENT) {
+        return false;
+    }
+    let kind = kind(cx, mbuf, meta);
+    kind.is_some_and(|kind| {
+        !meta.has(flags::LINK_MULTICAST) || group(cx, &ends(mbuf, meta, kind), meta).is_some()
+    })
+}
+
+/// The tunnel to the multicast group that a packet went to, if there is one and the packet came by the group's interface.
+fn group<'r>(cx: &Context<'r>, ends: &Ends, meta: &Meta) -> Option<&'r Tunnel> {
+    let networks = &cx.forwarding.networks;
+    let group = networks.to_group(ends.vrf, ends.kind, ends.local)?;
+    (group.out == Some(meta.iface)).then_some(group)
 }
 
 /// The kind of tunnel that a packet for us would be of.
@@ -58,8 +69,17 @@ pub(super) fn unpack(
 ) -> Result<(Meta, Stage), DropReason> {
     let networks = &cx.forwarding.networks;
     let kind = kind(cx, &mbuf, meta).ok_or(DropReason::TunnelMalformed)?;
+    let mut ends = ends(&mbuf, meta, kind);
+    let group = match meta.has(flags::LINK_MULTICAST) {
+        true => group(cx, &ends, meta),
+        false => None,
+    };
+    // Who floods by the group is one of the peers that reach our own address.
+    if let Some(group) = group {
+        ends.local = mapped(group.local);
+    }
     let tunnel = networks
-        .between(&ends(&mbuf, meta, kind))
+        .between(&ends)
         .ok_or(DropReason::TunnelUnknownPeer)?;
     if DEPTH <= meta.tunnels {
         return Err(DropReason::TunnelDepth);
@@ -81,7 +101,8 @@ pub(super) fn unpack(
             let network = networks
                 .by_vni(tunnel.vrf, kind, key)
                 .ok_or(DropReason::TunnelUnknownNetwork)?;
-            if network.vni(tunnel.id) != Some(key) {
+            let is_member = |id| network.vni(id) == Some(key);
+            if !is_member(tunnel.id) || group.is_some_and(|group| !is_member(group.id)) {
                 return Err(DropReason::TunnelNotMember);
             }
             let inner = Meta {
@@ -91,7 +112,7 @@ pub(super) fn unpack(
             };
             (inner, Stage::Switch)
         }
-        EtherType::IPV6 | EtherType::IPV4 => {
+        EtherType::IPV6 | EtherType::IPV4 if group.is_none() => {
             let iface = networks.routed(tunnel.id, contents.key);
             let inner = Meta {
                 iface: iface.ok_or(DropReason::TunnelUnknownNetwork)?,

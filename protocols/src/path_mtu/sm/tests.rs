@@ -39,6 +39,7 @@ fn a_path_mtu_is_lowered_and_never_raised_nor_below_the_least() {
     assert!(!machine.told(now, TunnelId(9), 1400));
     let counters = machine.counters(WEST).unwrap();
     assert_eq!((counters.lowered, counters.ignored), (2, 5));
+    assert_eq!(counters.invalid["below_least"], 2);
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn tunnel(id: u16, kind: TunnelKind, remote: [u8; 16]) -> Tunnel {
         vrf: VrfId(0),
         local: OWN6.into(),
         remote: remote.into(),
+        out: None,
         port: match kind {
             TunnelKind::Vxlan => 4789,
             TunnelKind::Geneve => 6081,
@@ -55,6 +56,7 @@ fn bed() -> Testbed {
                 kind,
                 vni: VNI,
                 tunnels: [TunnelId(n)].into(),
+                flood: None,
             });
         }
         let mut elsewhere = PEER6;
@@ -72,6 +74,7 @@ fn bed() -> Testbed {
                 kind: TunnelKind::Vxlan,
                 vni: OTHER_VNI,
                 tunnels: [TunnelId(4)].into(),
+                flood: None,
             }],
             ..Network::new(GREEN)
         });
