@@ -20,10 +20,8 @@ mod refused;
 mod suppress;
 
 use std::net::Ipv6Addr;
-use std::time::Duration;
 
-use anyhow::Context;
-use lab::{Host, Lab, Result, Router, ping_received, wait_for};
+use lab::{Host, Lab, Result, Router, ping_received};
 use serde_json::Value;
 
 const CONFIG: &str = r#"
@@ -210,19 +208,6 @@ impl Site {
     fn peer_counter(&self, counter: &str) -> Result<u64> {
         let vteps = self.r.ctl("show vteps")?;
         Ok(count(&vteps[0]["counters"], counter))
-    }
-
-    /// Waits until a drop reason has grown by `by` from `before`.
-    fn dropped_more(&self, reason: &str, before: u64, by: u64) -> Result<()> {
-        wait_for(Duration::from_secs(3), reason, || {
-            (self.r.dropped(reason).ok()? == before + by).then_some(())
-        })
-        .with_context(|| {
-            format!(
-                "all drops: {:#}",
-                self.r.ctl("show drops").unwrap_or_default()
-            )
-        })
     }
 }
 
