@@ -17,7 +17,8 @@ print("listening", flush=True)
 while True:
     frame, who = s.recvfrom(65535)
     if who[2] == 4 or not frame[0] & 1: continue
-    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1":
+    # An announcement asks nothing: who speaks and who is asked for are one.
+    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[28:32] != frame[38:42]:
         target = socket.inet_ntop(socket.AF_INET, frame[38:42])
     elif frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == 135:
         target = socket.inet_ntop(socket.AF_INET6, frame[62:78])
@@ -34,6 +35,8 @@ struct Suppressed {
     c: Host,
     b: Host,
     asked: Daemon,
+    /// Hosts lose their devices with it.
+    _lan: Host,
 }
 
 impl Suppressed {
@@ -65,14 +68,20 @@ impl Suppressed {
         .create(&b)?;
         b.address("vx0", &format!("{B4}/24"))?;
         b.address("vx0", &format!("{B6}/64"))?;
-        site.a.wait_slaac("eth0", "2001:db8:1:")?;
-        // What it hears and says passes the tunnel from now on.
-        b.wait_slaac("vx0", "2001:db8:1:")?;
+        site.a.wait_slaac("eth0", "2001:db8:1:0:")?;
+        // What it hears and says passes the tunnel from now on. (The addresses above are written with `::`.)
+        b.wait_slaac("vx0", "2001:db8:1:0:")?;
         let asked = b.python(LISTEN, "")?;
         wait_for(Duration::from_secs(5), "a capture", || {
             asked.log().contains("listening").then_some(())
         })?;
-        Ok(Self { site, c, b, asked })
+        Ok(Self {
+            site,
+            c,
+            b,
+            asked,
+            _lan: lan,
+        })
     }
 
     /// How often b was asked for an address.
