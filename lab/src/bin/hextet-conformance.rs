@@ -29,6 +29,9 @@ const ROWS: [&str; 22] = [
     "HA with VRRP for IPv6",
 ];
 
+/// What is still open of rows whose tests show the rest.
+const STILL_OPEN: [(usize, &str); 1] = [(4, "losing one moves its tenants")];
+
 fn main() -> Result<()> {
     let (mut pass, mut fail, mut open) = (0, 0, 0);
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -61,9 +64,18 @@ fn main() -> Result<()> {
                 &module,
             ])
             .output()?;
+        let still_open = STILL_OPEN.iter().find(|(of, _)| *of == row);
         if run.status.success() {
-            pass += 1;
-            println!("row {row:02} pass  {what}");
+            match still_open {
+                None => {
+                    pass += 1;
+                    println!("row {row:02} pass  {what}");
+                }
+                Some((_, missing)) => {
+                    open += 1;
+                    println!("row {row:02} half  {what}; open: {missing}");
+                }
+            }
         } else {
             fail += 1;
             println!("row {row:02} fail  {what}");

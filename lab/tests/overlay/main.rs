@@ -8,7 +8,6 @@
 //! Router `tenant` has interfaces on network blue (a and what is behind the peer: 2001:db8:1::/64, 10.1.0.0/24) and to
 //! far (2001:db8:9::/64, 10.9.0.0/24); router `underlay` is fd66::1 and 192.0.2.1.
 
-mod external;
 mod gre;
 mod kernel;
 mod mtu;

@@ -1,5 +1,5 @@
-//! An external network that two of our routers share: tenants on VLANs and on overlays reach the world through it, spread
-//! over the routers.
+//! Row 4, but for the loss of a router: two of our routers share an external network. Tenants on VLANs and on overlays, spread
+//! over the routers, reach the world through it.
 //!
 //! ```text
 //!   hosts ── [Open vSwitch] ── trunks, tunnels ── [r1] [r2] ── ve ── (external) ── eth0:isp, the world
@@ -102,7 +102,8 @@ fn base(own: &str) -> String {
 }
 
 #[test]
-fn tenants_of_two_routers_reach_the_external_network_from_vlans_and_overlays() -> Result<()> {
+fn row_04_tenants_of_two_routers_reach_the_external_network_from_vlans_and_overlays() -> Result<()>
+{
     let lab = Lab::new("external")?;
     let (under, external) = (lab.segment("under")?, lab.segment("ext")?);
     let routers = [lab.router("r1")?, lab.router("r2")?];
