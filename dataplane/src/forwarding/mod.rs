@@ -391,8 +391,14 @@ impl Forwarding {
     /// in no more than what interfaces are, not in where they are. No network is copied.
     pub fn places(&self) -> Self {
         Self {
+            ports: self.ports.clone(),
             interfaces: Vec::new(),
-            ..self.clone()
+            networks: self.networks.clone(),
+            flow_hash: self.flow_hash,
+            icmp: self.icmp,
+            punt_rates: self.punt_rates,
+            trace: self.trace,
+            capture: self.capture,
         }
     }
 
