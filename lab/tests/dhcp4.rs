@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use lab::{Daemon, Host, Lab, Result, Router, wait_for};
+use lab::dhclient::{Dhclient, Setup};
+use lab::{Host, Lab, Result, Router, wait_for};
 use serde_json::Value;
 
 /// No leases.
@@ -80,82 +80,30 @@ impl Net {
     }
 }
 
-/// A running dhclient; its script writes what it is told to a file, and gives the interface its address.
-struct Dhclient {
-    daemon: Daemon,
-    told: PathBuf,
-    files: String,
-}
-
 /// What dhclient asks for; classless routes have no name with it.
 const DHCLIENT_CONF: &str = "option routes code 121 = array of unsigned integer 8;\n\
     request subnet-mask, routers, domain-name-servers, domain-search, routes, interface-mtu;\n\
     timeout 15;\nretry 5;\ninitial-interval 1;\nbackoff-cutoff 2;\n";
 
-impl Dhclient {
-    /// Starts one with an empty memory that gives up when it gets nothing.
-    fn start(lab: &Lab, host: &Host, name: &str) -> Result<Self> {
-        Self::start_with(lab, host, name, "-1", ":")
-    }
+/// dhclient that gives up when it gets nothing.
+fn dhclient(lab: &Lab, host: &Host, name: &str) -> Result<Dhclient> {
+    dhclient_with(lab, host, name, true, ":")
+}
 
-    /// The same with other options; `bound`: what its script does besides when it has an address.
-    fn start_with(lab: &Lab, host: &Host, name: &str, options: &str, bound: &str) -> Result<Self> {
-        let file = |kind: &str| lab.dir().join(format!("{name}.{kind}"));
-        let (script, told) = (file("sh"), file("told"));
-        let text = format!(
-            "#!/bin/sh\nenv >> {told}\ncase $reason in\n\
-             PREINIT) ip link set $interface up ;;\n\
-             BOUND|REBOOT|RENEW|REBIND) ip -4 addr replace $new_ip_address/24 dev $interface; {bound} ;;\n\
-             RELEASE|EXPIRE|STOP) ip -4 addr flush dev $interface ;;\nesac\nexit 0\n",
-            told = told.display()
-        );
-        std::fs::write(&script, text)?;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::write(file("leases"), "")?;
-        std::fs::write(file("conf"), DHCLIENT_CONF)?;
-        std::fs::write(&told, "")?;
-        let files = format!(
-            "-sf {} -lf {} -pf {} -cf {} eth0",
-            script.display(),
-            file("leases").display(),
-            file("pid").display(),
-            file("conf").display(),
-        );
-        let daemon = host.spawn(&format!("dhclient -4 -d {options} {files}"))?;
-        Ok(Self {
-            daemon,
-            told,
-            files,
-        })
-    }
-
-    /// What it was told under this name, once it was.
-    fn told(&self, name: &str) -> Result<String> {
-        let key = format!("{name}=");
-        let found = wait_for(LIMIT, &format!("the client to be told {name}"), || {
-            let text = std::fs::read_to_string(&self.told).ok()?;
-            let mut lines = text.lines().rev();
-            lines.find_map(|line| line.strip_prefix(&key).map(str::to_owned))
-        });
-        found.with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
-    }
-
-    /// Ends it, and gives back what it has.
-    fn release(self, host: &Host) -> Result<()> {
-        let Self { daemon, files, .. } = self;
-        drop(daemon);
-        host.ok(&format!("dhclient -4 -r {files}")).map(drop)
-    }
-
-    /// Waits until its script was called for this reason.
-    fn came_to(&self, reason: &str) -> Result<()> {
-        let line = format!("reason={reason}");
-        wait_for(LIMIT, &format!("the client to come to {reason}"), || {
-            let text = std::fs::read_to_string(&self.told).ok()?;
-            text.lines().any(|l| l == line).then_some(())
-        })
-        .with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
-    }
+/// The same, which may go on asking; `bound`: what its script does besides when it has an address.
+fn dhclient_with(lab: &Lab, host: &Host, name: &str, once: bool, bound: &str) -> Result<Dhclient> {
+    let cases = format!(
+        "PREINIT) ip link set $interface up ;;\n\
+         BOUND|REBOOT|RENEW|REBIND) ip -4 addr replace $new_ip_address/24 dev $interface; {bound} ;;\n\
+         RELEASE|EXPIRE|STOP) ip -4 addr flush dev $interface ;;"
+    );
+    let setup = Setup {
+        words: "-4",
+        once,
+        conf: DHCLIENT_CONF,
+        cases: &cases,
+    };
+    setup.start(lab, host, name)
 }
 
 fn mac(host: &Host) -> Result<String> {
@@ -169,7 +117,7 @@ fn dhclient_gets_all_renews_keeps_its_lease_over_the_routers_death_and_gives_it_
     let tables = format!("{SUBNET}lease_time = 60\nt1 = 8\n[router.interface.dhcp4]\nmtu = 1400\n");
     let net = Net::start("dhcp4isc", &tables)?;
     let a = net.host("a")?;
-    let client = Dhclient::start(&net.lab, &a, "first")?;
+    let client = dhclient(&net.lab, &a, "first")?;
     let address = client.told("new_ip_address")?;
     assert!(address.starts_with("192.0.2."), "{address}");
     for (name, value) in [
@@ -190,7 +138,7 @@ fn dhclient_gets_all_renews_keeps_its_lease_over_the_routers_death_and_gives_it_
     assert_eq!(before[0]["mac"], mac(&a)?.as_str());
     let log = client.daemon.log();
     assert!(!log.contains("bad udp checksum"), "{log}");
-    client.came_to("RENEW")?;
+    client.wait_told("reason=RENEW")?;
     assert!(net.event("lan0", "leases_renewed")? >= 1);
 
     net.r.crash()?;
@@ -201,7 +149,7 @@ fn dhclient_gets_all_renews_keeps_its_lease_over_the_routers_death_and_gives_it_
     // The same machine without a memory gets the same address, out of a hundred that are chosen from by chance.
     drop(client);
     a.ok("ip -4 addr flush dev eth0")?;
-    let again = Dhclient::start(&net.lab, &a, "second")?;
+    let again = dhclient(&net.lab, &a, "second")?;
     assert_eq!(again.told("new_ip_address")?, address);
     assert_eq!(net.leases("bound")?.len(), 1);
     let pools = net.r.ctl("show pools")?;
@@ -301,25 +249,25 @@ fn a_port_gets_its_own_address_and_a_pool_gives_no_address_twice() -> Result<()>
         mac(&port)?
     );
     net.r.start(&format!("{ROUTER}{two}{table}"))?;
-    let client = Dhclient::start(&net.lab, &port, "port")?;
+    let client = dhclient(&net.lab, &port, "port")?;
     assert_eq!(client.told("new_ip_address")?, "192.0.2.200");
     let (a, b, c) = (net.host("a")?, net.host("b")?, net.host("c")?);
-    let first = Dhclient::start(&net.lab, &a, "a")?;
-    let second = Dhclient::start(&net.lab, &b, "b")?;
+    let first = dhclient(&net.lab, &a, "a")?;
+    let second = dhclient(&net.lab, &b, "b")?;
     let mut given = [
         first.told("new_ip_address")?,
         second.told("new_ip_address")?,
     ];
     given.sort();
     assert_eq!(given, ["192.0.2.50", "192.0.2.51"]);
-    let mut third = Dhclient::start(&net.lab, &c, "c")?;
+    let mut third = dhclient(&net.lab, &c, "c")?;
     let status = third.daemon.wait(LIMIT)?;
     assert!(!status.success(), "{}", third.daemon.log());
     assert!(net.event("lan0", "no_address")? >= 1);
     assert_eq!(net.leases("bound")?.len(), 3);
     // What one gives back another gets.
     second.release(&b)?;
-    let again = Dhclient::start(&net.lab, &c, "again")?;
+    let again = dhclient(&net.lab, &c, "again")?;
     assert!(given.contains(&again.told("new_ip_address")?));
     net.r.assert_balanced()
 }
@@ -330,11 +278,11 @@ fn an_address_that_somebody_uses_is_not_given() -> Result<()> {
     let net = Net::start("dhcp4arp", &two)?;
     let (squatter, a) = (net.host("squatter")?, net.host("a")?);
     squatter.address("eth0", "192.0.2.50/24")?;
-    let client = Dhclient::start(&net.lab, &a, "a")?;
+    let client = dhclient(&net.lab, &a, "a")?;
     assert_eq!(client.told("new_ip_address")?, "192.0.2.51");
     // By chance it is tried first, or not at all: the next client has no choice.
     let b = net.host("b")?;
-    let mut none = Dhclient::start(&net.lab, &b, "b")?;
+    let mut none = dhclient(&net.lab, &b, "b")?;
     assert!(!none.daemon.wait(LIMIT)?.success());
     assert!(net.event("lan0", "probes")? >= 2);
     assert_eq!(net.event("lan0", "conflicts")?, 1);
@@ -357,7 +305,7 @@ fn an_address_that_a_client_declines_is_not_given_again() -> Result<()> {
         "[ -e {mark} ] || {{ touch {mark}; ip -4 addr flush dev $interface; exit 1; }}",
         mark = mark.display()
     );
-    let client = Dhclient::start_with(&net.lab, &a, "a", "", &once)?;
+    let client = dhclient_with(&net.lab, &a, "a", false, &once)?;
     let declined = wait_for(LIMIT, "the address to be declined", || {
         net.leases("declined").ok()?.first().cloned()
     })
@@ -489,11 +437,11 @@ t1 = 8
         r,
     };
     let agent = relay.spawn("dhcrelay -4 -d -a --no-pid -id eth0 -iu eth1 192.0.2.1")?;
-    let dhclient = Dhclient::start_with(
+    let dhclient = dhclient_with(
         &net.lab,
         &client,
         "client",
-        "-1",
+        true,
         "ip -4 route replace default via 203.0.113.1",
     )?;
     let address = dhclient
@@ -506,7 +454,7 @@ t1 = 8
     assert_eq!(bound[0]["resource"], address.as_str());
     assert!(net.event("far", "relayed")? >= 2);
     // It renews by unicast, past the relay.
-    dhclient.came_to("RENEW")?;
+    dhclient.wait_told("reason=RENEW")?;
     assert!(net.event("far", "leases_renewed")? >= 1);
     assert_eq!(net.counted("lan0")?["invalid"], serde_json::json!({}));
     net.r.assert_balanced()

@@ -1,12 +1,12 @@
 //! Leases in a file: out of a router, and into one that has forgotten them, whose clients notice nothing.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
+use lab::dhclient::{APPLY, Dhclient, Setup};
 use lab::dhcp6::{Clients, Plan, Watch, What};
-use lab::{Daemon, Host, Lab, Output, Result, Router, binary, wait_for};
+use lab::{Host, Lab, Output, Result, Router, binary, wait_for};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -50,59 +50,15 @@ t1 = 8
 
 const FORMATS: [&str; 2] = ["csv", "json"];
 
-/// A running dhclient; its script writes what it is told to a file.
-struct Dhclient {
-    daemon: Daemon,
-    told: PathBuf,
-}
-
-impl Dhclient {
-    fn start(lab: &Lab, host: &Host, name: &str, options: &str) -> Result<Self> {
-        host.link_local("eth0")?;
-        let file = |kind: &str| lab.dir().join(format!("{name}.{kind}"));
-        let (script, told) = (file("sh"), file("told"));
-        let text = format!(
-            "#!/bin/sh\nenv >> {told}\ncase $reason in\n\
-             BOUND6|RENEW6|REBIND6) [ -z \"$new_ip6_address\" ] || \
-             ip -6 addr replace $new_ip6_address/128 dev $interface nodad ;;\n\
-             BOUND|RENEW|REBIND|REBOOT) ip -4 addr replace $new_ip_address/24 dev $interface ;;\nesac\nexit 0\n",
-            told = told.display()
-        );
-        std::fs::write(&script, text)?;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::write(file("leases"), "")?;
-        std::fs::write(&told, "")?;
-        let daemon = host.spawn(&format!(
-            "dhclient {options} -d -sf {} -lf {} -pf {} -cf /dev/null eth0",
-            script.display(),
-            file("leases").display(),
-            file("pid").display(),
-        ))?;
-        Ok(Self { daemon, told })
-    }
-
-    /// Whether it was told this so far.
-    fn knows(&self, line: &str) -> bool {
-        let text = std::fs::read_to_string(&self.told).unwrap_or_default();
-        text.lines().any(|known| known == line)
-    }
-
-    fn wait_told(&self, line: &str) -> Result<()> {
-        let what = format!("dhclient to be told {line}");
-        wait_for(LIMIT, &what, || self.knows(line).then_some(()))
-            .with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
-    }
-
-    /// The last value that it was told under a name.
-    fn told(&self, name: &str) -> Result<String> {
-        let key = format!("{name}=");
-        let found = wait_for(LIMIT, &format!("dhclient to be told {name}"), || {
-            let text = std::fs::read_to_string(&self.told).ok()?;
-            let mut lines = text.lines().rev();
-            lines.find_map(|line| line.strip_prefix(&key).map(str::to_owned))
-        });
-        found.with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
-    }
+/// dhclient that goes on asking.
+fn dhclient(lab: &Lab, host: &Host, name: &str, words: &str) -> Result<Dhclient> {
+    host.link_local("eth0")?;
+    let setup = Setup {
+        words,
+        cases: APPLY,
+        ..Setup::default()
+    };
+    setup.start(lab, host, name)
 }
 
 fn import(r: &Router, file: &Path) -> Result<Output> {
@@ -144,8 +100,8 @@ fn a_router_that_lost_its_leases_goes_on_from_a_file_and_nobody_notices() -> Res
     lab.attach(&segment, &a, "eth0")?;
     lab.attach(&segment, &b, "eth0")?;
     r.start(CONFIG)?;
-    let six = Dhclient::start(&lab, &a, "six", "-6 -N -P -D LL")?;
-    let four = Dhclient::start(&lab, &a, "four", "-4")?;
+    let six = dhclient(&lab, &a, "six", "-6 -N -P -D LL")?;
+    let four = dhclient(&lab, &a, "four", "-4")?;
     let prefix = six.told("new_ip6_prefix")?;
     six.wait_told("new_ip6_address=2001:db8:1::1000")?;
     four.wait_told("new_ip_address=192.0.2.50")?;
@@ -220,7 +176,7 @@ fn a_router_that_lost_its_leases_goes_on_from_a_file_and_nobody_notices() -> Res
     };
     let tally = Clients::on(&b, "eth0")?.run(&plan, &Watch::default())?;
     assert!(tally.begun == 3 && tally.granted.is_empty(), "{tally:?}");
-    let other = Dhclient::start(&lab, &b, "other", "-4")?;
+    let other = dhclient(&lab, &b, "other", "-4")?;
     wait_for(
         LIMIT,
         "another client to be told that nothing is left",

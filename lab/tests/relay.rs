@@ -1,10 +1,10 @@
 //! DHCP relays between real clients and real servers: Kea and dnsmasq behind us, dhclient and dhcpcd before us.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use lab::dhclient::{Dhclient, Setup};
 use lab::topology::TwoNetworks;
 use lab::{Daemon, Host, Lab, Result, Router, wait_for};
 
@@ -32,55 +32,15 @@ fn config(tables: &str) -> String {
     text
 }
 
-/// A running dhclient; its script writes what it is told to a file.
-struct Dhclient {
-    daemon: Daemon,
-    told: PathBuf,
-    command: String,
-}
-
-impl Dhclient {
-    /// Starts one with an empty memory.
-    fn start(lab: &Lab, host: &Host, name: &str, options: &str) -> Result<Self> {
-        host.link_local("eth0")?;
-        let file = |kind: &str| lab.dir().join(format!("{name}.{kind}"));
-        let (script, told) = (file("sh"), file("told"));
-        let text = format!("#!/bin/sh\nenv >> {}\nexit 0\n", told.display());
-        std::fs::write(&script, text)?;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::write(file("leases"), "")?;
-        std::fs::write(&told, "")?;
-        let command = format!(
-            "{options} -sf {} -lf {} -pf {} -cf /dev/null",
-            script.display(),
-            file("leases").display(),
-            file("pid").display(),
-        );
-        let daemon = host.spawn(&format!("dhclient {command} -1 -d eth0"))?;
-        Ok(Self {
-            daemon,
-            told,
-            command,
-        })
-    }
-
-    /// What it was told under this name, once it was.
-    fn told(&self, name: &str) -> Result<String> {
-        let key = format!("{name}=");
-        let found = wait_for(SECONDS, &format!("the client to be told {name}"), || {
-            let text = std::fs::read_to_string(&self.told).ok()?;
-            let mut lines = text.lines().rev();
-            lines.find_map(|line| line.strip_prefix(&key).map(str::to_owned))
-        });
-        found.with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
-    }
-
-    /// Gives back what it has.
-    fn release(self, host: &Host) -> Result<()> {
-        drop(self.daemon);
-        host.ok(&format!("dhclient {} -r eth0", self.command))
-            .map(drop)
-    }
+/// dhclient that ends when it gets nothing.
+fn dhclient(lab: &Lab, host: &Host, name: &str, words: &str) -> Result<Dhclient> {
+    host.link_local("eth0")?;
+    let setup = Setup {
+        words,
+        once: true,
+        ..Setup::default()
+    };
+    setup.start(lab, host, name)
 }
 
 /// Kea on host b; `kind` is 4 or 6.
@@ -171,7 +131,7 @@ fn a_delegated_prefix_is_routed_through_the_relay_over_its_death_until_its_relea
     net.r.start(&config(RELAY6))?;
     server(&net)?;
     let kea = kea(&lab, &net.b, 6, KEA6)?;
-    let client = Dhclient::start(&lab, &net.a, "pd", "-6 -N -P -D LL")?;
+    let client = dhclient(&lab, &net.a, "pd", "-6 -N -P -D LL")?;
     let address = client.told("new_ip6_address").with_context(|| kea.log())?;
     assert!(address.starts_with("2001:db8:1::1"), "{address}");
     let prefix = client.told("new_ip6_prefix")?;
@@ -287,7 +247,7 @@ fn a_dhcpv4_client_is_served_by_kea_behind_the_relay() -> Result<()> {
     net.r.start(&config(RELAY4))?;
     let kea = kea(&lab, &net.b, 4, KEA4)?;
     net.a.ok("ip addr flush dev eth0 scope global")?;
-    let client = Dhclient::start(&lab, &net.a, "v4", "-4")?;
+    let client = dhclient(&lab, &net.a, "v4", "-4")?;
     let address = client.told("new_ip_address").with_context(|| kea.log())?;
     assert!(address.starts_with("192.0.2."), "{address}");
     assert_eq!(client.told("new_routers")?, "192.0.2.1");
@@ -397,7 +357,7 @@ prefix = "2001:db8:1::/64"
 via = "2001:db8:2::1"
 "#,
     )?;
-    let client = Dhclient::start(&lab, &a, "chain", "-6 -N -P -D LL")?;
+    let client = dhclient(&lab, &a, "chain", "-6 -N -P -D LL")?;
     let address = client.told("new_ip6_address").with_context(|| r2.log())?;
     assert!(address.starts_with("2001:db8:1::1"), "{address}");
     let prefix = client.told("new_ip6_prefix")?;

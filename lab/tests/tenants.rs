@@ -1,13 +1,12 @@
 //! Two tenants whose routers lease out the very same prefixes: each has its own leases of the same addresses, and what happens
 //! to those of one is nothing to the other.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use lab::dhclient::{Dhclient, Setup};
 use lab::ovs::Ovs;
-use lab::{Daemon, Host, Lab, Result, Router, binary, wait_for};
+use lab::{Host, Lab, Result, Router, binary, wait_for};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(45);
@@ -48,61 +47,10 @@ length = 56
     text
 }
 
-/// A running dhclient; its script writes what it is told to a file, and gives the interface its address.
-struct Dhclient {
-    daemon: Daemon,
-    told: PathBuf,
-    command: String,
-}
-
-impl Dhclient {
-    /// Starts one with an empty memory; its DUID is that of its MAC.
-    fn start(lab: &Lab, host: &Host, name: &str, options: &str) -> Result<Self> {
-        let file = |kind: &str| lab.dir().join(format!("{name}.{kind}"));
-        let (script, told) = (file("sh"), file("told"));
-        let text = format!(
-            "#!/bin/sh\nenv >> {told}\ncase $reason in\n\
-             BOUND6|RENEW6|REBIND6) [ -z \"$new_ip6_address\" ] || \
-             ip -6 addr replace $new_ip6_address/64 dev $interface nodad ;;\n\
-             BOUND|RENEW|REBIND|REBOOT) ip -4 addr replace $new_ip_address/24 dev $interface ;;\nesac\nexit 0\n",
-            told = told.display()
-        );
-        std::fs::write(&script, text)?;
-        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-        std::fs::write(file("leases"), "")?;
-        std::fs::write(&told, "")?;
-        let command = format!(
-            "dhclient {options} -sf {} -lf {} -pf {} -cf /dev/null eth0",
-            script.display(),
-            file("leases").display(),
-            file("pid").display(),
-        );
-        let daemon = host.spawn(&command.replacen("dhclient", "dhclient -d -1", 1))?;
-        Ok(Self {
-            daemon,
-            told,
-            command,
-        })
-    }
-
-    /// What it was told under this name, once it was.
-    fn told(&self, name: &str) -> Result<String> {
-        let key = format!("{name}=");
-        let found = wait_for(LIMIT, &format!("the client to be told {name}"), || {
-            let text = std::fs::read_to_string(&self.told).ok()?;
-            let mut lines = text.lines().rev();
-            lines.find_map(|line| line.strip_prefix(&key).map(str::to_owned))
-        });
-        found.with_context(|| format!("dhclient said:\n{}", self.daemon.log()))
-    }
-
-    /// Ends it, and gives back what it has.
-    fn release(self, host: &Host) -> Result<()> {
-        drop(self.daemon);
-        host.ok(&self.command.replacen("dhclient", "dhclient -r", 1))
-            .map(drop)
-    }
-}
+/// A host takes its IPv6 address with the subnet: no router advertisement says what is on link.
+const CASES: &str = "BOUND6|RENEW6|REBIND6) [ -z \"$new_ip6_address\" ] || \
+    ip -6 addr replace $new_ip6_address/64 dev $interface nodad ;;\n\
+    BOUND|RENEW|REBIND|REBOOT) ip -4 addr replace $new_ip_address/24 dev $interface ;;";
 
 /// A tenant's host, and what it has leased.
 struct Tenant {
@@ -116,8 +64,16 @@ struct Tenant {
 impl Tenant {
     fn ask(lab: &Lab, name: &'static str, host: Host) -> Result<Self> {
         host.link_local("eth0")?;
-        let six = Dhclient::start(lab, &host, &format!("{name}-six"), "-6 -N -P -D LL")?;
-        let four = Dhclient::start(lab, &host, &format!("{name}-four"), "-4")?;
+        let client = |words, kind: &str| {
+            let setup = Setup {
+                words,
+                once: true,
+                cases: CASES,
+                ..Setup::default()
+            };
+            setup.start(lab, &host, &format!("{name}-{kind}"))
+        };
+        let (six, four) = (client("-6 -N -P -D LL", "six")?, client("-4", "four")?);
         let leased = [
             six.told("new_ip6_address")?,
             four.told("new_ip_address")?,

@@ -6,7 +6,7 @@ use std::hash::Hash;
 use ipnet::IpNet;
 use tables::id::{IfaceId, NetworkId, PortId, TunnelId, VrfId};
 
-use super::{Hop, Interface, Model, Route, RouteTarget, Router, StaticNeighbor};
+use super::{Interface, Model, Route, Router, StaticNeighbor};
 
 /// Additions and removals of one kind of thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -302,17 +302,4 @@ fn interfaces(old: &Model, new: &Model, changes: &mut Changes) {
         .map(|(router, interface)| (router.id, interface.id))
         .filter(|(_, id)| !stayed.contains(id))
         .collect();
-}
-
-impl RouteTarget {
-    /// The next hops, none for a route that drops.
-    pub fn hops(&self) -> &[Hop] {
-        match self {
-            RouteTarget::Via(hops) => hops,
-            RouteTarget::Blackhole
-            | RouteTarget::Unreachable
-            | RouteTarget::Prohibit
-            | RouteTarget::Router(_) => &[],
-        }
-    }
 }

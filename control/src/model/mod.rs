@@ -30,6 +30,7 @@ pub mod diff;
 mod indexed;
 pub mod network;
 mod relay;
+mod route;
 mod subnet;
 
 pub use delegated::{Delegated, PREFERRED, VALID};
@@ -38,6 +39,7 @@ pub use diff::{Changes, diff};
 pub use indexed::Indexed;
 pub use network::{Network, Vtep};
 pub use relay::{Dhcp4Relay, Dhcp6Relay};
+pub use route::{Hop, Route, RouteTarget};
 pub use subnet::{
     Allocation, Gateway, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet, Subnet4,
 };
@@ -373,43 +375,6 @@ pub struct StaticNeighbor {
     pub address: IpAddr,
     /// Its link-layer address.
     pub mac: MacAddr,
-}
-
-/// A static route. What identifies it is its prefix and distance.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Route {
-    /// Destinations.
-    pub prefix: IpNet,
-    /// Preference: the smallest wins.
-    pub distance: u8,
-    /// Where it leads.
-    pub target: RouteTarget,
-}
-
-/// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum RouteTarget {
-    /// To one or several next hops. Never empty.
-    Via(Vec<Hop>),
-    /// Dropped silently.
-    Blackhole,
-    /// Answered with no route.
-    Unreachable,
-    /// Answered with administratively prohibited.
-    Prohibit,
-    /// To where another router's table says.
-    Router(VrfId),
-}
-
-/// One next hop of a route. At least one of `gateway` and `interface` is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Hop {
-    /// Gateway; without one, destinations are on the interface's link.
-    pub gateway: Option<IpAddr>,
-    /// Outgoing interface; without one, the gateway is resolved recursively.
-    pub interface: Option<IfaceId>,
-    /// Share of the flows, 1 to 256.
-    pub weight: u16,
 }
 
 impl Model {

@@ -7,14 +7,14 @@
 //!
 //! r1 has the gateway of blue: 2001:db8:1::1 and 10.1.0.1, with advertisements and DHCPv4.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use lab::dhclient::{Dhclient, Setup};
 use lab::marker::{self, Listener};
 use lab::session::{Session, echo_server};
 use lab::vxlan::Vxlan;
-use lab::{Daemon, Host, Lab, LinkOptions, Result, Router, wait_for};
+use lab::{Host, Lab, LinkOptions, Result, Router, wait_for};
 use serde_json::Value;
 
 use crate::{advertised_mtu, full_size, mac, slaac};
@@ -240,27 +240,19 @@ fn moves(from: &Host, to: &str, direction: &str) -> Result<()> {
 }
 
 /// dhclient, whose script does with address and MTU what a distribution's would; returns when it has done so.
-fn dhclient(lab: &Lab, host: &Host, name: &str) -> Result<Daemon> {
-    let file = |kind: &str| lab.dir().join(format!("{name}.{kind}"));
-    let script = file("sh");
-    let text = "#!/bin/sh\n[ -z \"$new_ip_address\" ] || {\n\
-        ip link set $interface mtu $new_interface_mtu\nip -4 addr replace $new_ip_address/24 dev $interface\n}\nexit 0\n";
-    std::fs::write(&script, text)?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-    std::fs::write(file("leases"), "")?;
-    let asks = "request subnet-mask, routers, interface-mtu;\ninitial-interval 1;\n";
-    std::fs::write(file("conf"), asks)?;
-    let client = host.spawn(&format!(
-        "dhclient -4 -d -1 -sf {} -lf {} -pf {} -cf {} eth0",
-        script.display(),
-        file("leases").display(),
-        file("pid").display(),
-        file("conf").display(),
-    ))?;
+fn dhclient(lab: &Lab, host: &Host, name: &str) -> Result<Dhclient> {
+    let setup = Setup {
+        words: "-4",
+        once: true,
+        conf: "request subnet-mask, routers, interface-mtu;\ninitial-interval 1;\n",
+        cases: "BOUND|RENEW|REBIND|REBOOT) ip link set $interface mtu $new_interface_mtu\n\
+            ip -4 addr replace $new_ip_address/24 dev $interface ;;",
+    };
+    let client = setup.start(lab, host, name)?;
     wait_for(Duration::from_secs(20), "an IPv4 lease", || {
         host.ipv4("eth0").ok()?.first().copied()
     })
-    .with_context(|| client.log())?;
+    .with_context(|| client.daemon.log())?;
     Ok(client)
 }
 

@@ -10,8 +10,9 @@ mod port;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use lab::session::Session;
 use lab::vm::Vm;
-use lab::{Host, Lab, Result, wait_for};
+use lab::{Host, Lab, Result, Router, wait_for};
 
 /// The guest's MAC address.
 const MAC: &str = "52:54:00:00:00:0a";
@@ -95,6 +96,21 @@ impl Ends<'_> {
             ensure!(self.vm.ping(to, 3)? == 3, "the guest does not reach {to}");
         }
         Ok(())
+    }
+
+    /// Connections live through the router's death, in both families, and the guest does not lift a finger.
+    fn sessions_outlive(&self, r: &Router) -> Result<()> {
+        let Self { vm, host, at, .. } = self;
+        vm.ok("nc -ll -p 7 -e tee </dev/null >/dev/null 2>&1 &")?;
+        let sessions = [Session::open(host, &at[0])?, Session::open(host, &at[1])?];
+        r.crash()?;
+        let what = "the guest to lose its carrier";
+        wait_for(Duration::from_secs(10), what, || {
+            let link = vm.ok("ip link show eth0").ok()?;
+            link.contains("NO-CARRIER").then_some(())
+        })?;
+        r.restart()?;
+        sessions.iter().try_for_each(Session::goes_on)
     }
 
     /// No packet has reached either end with a wrong checksum.

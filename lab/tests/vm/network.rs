@@ -1,12 +1,9 @@
 //! The port belongs to a network that VXLAN stretches to a Linux host: what the guest leaves open is closed before it
 //! goes into the tunnel. QEMU listens and the router comes.
 
-use std::time::Duration;
-
-use lab::session::Session;
 use lab::vm::{Nic, Vm};
 use lab::vxlan::Vxlan;
-use lab::{Host, Lab, Result, wait_for};
+use lab::{Host, Lab, Result};
 
 use crate::judge::Judge;
 use crate::{Ends, MAC, dhclient, offload};
@@ -107,27 +104,7 @@ fn a_virtual_machine_lives_in_a_network_that_a_tunnel_stretches() -> Result<()> 
     assert_eq!(r.dropped("tx_unfit")?, 0);
     ends.no_wrong_checksums()?;
 
-    vm.ok("nc -ll -p 7 -e tee </dev/null >/dev/null 2>&1 &")?;
-    let sessions = [
-        Session::open(&k, &ends.at[0])?,
-        Session::open(&k, &ends.at[1])?,
-    ];
-    r.crash()?;
-    wait_for(
-        Duration::from_secs(10),
-        "the guest to lose its carrier",
-        || {
-            vm.ok("ip link show eth0")
-                .ok()?
-                .contains("NO-CARRIER")
-                .then_some(())
-        },
-    )?;
-    r.restart()?;
-    for session in &sessions {
-        session.goes_on()?;
-    }
-    drop(sessions);
+    ends.sessions_outlive(&r)?;
 
     vm.kill()?;
     vm.boot()?;

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use lab::session::Session;
 use lab::vm::{Nic, Vm};
 use lab::{Host, Lab, Result, Router, wait_for};
 
@@ -45,29 +44,8 @@ fn a_virtual_machine_lives_on_a_port_of_the_router() -> Result<()> {
     offloads_are_right(&ends, &r)?;
     both_queues_carry(&ends)?;
 
-    // A connection lives through the router's death, and the guest does not lift a finger.
-    vm.ok("nc -ll -p 7 -e tee </dev/null >/dev/null 2>&1 &")?;
-    let sessions = [
-        Session::open(&b, &ends.at[0])?,
-        Session::open(&b, &ends.at[1])?,
-    ];
-    r.crash()?;
-    wait_for(
-        Duration::from_secs(10),
-        "the guest to lose its carrier",
-        || {
-            vm.ok("ip link show eth0")
-                .ok()?
-                .contains("NO-CARRIER")
-                .then_some(())
-        },
-    )?;
-    r.restart()?;
-    for session in &sessions {
-        session.goes_on()?;
-    }
+    ends.sessions_outlive(&r)?;
     ends.talk()?;
-    drop(sessions);
 
     // The virtual machine dies and another comes to the socket.
     vm.kill()?;

@@ -39,8 +39,10 @@
 //! - Begin with an empty table.
 
 pub mod counters;
+pub mod event;
 pub mod sm;
 
 pub use crate::damping::Damping;
 pub use counters::Counters;
-pub use sm::{Action, Binding, Config, Event, Machine, Seconds};
+pub use event::{Action, Binding, Config, Event, Seconds};
+pub use sm::Machine;
