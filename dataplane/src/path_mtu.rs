@@ -258,4 +258,33 @@ mod tests {
             assert_eq!(read(&whole[..len]), None, "{len}");
         }
     }
+
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Bytes from anywhere, some of them close to a right message: no panic, and nothing is believed that does not shrink.
+        #[test]
+        fn no_bytes_break_it(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..120),
+            like in 0..3_usize,
+            changes in prop::collection::vec((0..120_usize, any::<u8>()), 0..4),
+        ) {
+            match like {
+                0 => bytes = message(true, [2, 0], 1400, &outer(true, UDP, &VXLAN)),
+                1 => bytes = message(false, [3, 4], 1400, &outer(false, GRE, &GRE_77)),
+                _ => {}
+            }
+            for (at, byte) in changes {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            for len in 0..=bytes.len() {
+                if let Some(told) = read(&bytes[..len]) {
+                    prop_assert!(told.mtu < 40 + 0xffff);
+                    prop_assert_eq!(told.local.is_ipv6(), told.remote.is_ipv6());
+                }
+            }
+        }
+    }
 }
