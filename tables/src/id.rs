@@ -51,6 +51,14 @@ id! {
     /// A place in a network where stations can be; see [`Place`]. 0 means "nowhere".
     AttachId(u32)
 }
+id! {
+    /// Where a tenant's machine is plugged: a binding anchor (RFC 7039 section 2.3), the port of the tenant model. 0 means "none".
+    AnchorId(u16)
+}
+id! {
+    /// A rule of a security group. 0 means "none".
+    RuleId(u32)
+}
 
 /// What an [`AttachId`] stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
