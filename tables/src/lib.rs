@@ -5,6 +5,8 @@
 #[cfg(not(loom))]
 pub mod binding;
 #[cfg(not(loom))]
+pub mod classifier;
+#[cfg(not(loom))]
 pub mod fdb;
 pub mod group;
 pub mod hash;
