@@ -139,6 +139,26 @@ reasons! {
     Ip6PacketTooBig "ip6_packet_too_big" Normal "longer than the next hop's MTU (RFC 8201)";
     Ip4FragmentationNeeded "ip4_fragmentation_needed" Normal "longer than the next hop's MTU with DF set (RFC 1191)";
     FragmentFailed "fragment_failed" Router "could not be fragmented: no buffers or no room";
+    // Security
+    MacSpoofed "mac_spoofed" Sender "source MAC is none of the port's";
+    Ip6SourceSpoofed "ip6_source_spoofed" Sender "IPv6 source is not bound to the port and its MAC, nor one of its pairs (RFC 7039)";
+    Ip4SourceSpoofed "ip4_source_spoofed" Sender "IPv4 source is not bound to the port and its MAC, nor one of its pairs (RFC 7039)";
+    ArpSpoofed "arp_spoofed" Sender "ARP that speaks of a MAC or an address that is not the port's";
+    NdSpoofed "nd_spoofed" Sender "neighbour discovery that speaks of a MAC or an address that is not the port's";
+    AddressClaimed "address_claimed" Sender "claim to an address that somebody else on the link has (RFC 6620)";
+    AddressLimit "address_limit" Sender "claim to one address more than the port may learn";
+    RaGuard "ra_guard" Sender "router advertisement from a port that may not be a router (RFC 6105)";
+    RedirectGuard "redirect_guard" Sender "redirect from a port that may not be a router";
+    Dhcp6Guard "dhcp6_guard" Sender "DHCPv6 server's or relay's message from a port that may not be one (RFC 7610)";
+    Dhcp4Guard "dhcp4_guard" Sender "DHCPv4 server's or relay's message from a port that may not be one, or a client's of another MAC";
+    MldQueryGuard "mld_query_guard" Sender "query for listeners from a port that may not be a router";
+    NdFragmented "nd_fragmented" Sender "neighbour or listener discovery with a fragment header (RFC 6980)";
+    GuardUndecidable "guard_undecidable" Sender "packet from a port whose upper layer cannot be seen or could be written over (RFC 7113)";
+    NdPoliced "nd_policed" Normal "policer of a port's neighbour discovery";
+    RsPoliced "rs_policed" Normal "policer of a port's router discovery";
+    MldPoliced "mld_policed" Normal "policer of a port's MLD and IGMP";
+    ArpPoliced "arp_policed" Normal "policer of a port's ARP";
+    DhcpPoliced "dhcp_policed" Normal "policer of a port's DHCP";
     // Local
     Ip6NoGroup "ip6_no_group_member" Normal "multicast group that the interface has not joined";
     Ip4NoGroup "ip4_no_group_member" Normal "multicast group that the interface has not joined";

@@ -18,6 +18,7 @@ pub mod fragment;
 pub mod frame;
 pub mod graph;
 pub mod graph_doc;
+pub mod guard;
 pub mod hold;
 pub mod icmp;
 pub mod inject;
