@@ -8,6 +8,8 @@ pub mod binding;
 pub mod classifier;
 #[cfg(not(loom))]
 pub mod fdb;
+#[cfg(not(loom))]
+pub mod flow;
 pub mod group;
 pub mod hash;
 pub mod id;

@@ -1,0 +1,306 @@
+//! The table as all workers share it: buckets, entries, counts.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use super::entry::Flow;
+use super::key::{FlowHash, FlowKey, Secrets};
+use super::memory::Lines;
+use super::timeouts::{Shared, Timeouts};
+use super::worker::FlowWorker;
+use super::young::ANCHORS;
+use crate::id::AnchorId;
+use crate::publish::{Qsbr, Reader};
+
+/// Slots of a bucket.
+pub(super) const WAYS: usize = 8;
+/// Flows up to which a first bucket is taken whatever the second has.
+const CROWD: u32 = 5;
+
+/// Slots: tag, 32 bits, and the number of an entry. 0: free.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(super) struct Bucket([AtomicU64; WAYS]);
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    /// The slots with a tag, as bits. All are compared before one is chosen: which it is cannot be foretold.
+    #[inline(always)]
+    fn hits(&self, tag: u32) -> u32 {
+        let slots = self.0.iter().enumerate();
+        slots.fold(0, |hits, (way, slot)| {
+            let is_hit = (slot.load(Ordering::Acquire) >> 32) as u32 == tag;
+            hits | u32::from(is_hit) << way
+        })
+    }
+
+    fn used(&self) -> u32 {
+        let used = self
+            .0
+            .iter()
+            .filter(|slot| slot.load(Ordering::Relaxed) != 0);
+        used.count() as u32
+    }
+}
+
+/// What a worker counts, for everybody to read. In lines of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Cells {
+    /// Number behind the greatest of its entries ever used.
+    pub used: AtomicU32,
+    pub flows: AtomicU64,
+    pub created: AtomicU64,
+    pub expired: AtomicU64,
+    pub evicted: AtomicU64,
+}
+
+/// How full the table is, and what has happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Flows there can be.
+    pub capacity: u64,
+    /// Flows there are, with those that were removed and not taken back yet.
+    pub flows: u64,
+    /// Flows made.
+    pub created: u64,
+    /// Flows that were not used for too long.
+    pub expired: u64,
+    /// Unanswered flows that made room for others.
+    pub evicted: u64,
+}
+
+/// The flows of all anchors.
+#[derive(Debug)]
+pub struct FlowTable {
+    buckets: Lines<Bucket>,
+    pub(super) entries: Lines<Flow>,
+    mask: usize,
+    secrets: Secrets,
+    /// Flows of each anchor.
+    counts: Box<[AtomicU32]>,
+    pub(super) timeouts: Shared,
+    pub(super) cells: Box<[Cells]>,
+    /// Entries of a worker.
+    pub(super) part: u32,
+    qsbr: Arc<Qsbr>,
+}
+
+impl FlowTable {
+    /// A table for `flows`, shared by `workers` (one at least), and each one's part of it. `flows` is rounded up so that the parts
+    /// are alike. Memory, taken as it is used: 170 bytes a flow. Workers register with `qsbr`; nobody should know the `seed`.
+    ///
+    /// # Errors
+    /// The memory is not to be had.
+    pub fn new(
+        flows: usize,
+        workers: usize,
+        qsbr: &Arc<Qsbr>,
+        seed: u64,
+    ) -> io::Result<(Arc<Self>, Vec<FlowWorker>)> {
+        let workers = workers.max(1);
+        let part = flows.max(1).div_ceil(workers);
+        let entries = part * workers;
+        // Slots are numbered in 32 bits, and there are twice as many or more.
+        if entries > 1 << 28 {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        let buckets = (2 * entries).div_ceil(WAYS).next_power_of_two().max(2);
+        let table = Arc::new(Self {
+            buckets: Lines::new(buckets)?,
+            entries: Lines::new(entries)?,
+            mask: buckets - 1,
+            secrets: Secrets::new(seed),
+            counts: std::iter::repeat_with(AtomicU32::default)
+                .take(ANCHORS)
+                .collect(),
+            timeouts: Shared::new(&Timeouts::default()),
+            cells: std::iter::repeat_with(Cells::default)
+                .take(workers)
+                .collect(),
+            part: part as u32,
+            qsbr: qsbr.clone(),
+        });
+        let parts = (0..workers).map(|number| FlowWorker::new(&table, number, qsbr));
+        let parts = parts.collect::<io::Result<_>>()?;
+        Ok((table, parts))
+    }
+
+    /// The table for the length of a burst.
+    #[inline(always)]
+    pub fn read<'r>(&'r self, reader: &'r Reader) -> Flows<'r> {
+        debug_assert!(reader.belongs_to(&self.qsbr));
+        Flows(self)
+    }
+
+    /// Replaces the timeouts. They hold from the next time that a flow is looked at.
+    pub fn set_timeouts(&self, timeouts: &Timeouts) {
+        self.timeouts.set(timeouts);
+    }
+
+    /// The timeouts.
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts.get()
+    }
+
+    /// Flows of an anchor.
+    pub fn count(&self, anchor: AnchorId) -> u32 {
+        self.counts[anchor.index()].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_count(&self, anchor: AnchorId) {
+        self.counts[anchor.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Kills a flow, and gives its anchor's count back if it lived.
+    pub(super) fn kill(&self, flow: &Flow) {
+        if flow.kill() {
+            let anchor = flow.key().anchor;
+            self.counts[anchor.index()].fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How full it is.
+    pub fn usage(&self) -> Usage {
+        let capacity = self.entries.len() as u64;
+        let none = Usage {
+            capacity,
+            ..Usage::default()
+        };
+        let get = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        self.cells.iter().fold(none, |sum, cells| Usage {
+            flows: sum.flows + get(&cells.flows),
+            created: sum.created + get(&cells.created),
+            expired: sum.expired + get(&cells.expired),
+            evicted: sum.evicted + get(&cells.evicted),
+            ..sum
+        })
+    }
+
+    /// An entry by its number.
+    #[inline(always)]
+    pub(super) fn entry(&self, number: u32) -> Option<&Flow> {
+        self.entries.get((number as usize).wrapping_sub(1))
+    }
+
+    /// The number of an entry.
+    pub(super) fn number(&self, flow: &Flow) -> u32 {
+        let [flow, first] =
+            [std::ptr::from_ref(flow), self.entries.as_ptr()].map(<*const Flow>::addr);
+        (flow.wrapping_sub(first) / size_of::<Flow>()) as u32 + 1
+    }
+
+    pub(super) fn hash(&self, key: &FlowKey) -> FlowHash {
+        self.secrets.hash(key.words())
+    }
+
+    /// Has a free slot of a hash name an entry. Which one; `None` if both buckets are full.
+    pub(super) fn name(&self, hash: FlowHash, number: u32) -> Option<u32> {
+        let [first, second] = hash.pair(self.mask);
+        let used = self.buckets[first].used();
+        // Most flows are in their first bucket, so that a lookup need not look at the second.
+        let order = match used <= CROWD || used <= self.buckets[second].used() {
+            true => [first, second],
+            false => [second, first],
+        };
+        let word = u64::from(hash.tag()) << 32 | u64::from(number);
+        for bucket in order {
+            for (way, slot) in self.buckets[bucket].0.iter().enumerate() {
+                let free = slot.load(Ordering::Relaxed) == 0;
+                if free
+                    && slot
+                        .compare_exchange(0, word, Ordering::SeqCst, Ordering::Relaxed)
+                        .is_ok()
+                {
+                    return Some((bucket * WAYS + way) as u32);
+                }
+            }
+        }
+        None
+    }
+
+    /// Frees a slot. For the worker whose entry it names.
+    pub(super) fn clear(&self, slot: u32) {
+        let slot = slot as usize;
+        self.buckets[slot / WAYS].0[slot % WAYS].store(0, Ordering::Release);
+    }
+
+    /// A flow of the same key that lookups find before the entry that was just named.
+    pub(super) fn earlier(&self, hash: FlowHash, key: &FlowKey, number: u32) -> Option<&Flow> {
+        // Of two workers that name their entries at once, one sees the other's.
+        fence(Ordering::SeqCst);
+        let found = self.find(hash, key)?;
+        (self.number(found) != number).then_some(found)
+    }
+
+    #[inline(always)]
+    fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<&Flow> {
+        let words = key.words();
+        for bucket in hash.pair(self.mask) {
+            let bucket = &self.buckets[bucket];
+            let mut hits = bucket.hits(hash.tag());
+            // More than one only where tags meet, or beside a flow that is dead.
+            while hits != 0 {
+                let way = hits.trailing_zeros() as usize;
+                hits &= hits - 1;
+                let number = bucket.0[way & (WAYS - 1)].load(Ordering::Acquire) as u32;
+                if let Some(flow) = self.entry(number)
+                    && flow.is(&words)
+                {
+                    return Some(flow);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The flows as a worker sees them until its next quiescent state.
+#[derive(Clone, Copy, Debug)]
+pub struct Flows<'r>(&'r FlowTable);
+
+impl<'r> Flows<'r> {
+    /// Where a key is looked for.
+    #[inline(always)]
+    pub fn hash(self, key: &FlowKey) -> FlowHash {
+        self.0.hash(key)
+    }
+
+    /// Asks for the buckets of a flow to be in the cache soon.
+    #[inline(always)]
+    pub fn fetch(self, hash: FlowHash) {
+        for bucket in hash.pair(self.0.mask) {
+            crate::prefetch(std::ptr::from_ref(&self.0.buckets[bucket]).cast());
+        }
+    }
+
+    /// Asks for the flow that its first bucket names, if it does, to be in the cache soon.
+    #[inline(always)]
+    pub fn fetch_entry(self, hash: FlowHash) {
+        let [first, _] = hash.pair(self.0.mask);
+        let bucket = &self.0.buckets[first];
+        let way = bucket.hits(hash.tag()).trailing_zeros() as usize;
+        let number = match bucket.0.get(way) {
+            Some(slot) => slot.load(Ordering::Relaxed) as u32,
+            None => return,
+        };
+        if let Some(flow) = self.0.entry(number) {
+            let line: *const u8 = std::ptr::from_ref(flow).cast();
+            crate::prefetch(line);
+            crate::prefetch(line.wrapping_add(64));
+        }
+    }
+
+    /// The flow of a key.
+    #[inline(always)]
+    pub fn find(self, hash: FlowHash, key: &FlowKey) -> Option<&'r Flow> {
+        self.0.find(hash, key)
+    }
+
+    /// Removes a flow: nobody finds it from now on. Whose entry it is takes it back in time.
+    pub fn remove(self, flow: &Flow) {
+        self.0.kill(flow);
+    }
+}

@@ -1,0 +1,286 @@
+//! One worker's part of the table: it alone fills, ages and takes back the entries in it.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::entry::{self, Flow};
+use super::key::{Direction, FlowHash, FlowKey};
+use super::lists::Chains;
+use super::segment::Segment;
+use super::state::LIVES;
+use super::store::Store;
+use super::table::{Cells, FlowTable};
+use super::wheel::Wheel;
+use super::young::Young;
+use crate::id::{AnchorId, RuleId};
+use crate::publish::{Qsbr, Reader};
+
+/// Flows looked at in one call of [`FlowWorker::expire`].
+const LOOKS: usize = 64;
+/// Old flows looked at for one that is unanswered, when one has to go.
+const TRIES: usize = 16;
+/// Anchors asked to give a flow.
+const ANCHORS_ASKED: usize = 4;
+/// The part of the entries, and how many at most, that is kept free while there are unanswered flows to take: an entry that
+/// was taken from one can be used only after a grace period.
+const RESERVE: (u32, u32) = (16, 4096);
+
+/// A flow to be made, and its first packet.
+#[derive(Clone, Copy, Debug)]
+pub struct New {
+    /// The generation of the anchor's rules.
+    pub generation: u32,
+    /// The rule that allows it.
+    pub rule: RuleId,
+    /// Which way the packet goes.
+    pub opened: Direction,
+    /// What the rules were asked for as the port: see [`Flow::asked`].
+    pub asked: u16,
+    /// Flows that the anchor may have.
+    pub quota: u32,
+    /// The packet.
+    pub segment: Segment,
+    /// Seconds of the workers' clock.
+    pub now: u32,
+}
+
+/// Why a flow was not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The packet cannot be the first of a flow: of TCP no SYN, of SCTP no INIT, an answer without a query.
+    #[error("the packet does not begin a flow")]
+    Invalid,
+    /// The anchor has as many flows as it may have, and of this worker's none that is unanswered.
+    #[error("the port has as many flows as it may have")]
+    Quota,
+    /// There is no room, and nobody has an unanswered flow to give.
+    #[error("the flow table is full")]
+    Full,
+}
+
+/// A worker's part. To be called by one thread.
+#[derive(Debug)]
+pub struct FlowWorker {
+    table: Arc<FlowTable>,
+    /// Which part.
+    number: usize,
+    chains: Chains,
+    store: Store,
+    wheel: Wheel,
+    young: Young,
+    lives: u32,
+    reserve: u32,
+    /// When it last began grace periods, seconds.
+    sealed: u32,
+}
+
+impl FlowWorker {
+    pub(super) fn new(table: &Arc<FlowTable>, number: usize, qsbr: &Arc<Qsbr>) -> io::Result<Self> {
+        let part = table.part;
+        let first = number as u32 * part + 1;
+        let (share, most) = RESERVE;
+        Ok(Self {
+            table: table.clone(),
+            number,
+            chains: Chains::new(first, part as usize)?,
+            store: Store::new(qsbr.clone(), first..first + part),
+            wheel: Wheel::default(),
+            young: Young::new()?,
+            lives: 0,
+            reserve: (part / share).min(most),
+            sealed: 0,
+        })
+    }
+
+    /// Makes a flow of a packet that a rule has let pass, and that no flow was found for. `hash` is the key's.
+    ///
+    /// # Errors
+    /// See [`Refused`]. Of [`Refused::Quota`] and [`Refused::Full`] the flow may be made another time.
+    pub fn insert(
+        &mut self,
+        reader: &Reader,
+        hash: FlowHash,
+        key: &FlowKey,
+        new: &New,
+    ) -> Result<&Flow, Refused> {
+        // Whoever calls is a reader of the table: what it gets stays what it is until its next quiescent state.
+        let _ = self.table.read(reader);
+        let word = entry::open(key.protocol, new.opened, &new.segment).ok_or(Refused::Invalid)?;
+        let anchor = key.anchor;
+        self.tidy(anchor);
+        if self.table.count(anchor) >= new.quota && !self.evict(anchor) {
+            return Err(Refused::Quota);
+        }
+        if self.store.spare() <= self.reserve {
+            self.make_room();
+        }
+        let number = self.store.take(&mut self.chains).ok_or(Refused::Full)?;
+        self.lives = (self.lives + 1) % LIVES;
+        self.lives = self.lives.max(1);
+        let word = word.with_life(self.lives, new.asked);
+        let stamp = entry::stamp(new.generation, new.rule);
+        let Some(flow) = self.table.entry(number) else {
+            unreachable!("a worker's numbers are entries of the table");
+        };
+        flow.fill(key.words(), word, stamp, &new.segment, new.now);
+        self.table.add_count(anchor);
+        let Some(slot) = self.table.name(hash, number) else {
+            self.table.kill(flow);
+            self.store.give_back(&mut self.chains, number);
+            return Err(Refused::Full);
+        };
+        if let Some(other) = self.table.earlier(hash, key, number) {
+            // Another worker was first.
+            self.table.kill(flow);
+            self.table.clear(slot);
+            self.store.retire(&mut self.chains, number);
+            return Ok(other);
+        }
+        self.chains.of(number).slot = slot;
+        let timeout = self.table.timeouts().of(key, word.state());
+        self.wheel.arm(&mut self.chains, number, new.now, timeout);
+        self.young.push(&mut self.chains, anchor, number);
+        let cells = self.cells();
+        cells.used.store(self.store.used(), Ordering::Relaxed);
+        add(&cells.flows, 1);
+        add(&cells.created, 1);
+        Ok(flow)
+    }
+
+    /// Removes a flow: nobody finds it from now on. One of this worker's is taken back at once.
+    pub fn remove(&mut self, flow: &Flow) {
+        let number = self.table.number(flow);
+        match self.chains.has(number) && flow.word().is_live() {
+            true => {
+                self.wheel.disarm(&mut self.chains, number);
+                self.take_back(number);
+            }
+            false => self.table.kill(flow),
+        }
+    }
+
+    /// Forgets flows that were not used for too long, some at a time, and lets entries be used again. Once a round; costs
+    /// nothing where nothing is due. `now` in seconds of the workers' clock. How many flows it has forgotten.
+    #[inline]
+    pub fn expire(&mut self, now: u32) -> usize {
+        let mut forgotten = 0;
+        for _ in 0..LOOKS {
+            let Some(number) = self.wheel.due(&mut self.chains, now) else {
+                break;
+            };
+            forgotten += usize::from(self.look(number, now));
+        }
+        let hurry = self.sealed != now || self.store.ready() <= self.reserve;
+        self.sealed = now;
+        self.store.recycle(&mut self.chains, hurry);
+        forgotten
+    }
+
+    /// Looks at a flow that was on the wheel. Whether it is forgotten.
+    fn look(&mut self, number: u32, now: u32) -> bool {
+        if let Some(next) = self.table.entry(self.wheel.peek()) {
+            crate::prefetch(std::ptr::from_ref(next).cast());
+        }
+        let Some(flow) = self.table.entry(number) else {
+            return false;
+        };
+        let (word, key) = (flow.word(), flow.key());
+        let timeout = self.table.timeouts().of(&key, word.state());
+        let idle = flow.idle(now);
+        if !word.is_live() || idle >= timeout {
+            if word.is_live() {
+                add(&self.cells().expired, 1);
+            }
+            self.take_back(number);
+            return true;
+        }
+        if !word.state().is_embryonic() {
+            self.young.unlink(&mut self.chains, key.anchor, number);
+        }
+        self.wheel
+            .arm(&mut self.chains, number, now, timeout - idle);
+        false
+    }
+
+    /// Takes back an entry that is not on the wheel.
+    fn take_back(&mut self, number: u32) {
+        let Some(flow) = self.table.entry(number) else {
+            return;
+        };
+        self.young
+            .unlink(&mut self.chains, flow.key().anchor, number);
+        self.table.kill(flow);
+        self.table.clear(self.chains.of(number).slot);
+        self.store.retire(&mut self.chains, number);
+        let flows = &self.cells().flows;
+        flows.store(
+            flows.load(Ordering::Relaxed).wrapping_sub(1),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Takes answered flows off an anchor's list of young ones, two at most.
+    fn tidy(&mut self, anchor: AnchorId) {
+        for _ in 0..2 {
+            match self
+                .young
+                .oldest(anchor)
+                .map(|number| (number, self.table.entry(number)))
+            {
+                Some((number, Some(flow))) if !is_victim(flow) => {
+                    self.young.unlink(&mut self.chains, anchor, number);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes the oldest unanswered flow of an anchor. Whether there was one.
+    fn evict(&mut self, anchor: AnchorId) -> bool {
+        for _ in 0..TRIES {
+            let Some(number) = self.young.oldest(anchor) else {
+                return false;
+            };
+            if self.table.entry(number).is_some_and(is_victim) {
+                self.wheel.disarm(&mut self.chains, number);
+                self.take_back(number);
+                add(&self.cells().evicted, 1);
+                return true;
+            }
+            self.young.unlink(&mut self.chains, anchor, number);
+        }
+        false
+    }
+
+    /// Takes an unanswered flow of the anchor that has most.
+    #[cold]
+    fn make_room(&mut self) {
+        for _ in 0..ANCHORS_ASKED {
+            let Some(anchor) = self.young.heaviest() else {
+                return;
+            };
+            if self.evict(anchor) {
+                return;
+            }
+        }
+    }
+
+    fn cells(&self) -> &Cells {
+        &self.table.cells[self.number]
+    }
+}
+
+/// Whether a flow may have to go for another: unanswered, or dead already.
+fn is_victim(flow: &Flow) -> bool {
+    let word = flow.word();
+    !word.is_live() || word.state().is_embryonic()
+}
+
+/// Adds to a cell of one writer.
+fn add(cell: &AtomicU64, n: u64) {
+    cell.store(
+        cell.load(Ordering::Relaxed).wrapping_add(n),
+        Ordering::Relaxed,
+    );
+}
