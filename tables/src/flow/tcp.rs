@@ -4,11 +4,13 @@
 //! acknowledged. A segment is genuine (Guido van Rooij: "Real Stateful TCP Packet Filtering in IP Filter", 2001) if
 //!
 //! ```text
-//!   I    it begins within what the receiver has ever allowed      seq       ≤ limit(receiver)
+//!   I    it begins within what the receiver has ever allowed      seq       ≤ limit(receiver) + 1
 //!   II   it ends no farther back than the receiver's window       seq + len ≥ end(sender) − window(receiver)
 //!   III  it acknowledges nothing that was not sent                ack       ≤ end(receiver)
 //!   IV   nor something of long ago                                ack       ≥ end(receiver) − max(window(sender), 66000)
 //! ```
+//!
+//! One more, because a byte is sent into a closed window to see whether it has opened (RFC 9293 section 3.8.6.1).
 //!
 //! A reset ends the flow only where its receiver would believe it too: between what the receiver has acknowledged and what was
 //! sent. One elsewhere in the window goes by without effect, so that the challenge ACK of RFC 5961 can answer it. A SYN in
@@ -33,6 +35,8 @@ const KIND: u8 = FIN | SYN | RST | ACK;
 
 /// How old an acknowledgment may be at least: a window that is not scaled, and some.
 const OLD_ACK: u32 = 66_000;
+/// Bytes beyond the window that ask whether it has opened.
+const PROBE: u32 = 1;
 /// Data that a SYN may carry (RFC 7413), of which the answer may have taken any part.
 const FAST_OPEN: u32 = 16_384;
 
@@ -189,7 +193,7 @@ fn is_genuine(sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> bool {
 #[inline(always)]
 fn is_in_window(sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> bool {
     let [sender, receiver] = pair(sides, direction);
-    let limit = receiver.limit.load(Ordering::Relaxed);
+    let limit = receiver.limit.load(Ordering::Relaxed).wrapping_add(PROBE);
     let window = receiver.window.load(Ordering::Relaxed);
     let end = sender.end.load(Ordering::Relaxed);
     at_least(limit, tcp.sequence) & at_least(tcp.end(), end.wrapping_sub(window))

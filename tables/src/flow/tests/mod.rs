@@ -1,6 +1,11 @@
 //! A table with one worker or some, and packets for it.
 
+mod model;
+mod sctp;
+mod stress;
 mod table;
+mod tcp;
+mod tcp_random;
 
 use std::sync::Arc;
 
@@ -24,13 +29,15 @@ impl Kit {
     pub fn new(flows: usize, workers: usize) -> Self {
         let qsbr = Qsbr::new(workers);
         let (table, parts) = FlowTable::new(flows, workers, &qsbr, 12).unwrap();
-        Self {
+        let mut kit = Self {
             table,
             workers: parts,
             readers: (0..workers).map(|_| qsbr.register().unwrap()).collect(),
             now: 1000,
             quota: u32::MAX,
-        }
+        };
+        kit.round();
+        kit
     }
 
     pub fn insert(

@@ -1,0 +1,117 @@
+//! Workers on threads of their own over few keys, and somebody who looks on.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::*;
+use crate::testing::Random;
+use Direction::{Egress, Ingress};
+
+const UDP: u8 = 17;
+const KEYS: u64 = 60;
+const STEPS: u32 = 150_000;
+
+/// A rule that only this key has.
+fn rule_of(key: &FlowKey) -> RuleId {
+    RuleId(u32::from(key.local.1) << 8 | u32::from(key.anchor.0))
+}
+
+fn work(
+    worker: &mut FlowWorker,
+    reader: &mut Reader,
+    table: &FlowTable,
+    clock: &AtomicU32,
+    seed: u64,
+) {
+    let random = &mut Random::new(seed);
+    for step in 0..STEPS {
+        let now = clock.load(Ordering::Relaxed);
+        let anchor = AnchorId(1 + random.below(4) as u16);
+        let key = key_of(anchor, UDP, random.below(KEYS) as u32);
+        let direction = if random.below(2) == 0 {
+            Egress
+        } else {
+            Ingress
+        };
+        let flows = table.read(reader);
+        let hash = flows.hash(&key);
+        flows.fetch(hash);
+        flows.fetch_entry(hash);
+        if let Some(flow) = flows.find(hash, &key) {
+            flow.packet(direction, &segment(Upper::Other), now);
+            // Nobody makes it another's while it is held.
+            assert_eq!((flow.key(), flow.rule()), (key, rule_of(&key)));
+            match random.below(8) {
+                0 => worker.remove(flow),
+                1 => flows.remove(flow),
+                2 => flow.restamp(now, rule_of(&key)),
+                _ => {}
+            }
+            assert_eq!(flow.key(), key);
+        } else {
+            let new = New {
+                generation: 1,
+                rule: rule_of(&key),
+                opened: direction,
+                asked: 1,
+                quota: 40,
+                segment: segment(Upper::Other),
+                now,
+            };
+            if let Ok(flow) = worker.insert(reader, hash, &key, &new) {
+                assert_eq!((flow.key(), flow.rule()), (key, rule_of(&key)));
+            }
+        }
+        if step % 32 == 0 {
+            worker.expire(now);
+            reader.quiescent();
+        }
+        if step % 2048 == 0 {
+            clock.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    // It waits for nobody, and nobody for it.
+    std::mem::forget(reader.offline());
+}
+
+#[test]
+fn workers_share_a_table() {
+    let mut kit = Kit::new(256, 2);
+    let table = kit.table.clone();
+    let (clock, stop) = (AtomicU32::new(1000), AtomicBool::new(false));
+    let seen = std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut seen = 0;
+            while !stop.load(Ordering::Relaxed) {
+                for info in table.snapshot(None, usize::MAX, clock.load(Ordering::Relaxed)) {
+                    assert_eq!(info.rule, rule_of(&info.key), "of one flow, not of two");
+                    assert_eq!(
+                        info.key,
+                        key_of(info.key.anchor, UDP, u32::from(info.key.local.1) - 40_000)
+                    );
+                    seen += 1;
+                }
+            }
+            seen
+        });
+        let parts = kit.workers.iter_mut().zip(&mut kit.readers).zip(1..);
+        let threads: Vec<_> = parts
+            .map(|((worker, reader), seed)| {
+                let (table, clock) = (&table, &clock);
+                scope.spawn(move || work(worker, reader, table, clock, seed))
+            })
+            .collect();
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+        stop.store(true, Ordering::Relaxed);
+        ended.into_iter().for_each(|end| end.unwrap());
+        watch.join().unwrap()
+    });
+    assert!(seen > 0);
+    let usage = table.usage();
+    assert!(usage.created > 5000 && usage.evicted > 0, "{usage:?}");
+    // Every count comes back.
+    kit.now = clock.load(Ordering::Relaxed);
+    kit.wait(500);
+    assert_eq!(table.usage().flows, 0);
+    assert!((0..=u16::MAX).all(|anchor| table.count(AnchorId(anchor)) == 0));
+    assert_eq!(table.snapshot(None, usize::MAX, kit.now), []);
+}
