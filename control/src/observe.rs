@@ -12,6 +12,7 @@ use api::{
     CapturePoint, CaptureRequest, PacketFilter, Protocol, TraceEvent, TraceRequest, TraceStep,
 };
 use dataplane::capture::{CaptureFilter, CaptureReader, MAX_SNAPLEN, PcapngWriter};
+use dataplane::graph::Stage;
 use dataplane::observe::{Filter, Prefix};
 use dataplane::trace::{Assembler, Outcome, Step, Trace};
 use tables::id::{IfaceId, NextHopId, PortId};
@@ -266,7 +267,21 @@ async fn resolve(engine: &EngineHandle, filter: PacketFilter) -> Result<(Filter,
 
 /// The next hop that a step's detail is; only the routing stage has one.
 fn next_hop(step: &Step) -> Option<NextHopId> {
-    (step.detail != 0).then_some(NextHopId(step.detail))
+    let is_route = step.stage == Stage::Route.label();
+    (is_route && step.detail != 0).then_some(NextHopId(step.detail))
+}
+
+/// Why a stage sent a packet where it did.
+fn detail(step: &Step, next_hops: &HashMap<NextHopId, String>) -> String {
+    match next_hop(step) {
+        Some(id) => next_hops
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| id.to_string()),
+        // The stages that ask security groups say which rule let it pass.
+        None if step.detail != 0 => format!("rule {}", step.detail),
+        None => String::new(),
+    }
 }
 
 /// Next hops in words, as they are now, a moment after the packet that came in by `from`.
@@ -320,14 +335,7 @@ fn event(
             .map(|step| TraceStep {
                 stage: step.stage.into(),
                 verdict: step.verdict.into(),
-                detail: next_hop(&step)
-                    .map(|id| {
-                        next_hops
-                            .get(&id)
-                            .cloned()
-                            .unwrap_or_else(|| id.to_string())
-                    })
-                    .unwrap_or_default(),
+                detail: detail(&step, next_hops),
             })
             .collect(),
         outcome,

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tables::id::{IfaceId, NetworkId, NextHopId, PortId, TunnelId};
+use tables::id::{AnchorId, IfaceId, NetworkId, NextHopId, PortId, RuleId, TunnelId};
 
 use crate::drop::DropReason;
 use crate::punt::PuntClass;
@@ -152,6 +152,51 @@ pub struct TunnelCounters {
     pub too_big: Cell,
 }
 
+/// Reasons that a port's guard and groups have.
+const SECURITY_REASONS: usize = *DropReason::SECURITY.end() + 1 - *DropReason::SECURITY.start();
+
+/// What a worker counts for one anchor.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct AnchorCounters {
+    /// Packets that the machine sent and that passed.
+    pub egress: Traffic,
+    /// Packets that went to the machine.
+    pub ingress: Traffic,
+    /// The last ones are those of all other reasons.
+    drops: [Cell; SECURITY_REASONS + 1],
+    observed: [Cell; SECURITY_REASONS + 1],
+}
+
+impl Default for AnchorCounters {
+    fn default() -> Self {
+        Self {
+            egress: Traffic::default(),
+            ingress: Traffic::default(),
+            drops: std::array::from_fn(|_| Cell::default()),
+            observed: std::array::from_fn(|_| Cell::default()),
+        }
+    }
+}
+
+impl AnchorCounters {
+    /// Packets that were dropped for a reason. Reasons that are not the guard's or the groups' own (headers that cannot be read) have
+    /// one cell together.
+    pub fn drops(&self, reason: DropReason) -> &Cell {
+        &self.drops[Self::index(reason)]
+    }
+
+    /// Packets that would have been dropped for a reason, were they not only observed.
+    pub fn observed(&self, reason: DropReason) -> &Cell {
+        &self.observed[Self::index(reason)]
+    }
+
+    fn index(reason: DropReason) -> usize {
+        let index = reason.index().wrapping_sub(*DropReason::SECURITY.start());
+        index.min(SECURITY_REASONS)
+    }
+}
+
 /// For how much there are cells; what is beyond is counted under id 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CounterSizes {
@@ -163,6 +208,10 @@ pub struct CounterSizes {
     pub networks: usize,
     /// Tunnels.
     pub tunnels: usize,
+    /// Anchors.
+    pub anchors: usize,
+    /// Rules of security groups.
+    pub rules: usize,
 }
 
 /// How busy the worker's loop is.
@@ -196,6 +245,8 @@ pub struct WorkerCounters {
     next_hops: Box<[Traffic]>,
     networks: Box<[NetworkCounters]>,
     tunnels: Box<[TunnelCounters]>,
+    anchors: Box<[AnchorCounters]>,
+    rules: Box<[Traffic]>,
     /// The loop.
     pub run: LoopCounters,
     /// Packets taken from the inject ring (frames and IP packets, not verdicts).
@@ -238,6 +289,8 @@ impl WorkerCounters {
             next_hops: cells(sizes.next_hops),
             networks: cells(sizes.networks),
             tunnels: cells(sizes.tunnels),
+            anchors: cells(sizes.anchors),
+            rules: cells(sizes.rules),
             run: LoopCounters::default(),
             injected: Cell::default(),
             originated: Cell::default(),
@@ -281,6 +334,18 @@ impl WorkerCounters {
     #[inline(always)]
     pub fn tunnel(&self, id: TunnelId) -> &TunnelCounters {
         self.tunnels.get(id.index()).unwrap_or(&self.tunnels[0])
+    }
+
+    /// The anchor's cells.
+    #[inline(always)]
+    pub fn anchor(&self, id: AnchorId) -> &AnchorCounters {
+        self.anchors.get(id.index()).unwrap_or(&self.anchors[0])
+    }
+
+    /// The rule's cells: packets that passed because of it, those of flows that it allowed included.
+    #[inline(always)]
+    pub fn rule(&self, id: RuleId) -> &Traffic {
+        self.rules.get(id.index()).unwrap_or(&self.rules[0])
     }
 
     /// The next hop's cells: packets that left by it.
@@ -378,6 +443,8 @@ mod tests {
         next_hops: 2,
         networks: 2,
         tunnels: 2,
+        anchors: 2,
+        rules: 2,
     };
 
     #[test]

@@ -16,6 +16,7 @@ use dpdk::{Eal, Link, Mempool, MulticastFilter, PortStats};
 use rtrb::{Producer, RingBuffer};
 use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
+use tables::flow::FlowTable;
 use tables::group::GroupWriter;
 use tables::id::PortId;
 use tables::lpm::LpmWriter;
@@ -24,12 +25,15 @@ use tables::publish::{Published, Qsbr};
 
 use crate::claim::{ClaimConsumer, claim_ring};
 use crate::counters::{CounterSizes, NO_PORT, WorkerCounters};
+use crate::denied::{DeniedConsumer, denied_ring};
 use crate::forwarding::Forwarding;
+use crate::guard::{BookWriter, NoteConsumer, note_ring};
 use crate::inject::{InjectProducer, inject_ring};
 use crate::learn::{HeardConsumer, learn_ring};
 use crate::observer::{Watch, observer};
 use crate::ports::{self, DeviceSpec, OpenPort};
 use crate::punt::{PuntConsumer, punt_ring};
+use crate::secure;
 use crate::stages::tx::{Handoff, Outlet, TxPorts};
 use crate::stages::{flood, hold, icmp_error, punt};
 use crate::state::{Backlog, Tables, Trash, WorkerState};
@@ -67,6 +71,14 @@ pub struct ControlSide {
     pub bindings: BindingWriter,
     /// Notes of addresses that stations claim, by worker.
     pub claims: Vec<ClaimConsumer>,
+    /// Which addresses are whose, at the ports of tenants' machines.
+    pub book: BookWriter,
+    /// Notes of addresses that machines begin to use, by worker.
+    pub notes: Vec<NoteConsumer>,
+    /// Flows of tenants' machines.
+    pub flows: Arc<FlowTable>,
+    /// Notes of packets that ports did not let pass, by worker.
+    pub denied: Vec<DeniedConsumer>,
     /// Grace periods of all tables.
     pub qsbr: Arc<Qsbr>,
     /// Ports and interfaces.
@@ -120,6 +132,14 @@ impl Dataplane {
         let seed = RandomState::new().hash_one(options.max_stations);
         let (stations, fdb) = FdbWriter::new(options.max_stations, seed);
         let (bindings, owners) = BindingWriter::new(options.max_bindings, seed);
+        let (flows, flow_workers) =
+            FlowTable::new(options.max_flows, n, &qsbr, seed.rotate_left(7))
+                .map_err(StartError::Flows)?;
+        let (book_writer, book) = BookWriter::new(
+            options.max_bindings,
+            options.max_anchors,
+            seed.rotate_left(11),
+        );
         let forwarding = Arc::new(Published::new(qsbr.clone(), Box::default()));
         let tables = Tables {
             lpm6: lpm6_reader,
@@ -128,6 +148,8 @@ impl Dataplane {
             groups: group_table,
             fdb,
             bindings: owners,
+            book,
+            flows: flows.clone(),
             forwarding: forwarding.clone(),
         };
         let mut control = ControlSide {
@@ -143,6 +165,10 @@ impl Dataplane {
             heard: Vec::new(),
             bindings,
             claims: Vec::new(),
+            book: book_writer,
+            notes: Vec::new(),
+            flows,
+            denied: Vec::new(),
             qsbr: qsbr.clone(),
             forwarding,
         };
@@ -153,7 +179,8 @@ impl Dataplane {
             eal,
         };
         let outputs = handoff_rings(n, options.handoff_ring);
-        for (index, (cpu, tx)) in options.workers.iter().zip(outputs).enumerate() {
+        let parts = outputs.into_iter().zip(flow_workers);
+        for (index, (cpu, (tx, flows))) in options.workers.iter().zip(parts).enumerate() {
             let reader = qsbr.register()?;
             let (punt_in, punt_out) = punt_ring(index as u16, options.punt_ring);
             let (inject_in, inject_out) = inject_ring(options.inject_ring);
@@ -161,12 +188,18 @@ impl Dataplane {
             control.heard.push(heard);
             let (claims, claimed) = claim_ring(options.learn_ring);
             control.claims.push(claimed);
+            let (denials, denied) = denied_ring(options.learn_ring);
+            control.denied.push(denied);
+            let (notes, noted) = note_ring(options.learn_ring);
+            control.notes.push(noted);
             let (commands_in, commands_out) = RingBuffer::new(COMMANDS);
             let counters = Arc::new(WorkerCounters::new(CounterSizes {
                 interfaces: options.max_interfaces,
                 next_hops: options.max_next_hops,
                 networks: options.max_networks,
                 tunnels: options.max_tunnels,
+                anchors: options.max_anchors,
+                rules: options.max_rules,
             }));
             control.punts.push(punt_out);
             control.injects.push(inject_in);
@@ -185,6 +218,7 @@ impl Dataplane {
                 flood: flood::State::new(options.max_networks),
                 learner,
                 claims,
+                secure: secure::State::new(flows, notes, denials, options.max_anchors, seed),
                 observer,
                 trash: Trash::default(),
             };

@@ -159,6 +159,15 @@ reasons! {
     MldPoliced "mld_policed" Normal "policer of a port's MLD and IGMP";
     ArpPoliced "arp_policed" Normal "policer of a port's ARP";
     DhcpPoliced "dhcp_policed" Normal "policer of a port's DHCP";
+    EtherTypeDenied "ethertype_denied" Sender "neither IPv6, IPv4 nor ARP, at a filtered port";
+    EgressDenied "egress_denied" Sender "no rule of the port's security groups lets it out";
+    IngressDenied "ingress_denied" Normal "no rule of the port's security groups lets it in";
+    FlowInvalid "flow_invalid" Sender "not what its flow can be followed by: TCP state or window, SCTP tag";
+    FlowQuota "flow_quota" Sender "port has as many flows as it may have";
+    FlowTableFull "flow_table_full" Router "no room for another flow";
+    FragmentUnknown "fragment_unknown" Normal "fragment of a packet whose first fragment did not pass, or not yet";
+    FragmentOverlap "fragment_overlap" Sender "fragment that overlaps another one of its packet (RFC 5722)";
+    UpperLayerTruncated "upper_layer_truncated" Sender "upper-layer header is not whole, at a filtered port";
     // Local
     Ip6NoGroup "ip6_no_group_member" Normal "multicast group that the interface has not joined";
     Ip4NoGroup "ip4_no_group_member" Normal "multicast group that the interface has not joined";
@@ -194,6 +203,10 @@ reasons! {
 impl DropReason {
     /// How many reasons there are.
     pub const COUNT: usize = Self::ALL.len();
+
+    /// The reasons that a port's guard and groups have.
+    pub const SECURITY: std::ops::RangeInclusive<usize> =
+        DropReason::MacSpoofed as usize..=DropReason::UpperLayerTruncated as usize;
 
     /// The reason as an index into a table of counters.
     #[inline(always)]

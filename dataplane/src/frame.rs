@@ -53,21 +53,23 @@ pub enum Family {
 /// Bits of [`Meta::flags`].
 pub mod flags {
     /// Made by this router: the hop limit is not decremented, no ICMP error answers it.
-    pub const OWN: u8 = 1;
+    pub const OWN: u16 = 1;
     /// Came in a multicast or broadcast frame.
-    pub const LINK_MULTICAST: u8 = 2;
+    pub const LINK_MULTICAST: u16 = 2;
     /// A fragment (any piece but an atomic one).
-    pub const FRAGMENT: u8 = 4;
+    pub const FRAGMENT: u16 = 4;
     /// A fragment other than the first: there is no upper-layer header.
-    pub const LATER_FRAGMENT: u8 = 8;
+    pub const LATER_FRAGMENT: u16 = 8;
     /// The IPv6 hop-by-hop header, or an IPv4 option, asks routers to look (RFC 2711, RFC 2113).
-    pub const ROUTER_ALERT: u8 = 16;
+    pub const ROUTER_ALERT: u16 = 16;
     /// Came out of the hold table: its neighbour has just been resolved.
-    pub const RELEASED: u8 = 32;
+    pub const RELEASED: u16 = 32;
     /// Waits in the hold table for the station of its source, not of its destination.
-    pub const SOURCE: u8 = 64;
+    pub const SOURCE: u16 = 64;
     /// Has no link-layer header: came by an interface that is a tunnel.
-    pub const BARE: u8 = 128;
+    pub const BARE: u16 = 128;
+    /// A frame that an interface of ours sends for itself: no security group is asked.
+    pub const OWN_FRAME: u16 = 256;
 }
 
 /// What is known about one packet.
@@ -104,7 +106,7 @@ pub struct Meta {
     /// Which header stands at `l3`.
     pub family: Family,
     /// Bits of [`flags`].
-    pub flags: u8,
+    pub flags: u16,
     /// Tunnel headers that were put in front of it or taken off.
     pub tunnels: u8,
     /// Why it is dropped (set together with the list `Drop` or `IcmpError`).
@@ -141,7 +143,7 @@ impl Meta {
 
     /// Whether any of the given [`flags`] is set.
     #[inline(always)]
-    pub const fn has(&self, bits: u8) -> bool {
+    pub const fn has(&self, bits: u16) -> bool {
         self.flags & bits != 0
     }
 }

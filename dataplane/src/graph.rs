@@ -42,6 +42,7 @@ macro_rules! stages {
 }
 
 stages! {
+    Admit     "admit"      "what a tenant's machine sends: its port's guard, its security groups" => [Switch Parse Drop];
     Switch    "switch"     "where in its network a frame goes: to us, on, or everywhere" => [Parse Flood Egress Drop];
     Parse     "parse"      "finds the interface, checks the headers"          => [Urpf Route Local IcmpError Punt Drop];
     Urpf      "urpf"       "checks that the source is reachable"              => [Route Hold Drop];
@@ -50,10 +51,11 @@ stages! {
     Local     "local"      "packets for us: answers, sorts for the control plane" => [IcmpError Punt Drop];
     Hold      "hold"       "waits for a neighbour's address"                  => [Drop];
     Fragment  "fragment"   "cuts an IPv4 packet to the MTU"                   => [Drop];
-    Rewrite   "rewrite"    "hop limit, link-layer header"                     => [Flood Egress Encap Tx Drop];
+    Rewrite   "rewrite"    "hop limit, link-layer header"                     => [Flood Egress Encap Deliver Tx Drop];
     Flood     "flood"      "copies a frame to all places of its network"      => [Egress Drop];
-    Egress    "egress"     "tags of a network's frame, or the tunnel it takes" => [Encap Tx Drop];
+    Egress    "egress"     "tags of a network's frame, or the tunnel it takes" => [Encap Deliver Tx Drop];
     Encap     "encap"      "packs a frame into an outer packet"               => [IcmpError Tx Drop];
+    Deliver   "deliver"    "what goes to a tenant's machine: its security groups" => [Tx Drop];
     IcmpError "icmp_error" "answers a packet that goes no further"            => [Drop];
     Punt      "punt"       "copies to the control plane"                      => [Drop];
     Tx        "tx"         "sorts by port, hands bursts to devices"           => [Drop];
@@ -76,6 +78,7 @@ impl Stage {
     #[inline(always)]
     pub fn run(self, cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         let work = match self {
+            Stage::Admit => stages::admit::admit,
             Stage::Switch => stages::switch::switch,
             Stage::Parse => stages::parse::parse,
             Stage::Urpf => stages::urpf::urpf,
@@ -88,6 +91,7 @@ impl Stage {
             Stage::Flood => stages::flood::flood,
             Stage::Egress => stages::egress::egress,
             Stage::Encap => stages::encap::encap,
+            Stage::Deliver => stages::deliver::deliver,
             Stage::IcmpError => stages::icmp_error::icmp_error,
             Stage::Punt => stages::punt::punt,
             Stage::Tx => stages::tx::tx,

@@ -24,9 +24,10 @@ use Node::{Backlog, Classify, Lane, Rx};
 const AROUND: [Node; 4] = [Rx, Classify, Lane, Backlog];
 
 /// Edges outside the stages' own.
-const AROUND_EDGES: [(Node, Node); 9] = [
+const AROUND_EDGES: [(Node, Node); 10] = [
     (Rx, Classify),
     (Classify, Lane),
+    (Classify, Node::Stage(Stage::Admit)),
     (Classify, Node::Stage(Stage::Parse)),
     (Classify, Node::Stage(Stage::Switch)),
     (Lane, Node::Stage(Stage::Parse)),
@@ -75,6 +76,7 @@ impl Node {
             Lane => (2, -4),
             Backlog => (3, 4),
             Node::Stage(stage) => match stage {
+                Stage::Admit => (1, 4),
                 Stage::Switch => (2, 5),
                 Stage::Parse => (2, 0),
                 Stage::Urpf => (3, -1),
@@ -89,6 +91,7 @@ impl Node {
                 Stage::Flood => (7, 6),
                 Stage::Egress => (8, 5),
                 Stage::Encap => (8, 1),
+                Stage::Deliver => (9, 1),
                 Stage::Tx => (9, 0),
                 Stage::Drop => (9, 3),
             },

@@ -117,7 +117,7 @@ fn summary(mbuf: dpdk::Mbuf, meta: &Meta) -> Summary {
 #[cold]
 pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
     // Packets that were made here or released begin at the stage they wait for; of the others the first stage tells what they are.
-    let later = |stage: &&Stage| !matches!(stage, Stage::Switch | Stage::Parse);
+    let later = |stage: &&Stage| !matches!(stage, Stage::Admit | Stage::Switch | Stage::Parse);
     for &stage in Stage::ALL.iter().filter(later) {
         for slot in frame.waiting(stage) {
             w.observer.start(slot, frame.mbuf(slot), &frame[slot]);
@@ -150,11 +150,13 @@ pub fn run(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
 }
 
 /// Whether this is the stage after which it is known what came: the switch stage for frames of networks, the parse stage for
-/// others.
+/// others, the admit stage for what it does not admit.
 fn is_told_now(frame: &Frame, slot: Slot, stage: Stage) -> bool {
     let of_network = frame[slot].network != NetworkId(0);
+    let waits = |stage| frame.waiting(stage).any(|waiting| waiting == slot);
     match stage {
-        Stage::Switch => of_network || !frame.waiting(Stage::Parse).any(|waiting| waiting == slot),
+        Stage::Admit => !waits(Stage::Switch) && !waits(Stage::Parse),
+        Stage::Switch => of_network || !waits(Stage::Parse),
         Stage::Parse => !of_network,
         _ => false,
     }
@@ -187,10 +189,10 @@ fn after(frame: &Frame, slot: Slot, stage: Stage, w: &mut WorkerState) {
     let mut later = stage.next().iter();
     let next = later.find(|&&next| frame.waiting(next).any(|waiting| waiting == slot));
     if let Some(next) = next {
-        let detail = if stage == Stage::Route {
-            meta.next_hop.0
-        } else {
-            0
+        let detail = match stage {
+            Stage::Route => meta.next_hop.0,
+            Stage::Admit | Stage::Deliver => meta.param,
+            _ => 0,
         };
         let step = Step {
             stage: stage.label(),
@@ -204,7 +206,7 @@ fn after(frame: &Frame, slot: Slot, stage: Stage, w: &mut WorkerState) {
         Stage::Tx => Outcome::Tx(meta.out),
         Stage::Drop => Outcome::Drop(meta.reason),
         Stage::Punt => Outcome::Punt(meta.class),
-        Stage::Hold => Outcome::Held,
+        Stage::Hold | Stage::Admit | Stage::Deliver => Outcome::Held,
         // An echo request that was answered, a packet that went on in pieces.
         _ => Outcome::Consumed,
     };

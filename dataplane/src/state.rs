@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dpdk::{Mbuf, Mempool};
 use tables::binding::{Bindings, Owners};
 use tables::fdb::{Fdb, Stations};
+use tables::flow::{FlowTable, Flows};
 use tables::group::GroupTable;
 use tables::id::PortId;
 use tables::lpm::Lpm;
@@ -18,8 +19,10 @@ use crate::drop::DropReason;
 use crate::forwarding::Forwarding;
 use crate::frame::Meta;
 use crate::graph::Stage;
+use crate::guard::{Book, Known};
 use crate::learn::Learner;
 use crate::observer::Observer;
+use crate::secure;
 use crate::stages::{flood, hold, icmp_error, punt, tx};
 
 /// The tables that all workers read.
@@ -37,6 +40,10 @@ pub struct Tables {
     pub fdb: Arc<Fdb>,
     /// Who has which address in networks.
     pub bindings: Arc<Bindings>,
+    /// Which addresses are whose, at the ports of machines of tenants.
+    pub book: Arc<Book>,
+    /// Flows that the security groups of ports have let pass.
+    pub flows: Arc<FlowTable>,
     /// Ports and interfaces.
     pub forwarding: Arc<Published<Forwarding>>,
 }
@@ -53,6 +60,8 @@ impl Tables {
             groups: &self.groups,
             fdb: self.fdb.read(),
             bindings: self.bindings.read(),
+            known: self.book.read(),
+            flows: self.flows.read(reader),
             forwarding: self.forwarding.load(reader),
             now,
             hz,
@@ -77,6 +86,10 @@ pub struct Context<'r> {
     pub fdb: Stations<'r>,
     /// Who has which address in networks.
     pub bindings: Owners<'r>,
+    /// Which addresses are whose, at the ports of machines of tenants.
+    pub known: Known<'r>,
+    /// Flows that the security groups of ports have let pass.
+    pub flows: Flows<'r>,
     /// Ports and interfaces.
     pub forwarding: &'r Forwarding,
     /// Ticks of the worker's clock, read once per round of the loop.
@@ -117,6 +130,8 @@ pub struct WorkerState {
     pub learner: Learner,
     /// Tells of addresses that stations claim.
     pub claims: Claims,
+    /// What ports of tenants are asked with.
+    pub secure: secure::State,
     /// Trace and capture.
     pub observer: Observer,
     /// Buffers to be freed.
@@ -137,9 +152,16 @@ impl WorkerState {
         }
     }
 
+    /// Has the gauge say how many packets wait.
+    pub fn count_held(&self) {
+        let held = self.hold.len() + self.secure.held();
+        self.counters.held.set(held as u64);
+    }
+
     /// Drops every packet it still has: nothing runs any more. The counters add up afterwards.
     pub fn close(&mut self) {
         hold::clear(self);
+        secure::close(self);
         while let Some(entry) = self.backlog.pop() {
             self.drop(entry.mbuf, entry.meta.port, DropReason::InterfaceDown);
         }

@@ -59,7 +59,7 @@ pub struct Step {
     pub stage: &'static str,
     /// The edge it chose.
     pub verdict: &'static str,
-    /// A number that explains it: a next hop's id, an interface; 0 if there is nothing to say.
+    /// A number that explains it: a next hop's id, a rule's; 0 if there is nothing to say.
     pub detail: u32,
 }
 

@@ -31,6 +31,7 @@ use crate::frame::{BURST, Frame};
 use crate::graph::{self, Stage};
 use crate::inject::{Inject, InjectConsumer};
 use crate::lane::{Lane, enter_all};
+use crate::secure;
 use crate::stages::tx::Outlet;
 use crate::stages::{hold, inject};
 use crate::state::{Context, Tables, WorkerState};
@@ -215,6 +216,7 @@ impl Worker {
             }
         }
         hold::expire(&cx, state);
+        secure::tick(&cx, state);
         work += state.tx.take_over(&state.counters, &mut state.trash);
         work += drain_backlog(&cx, frame, state);
         state.tx.flush(&state.counters, &mut state.trash);
@@ -276,7 +278,8 @@ pub fn process<S: Simd>(
         None => enter_all(cx, frame, port),
     };
     w.counters.port(port).rx.add(n, bytes);
-    if !frame.waiting(Stage::Switch).is_empty() || !frame.waiting(Stage::Parse).is_empty() {
+    let enters = [Stage::Admit, Stage::Switch, Stage::Parse];
+    if enters.iter().any(|&stage| !frame.waiting(stage).is_empty()) {
         graph::run(cx, frame, w);
     }
 }

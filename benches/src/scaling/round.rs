@@ -43,6 +43,8 @@ impl Rings {
                 next_hops: 1,
                 networks: 1,
                 tunnels: 1,
+                anchors: 8,
+                rules: 64,
             }),
             Trash::default(),
         );

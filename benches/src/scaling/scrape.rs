@@ -101,6 +101,8 @@ fn counted(workers: usize) -> Vec<WorkerCounters> {
             next_hops: ROOM.1,
             networks: 1,
             tunnels: 1,
+            anchors: 8,
+            rules: 64,
         })
     })
     .take(workers);

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use dataplane::forwarding::network::Local;
 use dataplane::forwarding::{self, Forwarding};
-use tables::id::{AttachId, NetworkId, Place};
+use dataplane::guard::LinkId;
+use tables::id::{AnchorId, AttachId, NetworkId, Place};
 use wire::MacAddr;
 
 use super::interfaces::{Learned, mac, rate, tags};
@@ -72,6 +73,7 @@ fn view(
             network: network.id,
             port: local.device,
             tags: tags(local.tag),
+            anchor: AnchorId(0),
         };
         snapshot.attach(local.number, place)
     });
@@ -93,6 +95,7 @@ fn view(
         learning: network.learning,
         flood_rate: rate(network.flood),
         suppression: network.suppression,
+        link: LinkId(0),
     }
 }
 

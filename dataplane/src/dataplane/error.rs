@@ -27,6 +27,9 @@ pub enum StartError {
     /// No group table.
     #[error(transparent)]
     Groups(#[from] GroupError),
+    /// No flow table.
+    #[error("cannot reserve the flow table: {0}")]
+    Flows(#[source] std::io::Error),
     /// No place among the tables' readers.
     #[error(transparent)]
     Readers(#[from] TooManyReaders),

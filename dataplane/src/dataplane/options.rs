@@ -34,7 +34,13 @@ pub struct DataplaneOptions {
     pub max_stations: usize,
     /// Addresses of stations, of all networks, at most.
     pub max_bindings: usize,
-    /// Notes that each worker's rings hold: of stations heard, and of addresses claimed.
+    /// Ports of tenants at most; ids of anchors are below it.
+    pub max_anchors: usize,
+    /// Rules of security groups at most; ids are below it.
+    pub max_rules: usize,
+    /// Flows at most, of all workers; a power of two.
+    pub max_flows: usize,
+    /// Notes that each worker's rings hold: of stations heard, of addresses claimed, and of packets denied.
     pub learn_ring: usize,
     /// Punt ring of each worker.
     pub punt_ring: PuntRingSize,
@@ -62,6 +68,9 @@ impl Default for DataplaneOptions {
             max_tunnels: 1024,
             max_stations: 65_536,
             max_bindings: 65_536,
+            max_anchors: 1024,
+            max_rules: 16_384,
+            max_flows: 1 << 16,
             learn_ring: 4096,
             punt_ring: PuntRingSize::default(),
             inject_ring: 1024,

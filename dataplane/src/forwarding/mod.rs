@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hashbrown::HashMap;
 use tables::hash::FlowHasher;
-use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
+use tables::id::{AnchorId, AttachId, IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
 
 use crate::capture::CaptureFilter;
 use crate::punt::PuntClass;
@@ -15,11 +15,13 @@ use crate::trace::TraceFilter;
 
 pub mod network;
 pub mod outer;
+pub mod security;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use network::{Network, Networks, Tunnel};
+pub use security::Security;
 pub use shared::Shared;
 
 /// An Ethernet address.
@@ -163,6 +165,8 @@ pub struct Interface {
     /// DHCP messages that are heard: those that come in here, and those to an address of this interface that come in
     /// anywhere (from a relay agent, or from the server of ours).
     pub dhcp: Dhcp,
+    /// The machine of a tenant that is plugged here, 0 if the link is the operator's own.
+    pub anchor: AnchorId,
 }
 
 impl Interface {
@@ -193,6 +197,7 @@ impl Interface {
             redirects: false,
             echo_multicast: true,
             dhcp: Dhcp::default(),
+            anchor: AnchorId(0),
         }
     }
 
@@ -311,6 +316,8 @@ pub struct PortView {
     pub tags: Shared<TagMap>,
     /// Some of its frames belong to networks: all but the lane's begin in the switch stage.
     pub switched: bool,
+    /// Machines of tenants are plugged here: what the lane does not admit begins in the admit stage.
+    pub secured: bool,
     /// Trace or capture wants to see the packets of this port: all of them take the graph.
     pub observed: bool,
 }
@@ -322,6 +329,8 @@ pub struct Forwarding {
     interfaces: Vec<Option<Interface>>,
     /// Layer-2 networks and tunnels.
     pub networks: Shared<Networks>,
+    /// Machines of tenants, and what they may do.
+    pub security: Shared<Security>,
     /// Chooses the member of a next-hop group for a flow.
     pub flow_hash: FlowHasher,
     /// Limits for ICMP errors.
@@ -372,6 +381,7 @@ impl Default for Forwarding {
             ports: Vec::new(),
             interfaces: Vec::new(),
             networks: Shared::default(),
+            security: Shared::default(),
             flow_hash: FlowHasher::new(0),
             icmp: IcmpLimits::default(),
             punt_rates: punt_rates(),
@@ -394,6 +404,7 @@ impl Forwarding {
             ports: self.ports.clone(),
             interfaces: Vec::new(),
             networks: self.networks.clone(),
+            security: self.security.clone(),
             flow_hash: self.flow_hash,
             icmp: self.icmp,
             punt_rates: self.punt_rates,
@@ -413,6 +424,7 @@ impl Forwarding {
             if map.get(tags) != entry {
                 map.insert(tags, entry);
             }
+            self.port_mut(port).secured |= interface.anchor != AnchorId(0);
         }
         self.interfaces[id.index()] = Some(interface);
     }
@@ -424,6 +436,7 @@ impl Forwarding {
         let port = self.port_mut(local.port);
         port.tags.insert(local.tags, Entry::attachment(id));
         port.switched = true;
+        port.secured |= local.anchor != AnchorId(0);
         self.networks.insert_local(number, local);
         id
     }

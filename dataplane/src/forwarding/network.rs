@@ -12,11 +12,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
+use tables::id::{AnchorId, AttachId, IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
 use wire::traffic_class::DscpMode;
 
 use super::outer::Opening;
 use super::{Rate, Tags};
+use crate::guard::LinkId;
 
 /// What becomes of unicast frames to stations that nobody has heard of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,6 +50,8 @@ pub struct Network {
     pub flood_rate: Rate,
     /// Whether ARP and neighbour discovery are answered from what is known, and not flooded.
     pub suppression: bool,
+    /// The link as guards know it; 0: no machine of a tenant is plugged here.
+    pub link: LinkId,
 }
 
 impl Network {
@@ -67,6 +70,7 @@ impl Network {
                 burst: 1_000,
             },
             suppression: false,
+            link: LinkId(0),
         }
     }
 
@@ -182,6 +186,8 @@ pub struct Local {
     pub port: PortId,
     /// The tags its frames have there.
     pub tags: Tags,
+    /// The machine of a tenant that is plugged there, 0 if the place is the operator's own.
+    pub anchor: AnchorId,
 }
 
 /// What an outer packet is known by.
@@ -197,11 +203,14 @@ pub struct Ends {
     pub remote: u128,
 }
 
+/// What an IPv4 address becomes an IPv4-mapped IPv6 address by (RFC 4291 section 2.5.5.2).
+pub const V4_MAPPED: u128 = 0xffff << 32;
+
 /// An address as one number: IPv4 as an IPv4-mapped IPv6 address.
 pub const fn mapped(address: IpAddr) -> u128 {
     match address {
         IpAddr::V6(address) => address.to_bits(),
-        IpAddr::V4(address) => 0xffff << 32 | address.to_bits() as u128,
+        IpAddr::V4(address) => V4_MAPPED | address.to_bits() as u128,
     }
 }
 

@@ -19,6 +19,7 @@ fn a_snapshot_of_the_same_places_has_other_interfaces_and_copies_nothing() {
         network: NetworkId(3),
         port: PortId(0),
         tags: Tags::Vlan(5),
+        anchor: AnchorId(0),
     };
     let there = before.attach(7, place);
     let mut after = before.places();

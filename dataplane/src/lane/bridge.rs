@@ -6,7 +6,7 @@
 
 use dpdk::Mbuf;
 use tables::fdb::StationKey;
-use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId};
+use tables::id::{AnchorId, AttachId, IfaceId, NetworkId, Place, PortId};
 use wire::EtherType;
 
 use super::encap::{Exits, Outbound, retag};
@@ -44,9 +44,17 @@ impl Inside {
         iface: [IfaceId(0); BURST],
     };
 
-    /// Notes those among a burst's frames whose tags select a network, and says which they are.
+    /// Notes those among a burst's frames whose tags select a network, and says which they are. What the machine of a tenant sends
+    /// must have been `admitted`.
     #[inline(always)]
-    pub fn enter(&mut self, cx: &Context<'_>, view: &PortView, mbufs: &[Mbuf], among: u64) -> u64 {
+    pub fn enter(
+        &mut self,
+        cx: &Context<'_>,
+        view: &PortView,
+        mbufs: &[Mbuf],
+        among: u64,
+        admitted: u64,
+    ) -> u64 {
         let mut found = 0;
         // What the last frame's tags were, and what they have selected.
         let mut last: Option<(Seen, AttachId, NetworkId)> = None;
@@ -71,6 +79,9 @@ impl Inside {
                     let Some(local) = cx.forwarding.networks.local(local) else {
                         continue;
                     };
+                    if local.anchor != AnchorId(0) && admitted >> number & 1 == 0 {
+                        continue;
+                    }
                     last = Some((seen, from, local.network));
                     (from, local.network)
                 }

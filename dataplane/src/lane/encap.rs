@@ -6,11 +6,12 @@
 //! frame, and filled in.
 
 use dpdk::Mbuf;
-use tables::id::{AttachId, NetworkId, NextHopId, Place, PortId, TunnelId};
+use tables::id::{AnchorId, AttachId, NetworkId, NextHopId, Place, PortId, TunnelId};
 use tables::next_hop::NextHop;
 use wire::checksum::Sum;
 use wire::traffic_class::{self, Dscp, Ecn, EcnMode};
 
+use super::secure::delivers;
 use crate::drop::DropReason;
 use crate::forwarding::network::{Local, TunnelKind};
 use crate::forwarding::{Network, Tags, Tunnel};
@@ -146,7 +147,11 @@ impl<'r, 'l> Exits<'r, 'l> {
                 }
                 let (_, local) = self.device?;
                 let fits = local.network == network.id && vids(local.tags).len() * TAG <= room;
-                fits.then_some(Exit::Device)
+                let passes = |anchor| match anchor {
+                    AnchorId(0) => true,
+                    anchor => frame.tags == 0 && delivers(cx, w, anchor, &mbuf),
+                };
+                (fits && passes(local.anchor)).then_some(Exit::Device)
             }
             Place::Tunnel(id) => {
                 let is_this = |way: &Way<'_>| (way.network, way.tunnel.id) == (network.id, id);

@@ -17,14 +17,17 @@
 //! Where there are networks, their frames come first: out of tunnels (`tunnel`), or by the tags that select one, to where
 //! they go (`bridge`, `encap`). Those for interfaces of ours meet the same loops as packets from a device.
 //!
-//! LIMIT: tagged frames of interfaces, interfaces with a reverse path check, IP packets in GRE without Ethernet, and tunnels
+//! Machines of tenants that are plugged straight into an interface have their flows looked up before the route, and those they go to
+//! after it (`secure`). LIMIT: the frames of machines that are plugged in with tags; tagged frames of interfaces, interfaces with a reverse path check, IP packets in GRE without Ethernet, and tunnels
 //! whose peer is reached by a group of next hops or by a network take the graph.
 
 use dpdk::Mbuf;
-use tables::id::{NextHopId, PortId};
+use tables::id::{AnchorId, NextHopId, Place, PortId};
 use tables::lpm::Simd;
 
-use crate::forwarding::{Interface, PortView, Urpf};
+use crate::denied::Direction;
+use crate::forwarding::security::Anchor;
+use crate::forwarding::{Interface, PortView, Selected, Urpf};
 use crate::frame::{BURST, Frame, Meta};
 use crate::graph::Stage;
 use crate::state::{Context, WorkerState};
@@ -33,12 +36,14 @@ mod bridge;
 mod encap;
 mod plain;
 mod rewrite;
+mod secure;
 mod tunnel;
 
 use bridge::Inside;
 use encap::{Exits, Leaving};
 use plain::{Notes, Said, Shape, destination6, is_ip6, ordinary};
 use rewrite::rewrite_and_send;
+use secure::Flows;
 
 /// Bytes of the link-layer header of a plain packet.
 const LINK: usize = 14;
@@ -52,6 +57,7 @@ pub struct Lane {
     seen4: Box<Notes>,
     inside: Box<Inside>,
     leaving: Leaving,
+    flows: Box<Flows>,
     /// The plain packets of one family, in order, when the burst holds others too.
     mbufs: Vec<Mbuf>,
     high: [u64; BURST],
@@ -100,6 +106,7 @@ impl Lane {
             seen4: Box::new(Notes::NONE),
             inside: Box::new(Inside::NONE),
             leaving: Leaving::new(),
+            flows: Box::new(Flows::NONE),
             mbufs: Vec::with_capacity(BURST),
             high: [0; BURST],
             len: [0; BURST],
@@ -148,17 +155,40 @@ impl Lane {
                 plain6 = self.reconsider::<true, S>(simd, mbufs, interface, plain6);
             }
         }
-        let begin = begin(view, port);
-        enter_odd(frame, first(n) & !(plain6 | plain4), begin);
+        if interface.anchor != AnchorId(0) {
+            plain6 = self.admit::<true>(cx, w, interface, frame.mbufs(), plain6);
+            plain4 = self.admit::<false>(cx, w, interface, frame.mbufs(), plain4);
+        }
+        enter_odd(frame, first(n) & !(plain6 | plain4), begin(view, port));
+        let admitted = admitted(view, port);
         if plain6 != 0 {
             let odd = self.forward::<true, S>(simd, cx, frame, w, by, plain6);
-            enter_odd(frame, odd, begin);
+            enter_odd(frame, odd, admitted);
         }
         if plain4 != 0 {
             let odd = self.forward::<false, S>(simd, cx, frame, w, by, plain4);
-            enter_odd(frame, odd, begin);
+            enter_odd(frame, odd, admitted);
         }
         (n as u64, bytes)
+    }
+
+    /// Those among plain packets of a family that the port of the machine which sent them lets pass.
+    #[inline(always)]
+    fn admit<const V6: bool>(
+        &mut self,
+        cx: &Context<'_>,
+        w: &mut WorkerState,
+        interface: &Interface,
+        mbufs: &[Mbuf],
+        plain: u64,
+    ) -> u64 {
+        match cx.forwarding.security.get(interface.anchor) {
+            Some(anchor) if plain != 0 => {
+                let flows = &mut self.flows;
+                flows.pass::<V6>(cx, w, anchor, Direction::Egress, mbufs, plain)
+            }
+            _ => plain,
+        }
     }
 
     /// As `run`, where some packets may be of networks.
@@ -175,7 +205,10 @@ impl Lane {
         let n = frame.len().min(BURST);
         let inside = &mut self.inside;
         let unpacked = match by {
-            Some(by) if cx.forwarding.networks.has_tunnels() => {
+            // What the machine of a tenant says is asked about first.
+            Some(by)
+                if cx.forwarding.networks.has_tunnels() && by.interface.anchor == AnchorId(0) =>
+            {
                 tunnel::unpack(simd, cx, w, frame.mbufs(), by.interface, inside)
             }
             _ => tunnel::none(frame.mbufs()),
@@ -183,7 +216,12 @@ impl Lane {
         let mut rest = first(n) & !unpacked.frames;
         let mut frames = unpacked.frames;
         if view.switched {
-            let entered = inside.enter(cx, view, frame.mbufs(), rest);
+            let mbufs = frame.mbufs();
+            let admitted = match untagged_anchor(cx, view) {
+                Some(anchor) => admit_frames(cx, w, &mut self.flows, anchor, mbufs, rest),
+                None => 0,
+            };
+            let entered = inside.enter(cx, view, mbufs, rest, admitted);
             rest &= !entered;
             frames |= entered;
         }
@@ -201,7 +239,8 @@ impl Lane {
             let odd = match interface.filter(|interface| !is_checked(interface)) {
                 Some(interface) => {
                     let by = Entrance { interface, port };
-                    self.route(simd, cx, frame, w, by, alike)
+                    let (odd, refused) = self.route(simd, cx, frame, w, by, alike);
+                    odd | refused
                 }
                 None => alike,
             };
@@ -210,16 +249,18 @@ impl Lane {
             }
         }
         if rest != 0 {
-            let odd = match by {
+            let (odd, refused) = match by {
                 Some(by) => self.route(simd, cx, frame, w, by, rest),
-                None => rest,
+                None => (0, rest),
             };
-            enter_odd(frame, odd, begin(view, port));
+            enter_odd(frame, refused, begin(view, port));
+            enter_odd(frame, odd, admitted(view, port));
         }
         (n as u64, unpacked.bytes)
     }
 
-    /// Sends those packets among a burst's that are plain ones of an interface on their way. The others come back.
+    /// Sends those packets among a burst's that are plain ones of an interface on their way. The others come back: those that were
+    /// admitted, and those that were not.
     #[inline(always)]
     fn route<S: Simd>(
         &mut self,
@@ -229,7 +270,7 @@ impl Lane {
         w: &mut WorkerState,
         by: Entrance<'_>,
         among: u64,
-    ) -> u64 {
+    ) -> (u64, u64) {
         let mbufs = frame.mbufs();
         let one = mbufs[among.trailing_zeros() as usize % BURST];
         let (mut plain6, mut plain4) = (0, 0);
@@ -242,14 +283,19 @@ impl Lane {
         if !is_ip6(&one) && plain4 != among {
             plain6 = self.reconsider::<true, S>(simd, mbufs, by.interface, among & !plain4);
         }
-        let mut odd = among & !(plain6 | plain4);
+        if by.interface.anchor != AnchorId(0) {
+            plain6 = self.admit::<true>(cx, w, by.interface, frame.mbufs(), plain6);
+            plain4 = self.admit::<false>(cx, w, by.interface, frame.mbufs(), plain4);
+        }
+        let refused = among & !(plain6 | plain4);
+        let mut odd = 0;
         if plain6 != 0 {
             odd |= self.forward::<true, S>(simd, cx, frame, w, by, plain6);
         }
         if plain4 != 0 {
             odd |= self.forward::<false, S>(simd, cx, frame, w, by, plain4);
         }
-        odd
+        (odd, refused)
     }
 
     /// What is noted of packets as ones of a family.
@@ -353,7 +399,14 @@ impl Lane {
             cx.lpm4
                 .lookup_lane(simd, reader, vrf, packets.high, addr, next_hops);
         }
-        let odd = rewrite_and_send::<V6>(cx, w, by, packets, next_hops, &mut self.leaving);
+        let barred = if cx.forwarding.security.is_empty() {
+            0
+        } else {
+            barred::<V6>(cx, w, &mut self.flows, packets.mbufs, next_hops)
+        };
+        let ready = first(packets.mbufs.len()) & !barred;
+        let leaving = &mut self.leaving;
+        let odd = rewrite_and_send::<V6>(cx, w, by, packets, next_hops, ready, leaving);
         if whole || odd == 0 {
             odd
         } else {
@@ -414,15 +467,84 @@ pub fn enter_all(cx: &Context<'_>, frame: &mut Frame, port: PortId) -> (u64, u64
     (frame.len() as u64, bytes)
 }
 
-/// What is known of a packet that a device has just delivered, and the stage that it begins at.
+/// The machine of a tenant whose untagged frames are a network's.
 #[inline(always)]
-fn begin(view: &PortView, port: PortId) -> (Meta, Stage) {
+fn untagged_anchor<'r>(cx: &Context<'r>, view: &PortView) -> Option<&'r Anchor> {
+    let Selected::Attachment(at) = view.tags.select([0; 2], 0) else {
+        return None;
+    };
+    let Place::Local(number) = at.place() else {
+        return None;
+    };
+    let local = cx.forwarding.networks.local(number)?;
+    cx.forwarding.security.get(local.anchor)
+}
+
+/// Those among untagged frames of a machine that its port lets pass with nothing left to ask.
+#[inline(never)]
+fn admit_frames(
+    cx: &Context<'_>,
+    w: &mut WorkerState,
+    flows: &mut Flows,
+    anchor: &Anchor,
+    mbufs: &[Mbuf],
+    among: u64,
+) -> u64 {
+    let ordinary = only_ordinary(mbufs, among);
+    let is6 = bits(ordinary).filter(|&number| is_ip6(&mbufs[number]));
+    let is6 = is6.fold(0, |found, number| found | 1 << number);
+    flows.pass::<true>(cx, w, anchor, Direction::Egress, mbufs, is6)
+        | flows.pass::<false>(cx, w, anchor, Direction::Egress, mbufs, ordinary & !is6)
+}
+
+/// Those among packets, by their place, that go to machines of tenants and are not known to be let pass.
+#[inline(never)]
+fn barred<const V6: bool>(
+    cx: &Context<'_>,
+    w: &mut WorkerState,
+    flows: &mut Flows,
+    mbufs: &[Mbuf],
+    next_hops: &[NextHopId],
+) -> u64 {
+    let mut anchors = [AnchorId(0); BURST];
+    let mut left = 0;
+    for (place, (&id, anchor)) in next_hops.iter().zip(&mut anchors).enumerate() {
+        let iface = cx.next_hops.get(id).iface;
+        let interface = cx.forwarding.interface(iface);
+        *anchor = interface.map_or(AnchorId(0), |interface| interface.anchor);
+        left |= u64::from(*anchor != AnchorId(0)) << place;
+    }
+    let mut barred = 0;
+    while left != 0 {
+        let anchor = anchors[left.trailing_zeros() as usize % BURST];
+        let alike = bits(left).filter(|&place| anchors[place % BURST] == anchor);
+        let alike = alike.fold(0, |alike, place| alike | 1 << place);
+        left &= !alike;
+        if let Some(anchor) = cx.forwarding.security.get(anchor) {
+            barred |= alike & !flows.pass::<V6>(cx, w, anchor, Direction::Ingress, mbufs, alike);
+        }
+    }
+    barred
+}
+
+/// As [`begin`], of a packet that may have come: no machine of a tenant has sent it, or its port lets it pass.
+#[inline(always)]
+fn admitted(view: &PortView, port: PortId) -> (Meta, Stage) {
     let stage = if view.switched {
         Stage::Switch
     } else {
         Stage::Parse
     };
     (Meta::from_port(port), stage)
+}
+
+/// What is known of a packet that a device has just delivered, and the stage that it begins at.
+#[inline(always)]
+fn begin(view: &PortView, port: PortId) -> (Meta, Stage) {
+    match view.secured {
+        true => (Meta::from_port(port), Stage::Admit),
+        false => admitted(view, port),
+    }
 }
 
 /// The interface of a port's untagged frames, if the lane may take them.

@@ -17,7 +17,7 @@ use crate::stages::tx::transmit;
 use crate::state::{Context, WorkerState};
 
 /// Rewrites packets of one family for their next hops and sends them. Those whose next hop asks for more come back, by
-/// their place.
+/// their place, with those that are not `ready`.
 #[inline(always)]
 pub(super) fn rewrite_and_send<const V6: bool>(
     cx: &Context<'_>,
@@ -25,6 +25,7 @@ pub(super) fn rewrite_and_send<const V6: bool>(
     by: Entrance<'_>,
     packets: Plain<'_>,
     next_hops: &mut [NextHopId],
+    ready: u64,
     leaving: &mut Leaving,
 ) -> u64 {
     // Out of this interface a redirect may be due: the graph's business.
@@ -46,7 +47,8 @@ pub(super) fn rewrite_and_send<const V6: bool>(
     let notes = packets.mbufs.iter().zip(packets.len);
     let routes = next_hops.iter().zip(&records);
     for (place, ((&mbuf, &len), (&id, &next_hop))) in notes.zip(routes).enumerate() {
-        let plain = (next_hop.kind == NextHopKind::Forward)
+        let plain = (ready >> place & 1 != 0)
+            & (next_hop.kind == NextHopKind::Forward)
             & (usize::from(next_hop.header_len) == LINK)
             & (len <= next_hop.mtu)
             & (next_hop.iface != back);
@@ -68,9 +70,10 @@ pub(super) fn rewrite_and_send<const V6: bool>(
         mixed: mixed != 0,
     };
     let mut bridged = 0;
-    if rest != 0 {
-        bridged = batch.of_kind(NextHopKind::Bridge, rest);
-        rest = batch.rewrite_others::<V6>(cx, counters, back, rest & !bridged);
+    let barred = all & !ready;
+    if rest & ready != 0 {
+        bridged = batch.of_kind(NextHopKind::Bridge, rest & ready);
+        rest = batch.rewrite_others::<V6>(cx, counters, back, rest & ready & !bridged) | barred;
     }
     batch.send::<V6>(w, by, all & !(rest | bridged));
     if bridged != 0 {

@@ -117,6 +117,7 @@ pub fn of_router(network: NetworkId, iface: IfaceId) -> Meta {
     Meta {
         network,
         from: AttachId::of(Place::Router(iface)),
+        flags: flags::OWN_FRAME,
         ..Meta::from_port(NO_PORT)
     }
 }

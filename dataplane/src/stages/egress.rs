@@ -1,7 +1,7 @@
 //! A network's frame on its way out: tags for a device, or a tunnel.
 
 use dpdk::Mbuf;
-use tables::id::Place;
+use tables::id::{AnchorId, Place};
 
 use crate::drop::DropReason;
 use crate::forwarding::Tags;
@@ -42,7 +42,10 @@ fn one(
             let local = local.ok_or(DropReason::L2NoPlace)?;
             meta.l3 += tag(&mut mbuf, local.tags).ok_or(DropReason::NoHeadroom)?;
             meta.out = local.port;
-            Stage::Tx
+            match local.anchor {
+                AnchorId(0) => Stage::Tx,
+                _ => Stage::Deliver,
+            }
         }
         Place::Tunnel(_) => Stage::Encap,
         Place::Router(_) | Place::Nowhere => return Err(DropReason::L2NoPlace),

@@ -116,7 +116,7 @@ pub fn hold(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
             Pushed::Full(_) => frame.drop(slot, DropReason::HoldFull),
         }
     }
-    w.counters.held.set(w.hold.len() as u64);
+    w.count_held();
 }
 
 /// The neighbour was resolved: its packets are routed again.
@@ -132,7 +132,7 @@ pub fn release(_: &Context<'_>, w: &mut WorkerState, iface: IfaceId, address: [u
         meta.flags |= flags::RELEASED;
         w.enter(mbuf, meta, Stage::Route);
     }
-    w.counters.held.set(w.hold.len() as u64);
+    w.count_held();
 }
 
 /// The neighbour does not answer: its packets are answered with address unreachable.
@@ -141,7 +141,7 @@ pub fn fail(_: &Context<'_>, w: &mut WorkerState, iface: IfaceId, address: [u8; 
     while let Some((mbuf, meta)) = w.hold.table.take_next(&key) {
         give_up(w, mbuf, meta, DropReason::NeighbourFailed);
     }
-    w.counters.held.set(w.hold.len() as u64);
+    w.count_held();
 }
 
 /// Gives up what has waited too long; called once per round of the worker's loop.
@@ -156,7 +156,7 @@ pub fn expire(cx: &Context<'_>, w: &mut WorkerState) {
         };
         give_up(w, mbuf, meta, DropReason::HoldTimeout);
     }
-    w.counters.held.set(w.hold.len() as u64);
+    w.count_held();
 }
 
 /// Gives up everything that waits (the worker stops): counted and freed, not answered.
@@ -164,7 +164,7 @@ pub fn clear(w: &mut WorkerState) {
     while let Some((mbuf, meta)) = w.hold.table.expire_next(u64::MAX) {
         w.drop(mbuf, meta.port, DropReason::HoldTimeout);
     }
-    w.counters.held.set(0);
+    w.count_held();
 }
 
 /// Sends a packet to be answered with address unreachable (RFC 4861 section 7.2.2); one of unknown source is not answered.

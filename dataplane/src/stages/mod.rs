@@ -1,6 +1,7 @@
 //! One stage a file, in the order of the graph. A stage takes its list from the frame and sorts it into later lists;
 //! it never calls another stage.
 
+pub mod admit;
 pub mod answer;
 pub mod link;
 pub mod suppress;
@@ -19,6 +20,7 @@ pub mod local;
 pub mod fragment;
 pub mod rewrite;
 
+pub mod deliver;
 pub mod egress;
 pub mod encap;
 pub mod flood;

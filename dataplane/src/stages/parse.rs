@@ -78,6 +78,8 @@ fn packet(
     let Some(interface) = cx.forwarding.interface(meta.iface) else {
         return Verdict::Drop(DropReason::UnknownVlan);
     };
+    // What one router of ours sent is a packet like any other to the next one.
+    meta.flags &= !flags::OWN_FRAME;
     meta.vrf = interface.vrf;
     meta.l3 = link.len;
     if link.is_group() {

@@ -1,7 +1,7 @@
 //! Decrements the hop limit and puts the next hop's link-layer header in front of the packet.
 
 use dpdk::Mbuf;
-use tables::id::{AttachId, NetworkId, Place};
+use tables::id::{AnchorId, AttachId, NetworkId, Place};
 use tables::next_hop::{NextHop, NextHopKind};
 use wire::checksum::update_ttl_decremented;
 
@@ -102,8 +102,17 @@ pub fn rewrite(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
         if next_hop.kind == NextHopKind::Bridge {
             bridge(cx, frame, slot, next_hop);
         } else {
-            frame.send(slot, Stage::Tx);
+            frame.send(slot, onward(cx, next_hop));
         }
+    }
+}
+
+/// Where a packet goes that leaves by an interface on a device.
+fn onward(cx: &Context<'_>, next_hop: &NextHop) -> Stage {
+    let interface = cx.forwarding.interface(next_hop.iface);
+    match interface.map(|interface| interface.anchor) {
+        None | Some(AnchorId(0)) => Stage::Tx,
+        Some(_) => Stage::Deliver,
     }
 }
 

@@ -5,7 +5,7 @@
 //! by the egress stage. What the FDB does not know, or knows elsewhere, is told to the control plane, which alone writes it.
 
 use dpdk::{Mbuf, mbuf, offload};
-use tables::id::{AttachId, NetworkId, Place};
+use tables::id::{AnchorId, AttachId, NetworkId, Place};
 
 use crate::drop::DropReason;
 use crate::forwarding::network::UnknownUnicast;
@@ -13,6 +13,8 @@ use crate::forwarding::{MacAddr, Network, Networks, Selected};
 use crate::frame::{Frame, Slot};
 use crate::graph::Stage;
 use crate::learn::Heard;
+use crate::secure;
+use crate::stages::admit::at_place;
 use crate::stages::link::{ETHERNET, LinkLayer};
 use crate::stages::suppress;
 use crate::state::{Context, WorkerState};
@@ -69,6 +71,9 @@ fn one(
     let is_ours = matches!(from.place(), Place::Router(_));
     if !is_ours {
         hear(cx, w, network, link.source, from)?;
+        if at_place(cx, from).is_none_or(|anchor| anchor == AnchorId(0)) {
+            secure::overhear(cx, w, network, mbuf);
+        }
         w.counters.network(id).rx.add(1, u64::from(mbuf.pkt_len()));
     }
     if network.suppression

@@ -16,6 +16,7 @@ use dpdk::testing::{Arena, FakePort, bytes};
 use etherparse::PacketBuilder;
 use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
+use tables::flow::FlowTable;
 use tables::group::GroupWriter;
 use tables::id::{IfaceId, NextHopId, PortId, VrfId};
 use tables::lpm::{LpmWriter, Prefix};
@@ -24,10 +25,12 @@ use tables::publish::{Published, Qsbr, Reader};
 
 use crate::claim::claim_ring;
 use crate::counters::{CounterSizes, PORTS, WorkerCounters};
+use crate::denied::denied_ring;
 use crate::drop::DropReason;
 use crate::forwarding::{Forwarding, Interface, Tags};
 use crate::frame::Frame;
 use crate::graph;
+use crate::guard::{BookWriter, note_ring};
 use crate::learn::{HeardConsumer, learn_ring};
 use crate::punt::{PuntClass, PuntConsumer, PuntMeta, PuntRingSize, punt_ring};
 use crate::stages::tx::{Outlet, TxPorts};
@@ -123,6 +126,10 @@ impl Testbed {
         let (stations, fdb) = FdbWriter::new(64, 1);
         let (_, owners) = BindingWriter::new(64, 1);
         let (_, groups) = GroupWriter::new(4, qsbr.clone()).unwrap();
+        let (denials, _) = denied_ring(16);
+        let (notes, _) = note_ring(16);
+        let (_, book) = BookWriter::new(64, 8, 1);
+        let (flows, mut parts) = FlowTable::new(64, 1, &qsbr, 1).unwrap();
         let mut lan = Interface::new(LAN_IFACE, LAN, Tags::None, LAN_MAC, VRF);
         lan.link_local = vec![v6("fe80::1")];
         lan.icmp_source6 = Some(v6("2001:db8:1::1"));
@@ -143,6 +150,8 @@ impl Testbed {
             groups,
             fdb,
             bindings: owners,
+            book,
+            flows,
             forwarding: published,
         };
         let (ring, punts) = punt_ring(
@@ -163,6 +172,8 @@ impl Testbed {
                 next_hops: 256,
                 networks: 8,
                 tunnels: 8,
+                anchors: 8,
+                rules: 64,
             })),
             pool: arena.pool().clone(),
             backlog: Backlog::new(128),
@@ -173,6 +184,7 @@ impl Testbed {
             flood: flood::State::new(8),
             learner,
             claims,
+            secure: crate::secure::State::new(parts.remove(0), notes, denials, 8, 1),
             observer,
             trash: Trash::default(),
         };

@@ -11,6 +11,7 @@
 pub mod cases;
 pub mod overlay;
 pub mod packet;
+pub mod tenants;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,12 +19,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataplane::claim::{Claim, ClaimConsumer, claim_ring};
 use dataplane::counters::{CounterSizes, PORTS, WorkerCounters};
+use dataplane::denied::{DeniedConsumer, Direction, denied_ring};
 use dataplane::drop::DropReason;
 use dataplane::forwarding::{Forwarding, Interface, Rate, Tags};
 use dataplane::frame::Frame;
+use dataplane::guard::{BookWriter, Note, NoteConsumer, note_ring};
 use dataplane::lane::Lane;
 use dataplane::learn::{Heard, HeardConsumer, learn_ring};
 use dataplane::punt::{PuntClass, PuntConsumer, PuntRingSize, punt_ring};
+use dataplane::secure;
 use dataplane::stages::tx::{Outlet, TxPorts};
 use dataplane::stages::{flood, hold, icmp_error, punt};
 use dataplane::state::{Backlog, Context, Tables, Trash, WorkerState};
@@ -32,8 +36,9 @@ use dpdk::testing::{Arena, FakePort, bytes};
 use dpdk::{Mbuf, RxQueue};
 use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
+use tables::flow::FlowTable;
 use tables::group::{GroupWriter, Member};
-use tables::id::{IfaceId, NetworkId, NextHopId, PortId, TunnelId, VrfId};
+use tables::id::{AnchorId, IfaceId, NetworkId, NextHopId, PortId, RuleId, TunnelId, VrfId};
 #[cfg(target_arch = "x86_64")]
 use tables::lpm::{Avx2, Avx512};
 use tables::lpm::{Isa, LpmWriter, Prefix, Scalar};
@@ -73,6 +78,10 @@ pub struct World {
     heard: HeardConsumer,
     pub bindings: BindingWriter,
     claims: ClaimConsumer,
+    denied: DeniedConsumer,
+    pub flows: Arc<FlowTable>,
+    pub book: BookWriter,
+    noted: NoteConsumer,
     tables: Tables,
     reader: Reader,
     frame: Box<Frame>,
@@ -96,6 +105,19 @@ pub struct Outcome {
     pub heard: Vec<Heard>,
     /// Claims of addresses that it was told of.
     pub claimed: Vec<Claim>,
+    /// Packets of tenants that did not pass.
+    pub denied: Vec<Said>,
+    /// Addresses that machines of tenants begin to use.
+    pub noted: Vec<Note>,
+}
+
+/// What is told of a packet that did not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub anchor: AnchorId,
+    pub direction: Direction,
+    pub reason: DropReason,
+    pub rule: RuleId,
 }
 
 impl Outcome {
@@ -134,6 +156,10 @@ impl World {
         let (bindings, owners) = BindingWriter::new(64, 1);
         let (learner, heard) = learn_ring(128);
         let (claims, claimed) = claim_ring(128);
+        let (denials, denied) = denied_ring(128);
+        let (notes, noted) = note_ring(128);
+        let (book_writer, book) = BookWriter::new(64, 8, 1);
+        let (flows, mut parts) = FlowTable::new(1024, 1, &qsbr, 1).unwrap();
         let arena = Arena::with_data_room(buffers, 2048);
         let (ring, punts) = punt_ring(
             0,
@@ -149,6 +175,8 @@ impl World {
                 next_hops: 256,
                 networks: 8,
                 tunnels: 8,
+                anchors: 8,
+                rules: 64,
             })),
             pool: arena.pool().clone(),
             backlog: Backlog::new(1024),
@@ -159,6 +187,7 @@ impl World {
             flood: flood::State::new(8),
             learner,
             claims,
+            secure: secure::State::new(parts.remove(0), notes, denials, 8, 1),
             observer: dataplane::observer::observer().0,
             trash: Trash::default(),
         };
@@ -183,6 +212,10 @@ impl World {
             heard,
             bindings,
             claims: claimed,
+            denied,
+            flows: flows.clone(),
+            book: book_writer,
+            noted,
             tables: Tables {
                 lpm6: lpm6_table,
                 lpm4: lpm4_table,
@@ -190,6 +223,8 @@ impl World {
                 groups: group_table,
                 fdb,
                 bindings: owners,
+                book,
+                flows,
                 forwarding: Arc::new(Published::new(qsbr, Box::default())),
             },
             reader,
@@ -300,6 +335,7 @@ impl World {
                 process_by(self.isa, &cx, frame, lane, w, port);
             }
         }
+        secure::tick(&cx, &mut self.w);
         drain_backlog(&cx, &mut self.frame, &mut self.w);
         self.w.tx.flush(&self.w.counters, &mut self.w.trash);
         self.w.trash.empty();
@@ -326,6 +362,17 @@ impl World {
         while let Ok(claim) = self.claims.pop() {
             outcome.claimed.push(claim);
         }
+        while let Ok(note) = self.noted.pop() {
+            outcome.noted.push(note);
+        }
+        while let Ok(denied) = self.denied.pop() {
+            outcome.denied.push(Said {
+                anchor: denied.anchor,
+                direction: denied.direction,
+                reason: denied.reason,
+                rule: denied.rule,
+            });
+        }
         while let Some(punt) = self.punts.pop() {
             outcome
                 .punted
@@ -337,6 +384,14 @@ impl World {
             "buffers leaked"
         );
         outcome
+    }
+
+    /// How many frames were sent; they, and what was punted or told, are thrown away.
+    pub fn sent(&mut self) -> usize {
+        while self.punts.pop().is_some() {}
+        while self.denied.pop().is_ok() {}
+        let sent = self.ports.iter().flat_map(|port| port.sent(0));
+        sent.map(Mbuf::free).count()
     }
 
     /// Throws away what was sent and punted, without allocating.
@@ -402,6 +457,18 @@ impl World {
                 note(format!("{name} {id} bytes"), cell.get().bytes);
             }
             note(format!("tunnel {id} too big"), tunnel.too_big.get());
+        }
+        for id in 0..8 {
+            let anchor = c.anchor(AnchorId(id));
+            for (name, cell) in [("egress", &anchor.egress), ("ingress", &anchor.ingress)] {
+                note(format!("anchor {id} {name} packets"), cell.get().packets);
+                note(format!("anchor {id} {name} bytes"), cell.get().bytes);
+            }
+        }
+        for id in 0..64 {
+            let rule = c.rule(RuleId(id)).get();
+            note(format!("rule {id} packets"), rule.packets);
+            note(format!("rule {id} bytes"), rule.bytes);
         }
         note("originated".into(), c.originated.get());
         note("replicated".into(), c.replicated.get());

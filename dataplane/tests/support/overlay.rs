@@ -8,7 +8,7 @@
 
 use dataplane::forwarding::network::{Local, Segment, TunnelKind};
 use dataplane::forwarding::{Interface, MacAddr, Network, Tags, Tunnel};
-use tables::id::{AttachId, IfaceId, NetworkId, Place, PortId, TunnelId};
+use tables::id::{AnchorId, AttachId, IfaceId, NetworkId, Place, PortId, TunnelId};
 use tables::next_hop::{NextHop, NextHopKind};
 use wire::traffic_class::DscpMode;
 
@@ -111,6 +111,7 @@ pub fn stretch(world: &mut World) {
                     network,
                     port,
                     tags,
+                    anchor: AnchorId(0),
                 },
             );
         }

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use tables::id::{AttachId, IfaceId, PortId, VrfId};
+use tables::id::{AnchorId, AttachId, IfaceId, PortId, VrfId};
 use wire::checksum;
 use wire::traffic_class::{Dscp, DscpMode};
 
@@ -46,6 +46,7 @@ fn bed(tunnel: Tunnel) -> Testbed {
             network: RED,
             port: LAN,
             tags: Tags::None,
+            anchor: AnchorId(0),
         };
         at = forwarding.attach(1, local);
         let segment = Segment {

@@ -1,4 +1,4 @@
-use tables::id::{IfaceId, PortId, VrfId};
+use tables::id::{AnchorId, IfaceId, PortId, VrfId};
 use tables::next_hop::{NextHop, NextHopKind};
 
 use super::*;
@@ -36,6 +36,7 @@ fn bed() -> (Testbed, [AttachId; 3]) {
                 network: BLUE,
                 port,
                 tags,
+                anchor: AnchorId(0),
             };
             places[n] = forwarding.attach(n as u32 + 1, local);
         }

@@ -1,5 +1,5 @@
 use etherparse::PacketBuilder;
-use tables::id::{IfaceId, PortId, TunnelId, VrfId};
+use tables::id::{AnchorId, IfaceId, PortId, TunnelId, VrfId};
 use wire::traffic_class::DscpMode;
 
 use super::*;
@@ -46,6 +46,7 @@ fn bed() -> Testbed {
             network: RED,
             port: LAN,
             tags: Tags::None,
+            anchor: AnchorId(0),
         };
         at = forwarding.attach(1, local);
         let kinds = [TunnelKind::Vxlan, TunnelKind::Geneve, TunnelKind::Gre];

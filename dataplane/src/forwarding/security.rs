@@ -1,0 +1,82 @@
+//! What is known of the machines of tenants: where they are plugged, what they may send, and who may send to them.
+//!
+//! An *anchor* is a place (an attachment of a network, or an interface on a device) at which one machine is plugged: the port of the
+//! tenant model. Places without an anchor are the operator's own, and nothing is asked there.
+
+use std::sync::Arc;
+
+use tables::classifier::{AddressSets, RuleSet};
+use tables::id::AnchorId;
+
+use crate::guard::Guard;
+
+/// One machine's place.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    /// Its id, not 0.
+    pub id: AnchorId,
+    /// Who it may say that it is; `None`: anybody.
+    pub guard: Option<Guard>,
+    /// What may pass from it and to it; `None`: everything.
+    pub filter: Option<Filter>,
+}
+
+/// The security groups of a port, compiled.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// What may pass to the machine.
+    pub ingress: Rules,
+    /// What may pass from it.
+    pub egress: Rules,
+    /// Changes with every change of what the rules allow: a flow that was allowed under another one is judged anew.
+    pub generation: u32,
+    /// Flows that it may have at once.
+    pub max_flows: u32,
+}
+
+/// The rules of one direction.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Those that let answers pass too: what they allow becomes a flow.
+    pub stateful: Arc<RuleSet>,
+    /// Those that are asked for every packet.
+    pub stateless: Arc<RuleSet>,
+}
+
+/// All anchors of the snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Security {
+    anchors: Vec<Option<Arc<Anchor>>>,
+    /// Which remote groups and address groups an address is in.
+    pub sets: Arc<AddressSets>,
+    /// TCP segments beside the window of their flow are dropped.
+    pub tcp_window_checks: bool,
+}
+
+impl Security {
+    /// Adds an anchor, replacing one of the same id.
+    pub fn insert(&mut self, anchor: Arc<Anchor>) {
+        let index = anchor.id.index();
+        if self.anchors.len() <= index {
+            self.anchors.resize(index + 1, None);
+        }
+        self.anchors[index] = Some(anchor);
+    }
+
+    /// The anchor of this id.
+    #[inline(always)]
+    pub fn get(&self, id: AnchorId) -> Option<&Anchor> {
+        self.anchors.get(id.index())?.as_deref()
+    }
+
+    /// Whether there is none.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// Every anchor.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Anchor>> {
+        self.anchors.iter().flatten()
+    }
+}

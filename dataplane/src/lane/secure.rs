@@ -1,0 +1,281 @@
+//! Plain packets from the machine of a tenant, or to one: those of flows that are known go on, the others take the graph, which asks the
+//! rules.
+//!
+//! Of all packets of a burst the buckets of their flows are asked for together, then the flows, then they are read. Nothing has changed
+//! for a packet that does not pass here: the graph asks again.
+
+use dpdk::Mbuf;
+use tables::flow::{FlowHash, FlowKey, Verdict};
+use tables::id::{AnchorId, RuleId};
+
+use super::plain::{at, is_ip6};
+use super::{LINK, bits};
+use crate::denied::Direction;
+use crate::forwarding::MacAddr;
+use crate::forwarding::network::V4_MAPPED;
+use crate::forwarding::security::{Anchor, Filter};
+use crate::frame::BURST;
+use crate::guard::{Guard, is_control, source_ok};
+use crate::secure::filter;
+use crate::secure::upper::{TCP, UDP};
+use crate::state::{Context, WorkerState};
+
+/// What is noted of the packets of a burst, by their number.
+pub(super) struct Flows {
+    keys: [FlowKey; BURST],
+    hashes: [FlowHash; BURST],
+}
+
+impl Flows {
+    pub const NONE: Self = Self {
+        keys: [FlowKey::NONE; BURST],
+        hashes: [FlowHash::NONE; BURST],
+    };
+
+    /// Those among plain packets of a family that pass: of a port with an anchor, with nothing left to ask.
+    #[inline(always)]
+    pub fn pass<const V6: bool>(
+        &mut self,
+        cx: &Context<'_>,
+        w: &mut WorkerState,
+        anchor: &Anchor,
+        direction: Direction,
+        mbufs: &[Mbuf],
+        among: u64,
+    ) -> u64 {
+        let among = match (&anchor.guard, direction) {
+            (Some(guard), Direction::Egress) => guarded::<V6>(cx, anchor, guard, mbufs, among),
+            _ => among,
+        };
+        let Some(filter) = &anchor.filter else {
+            count(w, anchor, direction, mbufs, among);
+            return among;
+        };
+        let mut known = 0;
+        for number in bits(among) {
+            let number = number & (BURST - 1);
+            let Some(key) = key::<V6>(anchor, direction, &mbufs[number]) else {
+                continue;
+            };
+            self.hashes[number] = cx.flows.hash(&key);
+            self.keys[number] = key;
+            cx.flows.fetch(self.hashes[number]);
+            known |= 1 << number;
+        }
+        for number in bits(known) {
+            cx.flows.fetch_entry(self.hashes[number & (BURST - 1)]);
+        }
+        let mut passed = Passed::default();
+        let mut done = 0;
+        for number in bits(known) {
+            let number = number & (BURST - 1);
+            let mbuf = &mbufs[number];
+            let (hash, key) = (self.hashes[number], &self.keys[number]);
+            if let Some(rule) = one::<V6>(cx, filter, direction, hash, key, mbuf) {
+                passed.count(w, rule, mbuf.pkt_len());
+                done |= 1 << number;
+            }
+        }
+        passed.end(w, anchor, direction);
+        done
+    }
+}
+
+/// Those among packets of a family that are of no concern to a guard but for their source, and have one that is bound.
+#[inline(always)]
+fn guarded<const V6: bool>(
+    cx: &Context<'_>,
+    anchor: &Anchor,
+    guard: &Guard,
+    mbufs: &[Mbuf],
+    among: u64,
+) -> u64 {
+    let seconds = cx.seconds();
+    // Most bursts are one address's.
+    let mut last: Option<(MacAddr, u128)> = None;
+    let mut passes = |number: usize| {
+        let mbuf = &mbufs[number & (BURST - 1)];
+        let Some((mac, source)) = source::<V6>(mbuf) else {
+            return false;
+        };
+        // An IPv4-mapped address is nobody's in IPv6.
+        if is_control(mbuf.data(), LINK) || V6 && source >> 32 == V4_MAPPED >> 32 {
+            return false;
+        }
+        if last == Some((mac, source)) {
+            return true;
+        }
+        let is_right = (guard.macs.is_empty() || guard.macs.contains(&mac))
+            && source_ok(cx.known, anchor.id, &mac, source, seconds);
+        if is_right {
+            last = Some((mac, source));
+        }
+        is_right
+    };
+    let passed = bits(among).filter(|&number| passes(number));
+    passed.fold(0, |passed, number| passed | 1 << number)
+}
+
+/// The source of a frame: MAC and address, IPv4 as an IPv4-mapped one.
+#[inline(always)]
+fn source<const V6: bool>(mbuf: &Mbuf) -> Option<(MacAddr, u128)> {
+    if V6 {
+        let head = mbuf.head::<{ LINK + 40 }>()?;
+        Some((at(head, 6), u128::from_be_bytes(at(head, LINK + 8))))
+    } else {
+        let head = mbuf.head::<{ LINK + 20 }>()?;
+        let source = u32::from_be_bytes(at(head, LINK + 12));
+        Some((at(head, 6), V4_MAPPED | u128::from(source)))
+    }
+}
+
+/// Counts packets that pass without a rule.
+#[inline(always)]
+fn count(w: &WorkerState, anchor: &Anchor, direction: Direction, mbufs: &[Mbuf], passed: u64) {
+    let bytes = bits(passed).map(|number| u64::from(mbufs[number & (BURST - 1)].pkt_len()));
+    let counters = w.counters.anchor(anchor.id);
+    let traffic = match direction {
+        Direction::Egress => &counters.egress,
+        Direction::Ingress => &counters.ingress,
+    };
+    traffic.add(passed.count_ones().into(), bytes.sum());
+}
+
+/// Whether the port that a frame goes to, without tags, lets it pass with nothing left to ask.
+#[inline(always)]
+pub(super) fn delivers(cx: &Context<'_>, w: &WorkerState, id: AnchorId, mbuf: &Mbuf) -> bool {
+    let Some(anchor) = cx.forwarding.security.get(id) else {
+        return false;
+    };
+    let Some(filter) = &anchor.filter else {
+        return true;
+    };
+    let is6 = is_ip6(mbuf);
+    let key = match is6 {
+        true => key::<true>(anchor, Direction::Ingress, mbuf),
+        false => key::<false>(anchor, Direction::Ingress, mbuf),
+    };
+    let Some(key) = key else { return false };
+    let hash = cx.flows.hash(&key);
+    let rule = match is6 {
+        true => one::<true>(cx, filter, Direction::Ingress, hash, &key, mbuf),
+        false => one::<false>(cx, filter, Direction::Ingress, hash, &key, mbuf),
+    };
+    let Some(rule) = rule else { return false };
+    let mut passed = Passed::default();
+    passed.count(w, rule, mbuf.pkt_len());
+    passed.end(w, anchor, Direction::Ingress);
+    true
+}
+
+/// The rule that lets a packet of a known flow pass; `None` if the graph is to be asked.
+#[inline(always)]
+fn one<const V6: bool>(
+    cx: &Context<'_>,
+    filter: &Filter,
+    direction: Direction,
+    hash: FlowHash,
+    key: &FlowKey,
+    mbuf: &Mbuf,
+) -> Option<RuleId> {
+    let flow = cx.flows.find(hash, key)?;
+    if flow.generation() != filter.generation {
+        return None;
+    }
+    let l3 = mbuf.data().get(LINK..)?;
+    let liberal = !cx.forwarding.security.tcp_window_checks;
+    let segment = filter::plain_segment::<V6>(l3, key.protocol, liberal)?;
+    match flow.packet(direction, &segment, cx.seconds()) {
+        Verdict::Pass => Some(flow.rule()),
+        Verdict::Invalid | Verdict::Over => None,
+    }
+}
+
+/// What a packet's flow is known by; `None` if it has extension headers, options or is a fragment, or is neither TCP nor UDP.
+#[inline(always)]
+fn key<const V6: bool>(anchor: &Anchor, direction: Direction, mbuf: &Mbuf) -> Option<FlowKey> {
+    let (protocol, source, destination, ports) = if V6 {
+        let head = mbuf.head::<{ LINK + 44 }>()?;
+        let address = |offset| u128::from_be_bytes(at(head, offset));
+        let ports: [u8; 4] = at(head, LINK + 40);
+        if at(head, 12) != [0x86, 0xdd] || head[LINK] >> 4 != 6 {
+            return None;
+        }
+        (head[LINK + 6], address(LINK + 8), address(LINK + 24), ports)
+    } else {
+        let head = mbuf.head::<{ LINK + 24 }>()?;
+        let address = |offset| V4_MAPPED | u128::from(u32::from_be_bytes(at(head, offset)));
+        let ports: [u8; 4] = at(head, LINK + 20);
+        let is_fragment = u16::from_be_bytes(at(head, LINK + 6)) & 0x3fff != 0;
+        if at(head, 12) != [0x08, 0x00] || head[LINK] != 0x45 || is_fragment {
+            return None;
+        }
+        (
+            head[LINK + 9],
+            address(LINK + 12),
+            address(LINK + 16),
+            ports,
+        )
+    };
+    if !matches!(protocol, TCP | UDP) {
+        return None;
+    }
+    let [a, b, c, d] = ports;
+    let source = (source, u16::from_be_bytes([a, b]));
+    let destination = (destination, u16::from_be_bytes([c, d]));
+    let (local, remote) = match direction {
+        Direction::Egress => (source, destination),
+        Direction::Ingress => (destination, source),
+    };
+    Some(FlowKey {
+        anchor: anchor.id,
+        v6: V6,
+        protocol,
+        local,
+        remote,
+    })
+}
+
+/// Packets that have passed, of the rule that was met last.
+#[derive(Default)]
+struct Passed {
+    rule: RuleId,
+    of_rule: (u64, u64),
+    all: (u64, u64),
+}
+
+impl Passed {
+    #[inline(always)]
+    fn count(&mut self, w: &WorkerState, rule: RuleId, frame_len: u32) {
+        if rule != self.rule {
+            self.count_rule(w);
+            self.rule = rule;
+        }
+        self.of_rule = (
+            self.of_rule.0 + 1,
+            self.of_rule.1 + u64::from(frame_len) - LINK as u64,
+        );
+        self.all = (self.all.0 + 1, self.all.1 + u64::from(frame_len));
+    }
+
+    #[inline(always)]
+    fn count_rule(&mut self, w: &WorkerState) {
+        if self.of_rule.0 != 0 {
+            w.counters
+                .rule(self.rule)
+                .add(self.of_rule.0, self.of_rule.1);
+            self.of_rule = (0, 0);
+        }
+    }
+
+    #[inline(always)]
+    fn end(mut self, w: &WorkerState, anchor: &Anchor, direction: Direction) {
+        self.count_rule(w);
+        let counters = w.counters.anchor(anchor.id);
+        let traffic = match direction {
+            Direction::Egress => &counters.egress,
+            Direction::Ingress => &counters.ingress,
+        };
+        traffic.add(self.all.0, self.all.1);
+    }
+}
