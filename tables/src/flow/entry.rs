@@ -209,34 +209,47 @@ impl Flow {
     }
 
     /// Whether a packet may pass, and what the flow is then. `now` in seconds of the workers' clock.
-    #[inline]
+    #[inline(always)]
     pub fn packet(&self, direction: Direction, segment: &Segment, now: u32) -> Verdict {
-        let mut word = self.word();
-        let step = loop {
-            if !word.is_live() {
-                return Verdict::Over;
+        let word = self.word();
+        let step = self.step(word, direction, segment, now);
+        let verdict = match step.word == word && word.is_live() {
+            true => step.verdict,
+            false => self.change(word, step, direction, segment, now),
+        };
+        if verdict == Verdict::Pass {
+            if step.touches && self.seen.load(Ordering::Relaxed) != now {
+                self.seen.store(now, Ordering::Relaxed);
             }
-            let step = self.step(word, direction, segment, now);
-            if step.word == word {
-                break step;
-            }
+            add(&self.packets[direction as usize], 1);
+            add(&self.bytes[direction as usize], u64::from(segment.bytes));
+        }
+        verdict
+    }
+
+    /// Takes a step to another state, unless somebody is first: then the one from there.
+    #[cold]
+    #[inline(never)]
+    fn change(
+        &self,
+        mut word: Word,
+        mut step: Step,
+        direction: Direction,
+        segment: &Segment,
+        now: u32,
+    ) -> Verdict {
+        while word.is_live() {
             let (old, new) = (word.0, step.word.0);
             let changed = self
                 .word
                 .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
             match changed {
-                Ok(_) => break step,
+                Ok(_) => return step.verdict,
                 Err(other) => word = Word(other),
             }
-        };
-        if step.touches && self.seen.load(Ordering::Relaxed) != now {
-            self.seen.store(now, Ordering::Relaxed);
+            step = self.step(word, direction, segment, now);
         }
-        if step.verdict == Verdict::Pass {
-            add(&self.packets[direction as usize], 1);
-            add(&self.bytes[direction as usize], u64::from(segment.bytes));
-        }
-        step.verdict
+        Verdict::Over
     }
 
     #[inline(always)]
@@ -254,12 +267,11 @@ impl Flow {
                 Step::invalid(word)
             }
             _ => {
+                let answers = direction != word.opened();
                 let state = match word.state() {
-                    State::Unreplied if direction != word.opened() => State::Replied,
+                    State::Unreplied if answers => State::Replied,
                     State::Replied
-                        if is_udp(protocol)
-                            && direction == word.opened()
-                            && self.age(now) >= STREAM_AFTER =>
+                        if is_udp(protocol) && !answers && self.age(now) >= STREAM_AFTER =>
                     {
                         State::Stream
                     }

@@ -105,25 +105,44 @@ impl FlowKey {
 
 /// Where a key is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlowHash(u64);
+pub struct FlowHash {
+    hash: u64,
+    /// The entry that has it, maybe; 0 if nobody has looked.
+    number: u32,
+}
 
 impl FlowHash {
     /// Of no key in particular.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self::new(0);
+
+    const fn new(hash: u64) -> Self {
+        Self { hash, number: 0 }
+    }
+
+    /// With the entry that may have it.
+    #[inline(always)]
+    pub(super) const fn at(self, number: u32) -> Self {
+        Self { number, ..self }
+    }
+
+    #[inline(always)]
+    pub(super) const fn number(self) -> u32 {
+        self.number
+    }
 
     /// What slots have of it; never 0.
     #[inline(always)]
-    pub(super) const fn tag(self) -> u32 {
-        let tag = (self.0 >> 32) as u32;
+    pub(super) const fn tag(self) -> u16 {
+        let tag = (self.hash >> 48) as u16;
         if tag == 0 { 1 } else { tag }
     }
 
     /// The two buckets, of `mask + 1` (two at least).
     #[inline(always)]
     pub(super) const fn pair(self, mask: usize) -> [usize; 2] {
-        let first = self.0 as usize & mask;
+        let first = self.hash as usize & mask;
         // Another one, whatever the hash.
-        let second = first ^ ((self.0 >> 40) as usize | 1) & mask;
+        let second = first ^ ((self.hash >> 32) as usize | 1) & mask;
         [first, second]
     }
 }
@@ -144,7 +163,7 @@ impl Secrets {
         let local = fold(a ^ s[0], b ^ s[1]);
         let remote = fold(c ^ s[2], d ^ s[3]);
         let hash = fold(local ^ rest ^ s[4], remote.rotate_left(32) ^ s[5]);
-        FlowHash(fold(hash ^ s[1], rest ^ s[2]) ^ hash)
+        FlowHash::new(fold(hash ^ s[1], rest ^ s[2]) ^ hash)
     }
 }
 
@@ -179,7 +198,7 @@ mod tests {
             &|hash| hash.pair(255)[0],
             &|hash| hash.pair(511)[1] & 255,
             &|hash| hash.tag() as usize & 255,
-            &|hash| (hash.tag() >> 24) as usize,
+            &|hash| (hash.tag() >> 8) as usize,
         ];
         for share in shares {
             let mut counts = [0_u32; 256];

@@ -4,7 +4,7 @@
 //! later one. Shared by all workers and without locks, so that it does not matter which worker meets which direction.
 //!
 //! ```text
-//!   key ──hash──► two buckets of 8 slots, a cache line each: tag 32 · number 32
+//!   key ──hash──► two buckets of 8 slots, a cache line each: tags 8 × 16 · numbers 8 × 32
 //!                   └──► entry: line 1  key 40 · generation, rule 8 · word 8 · last seen 4 · created 4
 //!                               line 2  what TCP or SCTP is compared with 32 · packets and bytes of each direction 32
 //!
@@ -31,7 +31,8 @@
 //! # Invariants
 //! 1. An entry is filled only while no slot names it and no worker can hold a reference to it: before its first use, or after a
 //!    grace period of the [`Qsbr`] that began when its slot was cleared. So its key never changes under a worker.
-//! 2. A slot is set by compare-and-exchange from free, by the worker whose entry it names, and cleared by that worker only.
+//! 2. A slot is set by compare-and-exchange from free, by the worker whose entry it names, and cleared by that worker only. A tag
+//!    may stand beside another slot's number for a moment: what counts is the key in the entry.
 //! 3. The life in an entry's word is 0 if it is dead. Who takes it to 0, by an exchange, gives the anchor's count back.
 //! 4. Of what TCP remembers, each field is written by the packets of one direction (but for the handshake).
 //!

@@ -41,7 +41,7 @@ pub(super) fn begin(sides: &[Side; 2], opened: Direction, sctp: &Sctp) {
 }
 
 /// What becomes of a packet, and of the flow.
-#[inline]
+#[inline(never)]
 pub(super) fn step(
     word: Word,
     sides: &[Side; 2],

@@ -142,6 +142,12 @@ impl Word {
         State::ALL[if at < State::ALL.len() { at } else { 0 }]
     }
 
+    /// Whether it is in this state.
+    #[inline(always)]
+    pub const fn is(self, state: State) -> bool {
+        self.0 & STATE == state as u64
+    }
+
     #[inline(always)]
     pub const fn is_live(self) -> bool {
         self.0 >> LIFE_AT != 0

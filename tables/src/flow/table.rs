@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::entry::Flow;
-use super::key::{FlowHash, FlowKey, Secrets};
+use super::key::{FlowHash, FlowKey, Secrets, Words};
 use super::memory::Lines;
 use super::timeouts::{Shared, Timeouts};
 use super::worker::FlowWorker;
@@ -18,30 +18,86 @@ pub(super) const WAYS: usize = 8;
 /// Flows up to which a first bucket is taken whatever the second has.
 const CROWD: u32 = 5;
 
-/// Slots: tag, 32 bits, and the number of an entry. 0: free.
+/// Slots: who names an entry sets its number first and its tag then, and who frees the slot clears the tag first.
 #[derive(Debug)]
 #[repr(C, align(64))]
-pub(super) struct Bucket([AtomicU64; WAYS]);
+pub(super) struct Bucket {
+    /// 16 bits a slot, in turn of the one word and the other. 0: free.
+    tags: [AtomicU64; WORDS],
+    /// Numbers of entries. 0: free.
+    numbers: [AtomicU32; WAYS],
+}
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
+/// Words of tags, and bits of one.
+const WORDS: usize = 2;
+const TAG: usize = 16;
+/// A 1 for each.
+const ONES: u64 = 0x0001_0001_0001_0001;
+
 impl Bucket {
-    /// The slots with a tag, as bits. All are compared before one is chosen: which it is cannot be foretold.
+    /// The slots with a tag, as the highest bits of their lanes; maybe, above one that has it, some that have not. All are compared
+    /// before one is chosen: which it is cannot be foretold.
     #[inline(always)]
-    fn hits(&self, tag: u32) -> u32 {
-        let slots = self.0.iter().enumerate();
-        slots.fold(0, |hits, (way, slot)| {
-            let is_hit = (slot.load(Ordering::Acquire) >> 32) as u32 == tag;
-            hits | u32::from(is_hit) << way
-        })
+    fn hits(&self, tag: u16) -> Hits {
+        let wanted = u64::from(tag) * ONES;
+        let hits = |word: &AtomicU64| {
+            let differs = word.load(Ordering::Acquire) ^ wanted;
+            differs.wrapping_sub(ONES) & !differs & ONES << 15
+        };
+        let [even, odd] = &self.tags;
+        // The bits of the one word beside those of the other, so that the slots are in order.
+        Hits(hits(even) >> 1 | hits(odd))
+    }
+
+    #[inline(always)]
+    fn number(&self, way: usize) -> u32 {
+        self.numbers[way & (WAYS - 1)].load(Ordering::Acquire)
     }
 
     fn used(&self) -> u32 {
         let used = self
-            .0
+            .numbers
             .iter()
-            .filter(|slot| slot.load(Ordering::Relaxed) != 0);
+            .filter(|number| number.load(Ordering::Relaxed) != 0);
         used.count() as u32
+    }
+
+    /// Takes a free slot for an entry, if there is one.
+    fn set(&self, tag: u16, entry: u32) -> Option<usize> {
+        let way = self.numbers.iter().position(|number| {
+            number.load(Ordering::Relaxed) == 0
+                && number
+                    .compare_exchange(0, entry, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_ok()
+        })?;
+        let tag = u64::from(tag) << (TAG * (way / WORDS));
+        self.tags[way % WORDS].fetch_or(tag, Ordering::SeqCst);
+        Some(way)
+    }
+
+    fn clear(&self, way: usize) {
+        let lane = u64::from(u16::MAX) << (TAG * (way / WORDS));
+        self.tags[way % WORDS].fetch_and(!lane, Ordering::SeqCst);
+        self.numbers[way].store(0, Ordering::Release);
+    }
+}
+
+/// Slots of a bucket that may be the right ones.
+#[derive(Clone, Copy)]
+struct Hits(u64);
+
+impl Iterator for Hits {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        let bit = self.0.trailing_zeros() as usize;
+        (self.0 != 0).then(|| {
+            self.0 &= self.0 - 1;
+            bit / TAG * WORDS + (bit & 1)
+        })
     }
 }
 
@@ -205,55 +261,48 @@ impl FlowTable {
             true => [first, second],
             false => [second, first],
         };
-        let word = u64::from(hash.tag()) << 32 | u64::from(number);
-        for bucket in order {
-            for (way, slot) in self.buckets[bucket].0.iter().enumerate() {
-                let free = slot.load(Ordering::Relaxed) == 0;
-                if free
-                    && slot
-                        .compare_exchange(0, word, Ordering::SeqCst, Ordering::Relaxed)
-                        .is_ok()
-                {
-                    return Some((bucket * WAYS + way) as u32);
-                }
-            }
-        }
-        None
+        order.into_iter().find_map(|bucket| {
+            let way = self.buckets[bucket].set(hash.tag(), number)?;
+            Some((bucket * WAYS + way) as u32)
+        })
     }
 
     /// Frees a slot. For the worker whose entry it names.
     pub(super) fn clear(&self, slot: u32) {
         let slot = slot as usize;
-        self.buckets[slot / WAYS].0[slot % WAYS].store(0, Ordering::Release);
+        self.buckets[slot / WAYS].clear(slot % WAYS);
     }
 
     /// A flow of the same key that lookups find before the entry that was just named.
     pub(super) fn earlier(&self, hash: FlowHash, key: &FlowKey, number: u32) -> Option<&Flow> {
         // Of two workers that name their entries at once, one sees the other's.
         fence(Ordering::SeqCst);
-        let found = self.find(hash, key)?;
+        let found = self.search(hash, &key.words())?;
         (self.number(found) != number).then_some(found)
     }
 
     #[inline(always)]
     fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<&Flow> {
         let words = key.words();
-        for bucket in hash.pair(self.mask) {
-            let bucket = &self.buckets[bucket];
-            let mut hits = bucket.hits(hash.tag());
-            // More than one only where tags meet, or beside a flow that is dead.
-            while hits != 0 {
-                let way = hits.trailing_zeros() as usize;
-                hits &= hits - 1;
-                let number = bucket.0[way & (WAYS - 1)].load(Ordering::Acquire) as u32;
-                if let Some(flow) = self.entry(number)
-                    && flow.is(&words)
-                {
-                    return Some(flow);
-                }
-            }
+        // As fetched, most likely.
+        if let Some(flow) = self.entry(hash.number())
+            && flow.is(&words)
+        {
+            return Some(flow);
         }
-        None
+        self.search(hash, &words)
+    }
+
+    #[inline]
+    fn search(&self, hash: FlowHash, words: &Words) -> Option<&Flow> {
+        hash.pair(self.mask).into_iter().find_map(|bucket| {
+            let bucket = &self.buckets[bucket];
+            // More than one only where tags meet, or beside a flow that is dead.
+            bucket.hits(hash.tag()).find_map(|way| {
+                let flow = self.entry(bucket.number(way))?;
+                flow.is(words).then_some(flow)
+            })
+        })
     }
 }
 
@@ -268,29 +317,30 @@ impl<'r> Flows<'r> {
         self.0.hash(key)
     }
 
-    /// Asks for the buckets of a flow to be in the cache soon.
+    /// Asks for the first bucket of a flow to be in the cache soon.
     #[inline(always)]
     pub fn fetch(self, hash: FlowHash) {
-        for bucket in hash.pair(self.0.mask) {
-            crate::prefetch(std::ptr::from_ref(&self.0.buckets[bucket]).cast());
-        }
+        let [first, _] = hash.pair(self.0.mask);
+        fetch(&self.0.buckets[first]);
     }
 
-    /// Asks for the flow that its first bucket names, if it does, to be in the cache soon.
+    /// Asks for the flow that its first bucket names to be in the cache soon, or else for the second bucket. What it gives finds
+    /// the same flow as `hash`, sooner; until the next quiescent state.
     #[inline(always)]
-    pub fn fetch_entry(self, hash: FlowHash) {
-        let [first, _] = hash.pair(self.0.mask);
+    pub fn fetch_entry(self, hash: FlowHash) -> FlowHash {
+        let [first, second] = hash.pair(self.0.mask);
         let bucket = &self.0.buckets[first];
-        let way = bucket.hits(hash.tag()).trailing_zeros() as usize;
-        let number = match bucket.0.get(way) {
-            Some(slot) => slot.load(Ordering::Relaxed) as u32,
-            None => return,
+        let Some(way) = bucket.hits(hash.tag()).next() else {
+            fetch(&self.0.buckets[second]);
+            return hash;
         };
+        let number = bucket.number(way);
         if let Some(flow) = self.0.entry(number) {
             let line: *const u8 = std::ptr::from_ref(flow).cast();
             crate::prefetch(line);
             crate::prefetch(line.wrapping_add(64));
         }
+        hash.at(number)
     }
 
     /// The flow of a key.
@@ -303,4 +353,9 @@ impl<'r> Flows<'r> {
     pub fn remove(self, flow: &Flow) {
         self.0.kill(flow);
     }
+}
+
+#[inline(always)]
+fn fetch(bucket: &Bucket) {
+    crate::prefetch(std::ptr::from_ref(bucket).cast());
 }

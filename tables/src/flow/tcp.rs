@@ -156,7 +156,7 @@ fn pair(sides: &[Side; 2], direction: Direction) -> [&Side; 2] {
 }
 
 /// What becomes of a segment, and of the flow.
-#[inline]
+#[inline(always)]
 pub(super) fn step(
     word: Word,
     sides: &[Side; 2],
@@ -164,12 +164,19 @@ pub(super) fn step(
     tcp: &Tcp,
     liberal: bool,
 ) -> Step {
-    if !tcp.is_sane() {
-        return Step::invalid(word);
-    }
     // Windows that were not followed cannot be checked later.
     let word = if liberal { word.freed() } else { word };
+    match tcp.flags & KIND {
+        ACK => segment(word, sides, direction, tcp),
+        _ => mark(word, sides, direction, tcp),
+    }
+}
+
+/// A segment that opens, closes or breaks.
+#[inline(never)]
+fn mark(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Step {
     match tcp.flags & (SYN | RST | ACK) {
+        _ if !tcp.is_sane() => Step::invalid(word),
         ACK => segment(word, sides, direction, tcp),
         SYN => syn(word, sides, direction, tcp),
         kind if kind & RST != 0 => reset(word, sides, direction, tcp),
@@ -221,8 +228,7 @@ fn follow(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) {
 /// A segment with ACK, maybe FIN, but neither SYN nor RST; or a SYN+ACK of a connection that is open.
 #[inline(always)]
 fn segment(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Step {
-    let state = word.state();
-    if state == State::SynSent {
+    if word.is(State::SynSent) {
         return early(word, direction, tcp);
     }
     if !word.is_free() {
@@ -231,7 +237,7 @@ fn segment(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> St
         }
         follow(word, sides, direction, tcp);
     }
-    if state == State::Established && !tcp.has(FIN) {
+    if word.is(State::Established) && !tcp.has(FIN) {
         return Step::pass(word);
     }
     advance(word, direction, tcp)
@@ -260,6 +266,7 @@ fn advance(word: Word, direction: Direction, tcp: &Tcp) -> Step {
 
 /// A segment with ACK before the SYN is answered: the other end may remember an older connection and says where that one is
 /// (RFC 9293 section 3.5.1); whoever opens will reset that.
+#[inline(never)]
 fn early(word: Word, direction: Direction, tcp: &Tcp) -> Step {
     if word.is_free() {
         return Step::pass(word);

@@ -8,7 +8,9 @@ use Direction::{Egress, Ingress};
 
 const UDP: u8 = 17;
 const KEYS: u64 = 60;
-const STEPS: u32 = 150_000;
+const STEPS: u32 = 50_000;
+/// Flows made by all.
+const CREATED: u64 = 3000;
 
 /// A rule that only this key has.
 fn rule_of(key: &FlowKey) -> RuleId {
@@ -23,7 +25,10 @@ fn work(
     seed: u64,
 ) {
     let random = &mut Random::new(seed);
-    for step in 0..STEPS {
+    for step in 0.. {
+        if step % 1024 == 0 && step >= STEPS && table.usage().created >= CREATED {
+            break;
+        }
         let now = clock.load(Ordering::Relaxed);
         let anchor = AnchorId(1 + random.below(4) as u16);
         let key = key_of(anchor, UDP, random.below(KEYS) as u32);
@@ -57,8 +62,10 @@ fn work(
                 segment: segment(Upper::Other),
                 now,
             };
-            if let Ok(flow) = worker.insert(reader, hash, &key, &new) {
-                assert_eq!((flow.key(), flow.rule()), (key, rule_of(&key)));
+            match worker.insert(reader, hash, &key, &new) {
+                Ok(flow) => assert_eq!((flow.key(), flow.rule()), (key, rule_of(&key))),
+                // The other one has to say that it holds nothing.
+                Err(_) => std::thread::yield_now(),
             }
         }
         if step % 32 == 0 {
@@ -78,10 +85,10 @@ fn workers_share_a_table() {
     let mut kit = Kit::new(256, 2);
     let table = kit.table.clone();
     let (clock, stop) = (AtomicU32::new(1000), AtomicBool::new(false));
-    let seen = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let watch = scope.spawn(|| {
             let mut seen = 0;
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) || seen == 0 {
                 for info in table.snapshot(None, usize::MAX, clock.load(Ordering::Relaxed)) {
                     assert_eq!(info.rule, rule_of(&info.key), "of one flow, not of two");
                     assert_eq!(
@@ -90,8 +97,8 @@ fn workers_share_a_table() {
                     );
                     seen += 1;
                 }
+                std::thread::sleep(std::time::Duration::from_micros(200));
             }
-            seen
         });
         let parts = kit.workers.iter_mut().zip(&mut kit.readers).zip(1..);
         let threads: Vec<_> = parts
@@ -103,11 +110,10 @@ fn workers_share_a_table() {
         let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
         stop.store(true, Ordering::Relaxed);
         ended.into_iter().for_each(|end| end.unwrap());
-        watch.join().unwrap()
+        watch.join().unwrap();
     });
-    assert!(seen > 0);
     let usage = table.usage();
-    assert!(usage.created > 5000 && usage.evicted > 0, "{usage:?}");
+    assert!(usage.created >= CREATED && usage.evicted > 0, "{usage:?}");
     // Every count comes back.
     kit.now = clock.load(Ordering::Relaxed);
     kit.wait(500);
