@@ -159,6 +159,7 @@ reasons! {
     MldPoliced "mld_policed" Normal "policer of a port's MLD and IGMP";
     ArpPoliced "arp_policed" Normal "policer of a port's ARP";
     DhcpPoliced "dhcp_policed" Normal "policer of a port's DHCP";
+    MacElsewhere "mac_elsewhere" Normal "unicast frame that went everywhere, to a port that has another MAC";
     EtherTypeDenied "ethertype_denied" Sender "neither IPv6, IPv4 nor ARP, at a filtered port";
     EgressDenied "egress_denied" Sender "no rule of the port's security groups lets it out";
     IngressDenied "ingress_denied" Normal "no rule of the port's security groups lets it in";

@@ -14,11 +14,11 @@ use wire::EtherType;
 
 use crate::denied::{Denials, Denied, Direction, SHOWN};
 use crate::drop::DropReason;
-use crate::forwarding::Network;
 use crate::forwarding::security::Anchor;
+use crate::forwarding::{MacAddr, Network};
 use crate::frame::Meta;
 use crate::graph::Stage;
-use crate::guard::{self, LinkId, Notes, Seen, Time};
+use crate::guard::{self, Guard, LinkId, Notes, Seen, Time};
 use crate::stages::link::ETHERNET;
 use crate::state::{Context, Entry, WorkerState};
 
@@ -140,14 +140,16 @@ fn guarded(
     anchor: &Anchor,
     packet: &Packet,
 ) -> Result<bool, DropReason> {
-    let Some(guard) = anchor
-        .guard
-        .as_ref()
-        .filter(|_| packet.direction == Direction::Egress)
-    else {
+    let Some(guard) = &anchor.guard else {
         return Ok(false);
     };
     let data = packet.mbuf.data();
+    if packet.direction == Direction::Ingress {
+        return match goes_elsewhere(data, guard) {
+            true => Err(DropReason::MacElsewhere),
+            false => Ok(false),
+        };
+    }
     let seen = Seen::of(data, packet.l3, packet.mbuf.pkt_len() as usize);
     let seen = seen.ok_or(DropReason::FrameTruncated)?;
     let time = Time {
@@ -168,6 +170,12 @@ fn guarded(
             Ok(false)
         }
     }
+}
+
+/// Whether a frame is one station's, and that is not the port's: a network that does not know the station sends it everywhere.
+fn goes_elsewhere(frame: &[u8], guard: &Guard) -> bool {
+    let to: Option<&MacAddr> = frame.first_chunk();
+    to.is_some_and(|to| to[0] & 1 == 0 && !guard.macs.is_empty() && !guard.macs.contains(to))
 }
 
 /// Hears what is said of addresses at a place of a network that is no machine's.

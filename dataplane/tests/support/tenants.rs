@@ -52,7 +52,8 @@ pub struct Groups {
 }
 
 impl Groups {
-    fn compile(&self) -> Filter {
+    /// As the packet path has them.
+    pub fn compile(&self) -> Filter {
         let rules = |list: &[Rule]| {
             let (full, none) = (
                 Arc::new(RuleSet::compile(list)),
