@@ -80,6 +80,7 @@ fn fill(
             std::array::from_fn(|n| key(burst * BURST as u32 + n as u32, protocol));
         let hashes = keys.map(|key| seen.hash(&key));
         hashes.iter().for_each(|&hash| seen.fetch(hash));
+        let hashes = hashes.map(|hash| seen.fetch_entry(hash));
         for (key, &hash) in keys.iter().zip(&hashes) {
             if seen.find(hash, key).is_none() {
                 let _ = black_box(worker.insert(reader, hash, key, &new(first)));

@@ -63,6 +63,13 @@ impl Chains {
         &mut self.links[(number - self.first) as usize]
     }
 
+    /// Asks for the links of one of this worker's entries to be in the cache soon.
+    pub fn fetch(&self, number: u32) {
+        if let Some(links) = self.links.get((number.wrapping_sub(self.first)) as usize) {
+            crate::prefetch(std::ptr::from_ref(links).cast());
+        }
+    }
+
     /// Whether an entry is of this part.
     pub fn has(&self, number: u32) -> bool {
         (number.wrapping_sub(self.first) as usize) < self.links.len()
@@ -74,7 +81,6 @@ impl Chains {
     }
 
     /// Who follows on a list.
-    #[cfg(test)]
     pub fn next(&mut self, chain: Chain, number: u32) -> u32 {
         self.hook(chain, number).next
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lists::{Chain, Chains, List};
+use super::lists::{Chain, Chains, List, NOBODY};
 use crate::publish::{Qsbr, Token};
 
 /// Grace periods that can be under way at a time; what is given back beyond waits for the next one.
@@ -72,6 +72,14 @@ impl Store {
                 Some(number)
             }
             None => self.fresh.next(),
+        }
+    }
+
+    /// The entry that is taken next, if there is one.
+    pub fn peek(&self) -> u32 {
+        match self.free.head {
+            NOBODY => self.fresh.start,
+            head => head,
         }
     }
 

@@ -241,6 +241,23 @@ impl FlowTable {
         self.entries.get((number as usize).wrapping_sub(1))
     }
 
+    /// Asks for an entry to be in the cache soon.
+    #[inline(always)]
+    pub(super) fn fetch(&self, number: u32) {
+        if let Some(flow) = self.entry(number) {
+            let line: *const u8 = std::ptr::from_ref(flow).cast();
+            crate::prefetch(line);
+            crate::prefetch(line.wrapping_add(64));
+        }
+    }
+
+    /// Asks for the bucket of a slot to be in the cache soon.
+    pub(super) fn fetch_slot(&self, slot: u32) {
+        if let Some(bucket) = self.buckets.get(slot as usize / WAYS) {
+            fetch(bucket);
+        }
+    }
+
     /// The number of an entry.
     pub(super) fn number(&self, flow: &Flow) -> u32 {
         let [flow, first] =
@@ -335,11 +352,7 @@ impl<'r> Flows<'r> {
             return hash;
         };
         let number = bucket.number(way);
-        if let Some(flow) = self.0.entry(number) {
-            let line: *const u8 = std::ptr::from_ref(flow).cast();
-            crate::prefetch(line);
-            crate::prefetch(line.wrapping_add(64));
-        }
+        self.0.fetch(number);
         hash.at(number)
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{self, Flow};
 use super::key::{Direction, FlowHash, FlowKey};
-use super::lists::Chains;
+use super::lists::{Chain, Chains};
 use super::segment::Segment;
 use super::state::LIVES;
 use super::store::Store;
@@ -145,6 +145,10 @@ impl FlowWorker {
         cells.used.store(self.store.used(), Ordering::Relaxed);
         add(&cells.flows, 1);
         add(&cells.created, 1);
+        // What the next one will write, and look at.
+        self.table.fetch(self.store.peek());
+        self.chains.fetch(self.store.peek());
+        self.fetch_oldest(anchor);
         Ok(flow)
     }
 
@@ -220,6 +224,24 @@ impl FlowWorker {
         );
     }
 
+    /// Asks for the oldest young flow of an anchor to be in the cache soon.
+    fn fetch_oldest(&self, anchor: AnchorId) {
+        if let Some(oldest) = self.young.oldest(anchor) {
+            self.table.fetch(oldest);
+            self.chains.fetch(oldest);
+        }
+    }
+
+    /// Asks for all that taking the oldest young flow of an anchor needs, and for what is needed to ask that of the one after it.
+    fn fetch_victims(&mut self, anchor: AnchorId) {
+        if let Some(oldest) = self.young.oldest(anchor) {
+            self.table.fetch_slot(self.chains.of(oldest).slot);
+            let next = self.chains.next(Chain::Young, oldest);
+            self.table.fetch(next);
+            self.chains.fetch(next);
+        }
+    }
+
     /// Takes answered flows off an anchor's list of young ones, two at most.
     fn tidy(&mut self, anchor: AnchorId) {
         for _ in 0..2 {
@@ -246,6 +268,7 @@ impl FlowWorker {
                 self.wheel.disarm(&mut self.chains, number);
                 self.take_back(number);
                 add(&self.cells().evicted, 1);
+                self.fetch_victims(anchor);
                 return true;
             }
             self.young.unlink(&mut self.chains, anchor, number);
