@@ -46,7 +46,7 @@ const FAST_OPEN: u32 = 16_384;
 pub(super) struct Side {
     /// The number behind the last one sent. SCTP: the tag that packets to this side have.
     pub end: AtomicU32,
-    /// The greatest window announced, scaled. SCTP: the tag of an INIT that was not answered by a cookie yet.
+    /// The greatest window announced, scaled; 0 before its SYN. SCTP: the tag of an INIT that was not answered by a cookie yet.
     pub window: AtomicU32,
     /// The number behind the last one that the other side may send.
     pub limit: AtomicU32,
@@ -196,14 +196,15 @@ fn is_genuine(sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> bool {
         & at_least(ack, receiver_end.wrapping_sub(window))
 }
 
-/// I and II.
+/// I and II. Nothing is, if one side's numbers are not known: an attempt that was refused.
 #[inline(always)]
 fn is_in_window(sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> bool {
     let [sender, receiver] = pair(sides, direction);
     let limit = receiver.limit.load(Ordering::Relaxed).wrapping_add(PROBE);
     let window = receiver.window.load(Ordering::Relaxed);
     let end = sender.end.load(Ordering::Relaxed);
-    at_least(limit, tcp.sequence) & at_least(tcp.end(), end.wrapping_sub(window))
+    let known = sender.window.load(Ordering::Relaxed) != 0 && window != 0;
+    known & at_least(limit, tcp.sequence) & at_least(tcp.end(), end.wrapping_sub(window))
 }
 
 /// Follows a genuine segment.

@@ -1,5 +1,6 @@
 //! A table with one worker or some, and packets for it.
 
+mod flow_random;
 mod model;
 mod sctp;
 mod stress;
