@@ -28,8 +28,8 @@ pub(super) struct Links {
     pub slot: u32,
     /// On which list of the wheel it is.
     pub second: u8,
-    /// Whether it is on its anchor's list of young ones.
-    pub is_young: bool,
+    /// Whether it is on its anchor's list of loose ones.
+    pub is_loose: bool,
 }
 
 /// Which lists.
@@ -37,8 +37,8 @@ pub(super) struct Links {
 pub(super) enum Chain {
     /// Of the wheel; of free entries, and those in their grace period.
     Wheel = 0,
-    /// Of an anchor's young flows.
-    Young = 1,
+    /// Of an anchor's loose flows.
+    Loose = 1,
 }
 
 /// The links of a worker's part.
@@ -155,23 +155,23 @@ mod tests {
             match random.below(6) {
                 0..=2 if !out.is_empty() => {
                     let number = out.swap_remove(random.below(out.len() as u64) as usize);
-                    chains.push(Chain::Young, list, number);
+                    chains.push(Chain::Loose, list, number);
                     model.push_back(number);
                 }
                 3 => {
-                    let number = chains.pop(Chain::Young, list);
+                    let number = chains.pop(Chain::Loose, list);
                     assert_eq!(number, model.pop_front());
                     out.extend(number);
                 }
                 4 if !model.is_empty() => {
                     let at = random.below(model.len() as u64) as usize;
                     let number = model.remove(at).unwrap();
-                    chains.unlink(Chain::Young, list, number);
+                    chains.unlink(Chain::Loose, list, number);
                     out.push(number);
                 }
                 5 if random.below(50) == 0 => {
                     let [front, back] = &mut lists;
-                    chains.join(Chain::Young, *front, back);
+                    chains.join(Chain::Loose, *front, back);
                     *front = List::default();
                     let [front, back] = &mut models;
                     front.append(back);
@@ -183,7 +183,7 @@ mod tests {
                 let mut at = list.head;
                 for &number in model {
                     assert_eq!(at, number);
-                    at = chains.next(Chain::Young, at);
+                    at = chains.next(Chain::Loose, at);
                 }
                 assert_eq!(at, NOBODY);
             }

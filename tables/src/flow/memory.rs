@@ -65,4 +65,4 @@ unsafe impl Zeroed for super::table::Bucket {}
 // SAFETY: links are integers.
 unsafe impl Zeroed for super::lists::Links {}
 // SAFETY: a share is integers.
-unsafe impl Zeroed for super::young::Share {}
+unsafe impl Zeroed for super::loose::Share {}

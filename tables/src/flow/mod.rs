@@ -9,14 +9,14 @@
 //!                               line 2  what TCP or SCTP is compared with 32 · packets and bytes of each direction 32
 //!
 //!   worker: free ──insert──► linked, on the wheel ──expire, evict──► unlinked ──grace period──► free
-//!            (its own part of the entries)      └─ young list of its anchor while unanswered
+//!            (its own part of the entries)      └─ loose list of its anchor while unanswered, or over
 //! ```
 //!
 //! A key is written as its anchor sees it: *local* is the machine behind the anchor, *remote* the other end. A packet from the
 //! machine (egress) and one to it (ingress) give the same key, so one entry serves both and nothing is sorted. A packet from one
 //! anchor to another meets a flow at each.
 //!
-//! A lookup costs two lines, and [`Flows::fetch`], [`Flows::fetch_entry`] ask for them a burst ahead. The *word* of an entry says
+//! A lookup costs a line of a bucket and the entry, and [`Flows::fetch`], [`Flows::fetch_entry`] ask for them a burst ahead. The *word* of an entry says
 //! its state and whether it lives at all; it is changed by compare-and-exchange, and only when the state does. Everything else on
 //! the established path are relaxed loads and stores.
 //!
@@ -24,9 +24,9 @@
 //! back; touching a flow stores the second and nothing else, and the wheel looks at it when it would be due.
 //!
 //! # Fairness
-//! An anchor has a quota of flows. At its quota its own oldest unanswered flow makes room, else the new flow is refused. When a
-//! worker's part is full, the anchor with (about) the most unanswered flows gives its oldest; an answered flow is never taken from
-//! anybody. So a flood of tuples costs its sender its own half-open flows.
+//! An anchor has a quota of flows. Flows that nobody has answered, and those that are over, are *loose*. At its quota an anchor's own
+//! oldest loose flow makes room, else the new flow is refused. When a worker's part is full, the anchor with (about) the most loose
+//! flows gives its oldest; any other flow is never taken from anybody. So a flood of tuples costs its sender its own half-open flows.
 //!
 //! # Invariants
 //! 1. An entry is filled only while no slot names it and no worker can hold a reference to it: before its first use, or after a
@@ -38,7 +38,7 @@
 //!
 //! # Races that are harmless
 //! - Two workers insert the same key at once: whoever sees the other's flow in an earlier slot gives its own up; if it does not see
-//!   it, both stay, lookups find the one in the earlier slot, and the other ages unanswered.
+//!   it, both stay, lookups find the one in the earlier slot, and the other ages.
 //! - A packet passes by a flow that is being expired, evicted or removed: it was the last one.
 //! - Counters and the second last seen are stored, not added: two workers in one direction at a time may lose a count. Windows only
 //!   grow; a lost growth is made good by the next segment.
@@ -54,6 +54,7 @@
 mod entry;
 mod key;
 mod lists;
+mod loose;
 mod memory;
 mod sctp;
 mod segment;
@@ -65,7 +66,6 @@ mod tcp;
 mod timeouts;
 mod wheel;
 mod worker;
-mod young;
 
 #[cfg(test)]
 mod tests;

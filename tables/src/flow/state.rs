@@ -77,13 +77,16 @@ impl State {
         }
     }
 
-    /// Whether the other end has not shown yet that it takes part: such a flow may have to make room for another.
+    /// Whether such a flow may have to make room for another: nobody has answered yet, or it is over and only what was sent once
+    /// more can come.
     #[inline(always)]
-    pub const fn is_embryonic(self) -> bool {
-        matches!(
-            self,
-            Self::Unreplied | Self::SynSent | Self::SynReceived | Self::Init | Self::Cookie
-        )
+    pub const fn is_loose(self) -> bool {
+        match self {
+            Self::Unreplied | Self::SynSent | Self::SynReceived | Self::Init | Self::Cookie => true,
+            Self::TimeWait | Self::Closed => true,
+            Self::Replied | Self::Stream | Self::Established | Self::Closing => false,
+            Self::Associated | Self::Shutdown => false,
+        }
     }
 }
 

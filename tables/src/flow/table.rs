@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::entry::Flow;
 use super::key::{FlowHash, FlowKey, Secrets, Words};
+use super::loose::ANCHORS;
 use super::memory::Lines;
 use super::timeouts::{Shared, Timeouts};
 use super::worker::FlowWorker;
-use super::young::ANCHORS;
 use crate::id::AnchorId;
 use crate::publish::{Qsbr, Reader};
 
@@ -124,7 +124,7 @@ pub struct Usage {
     pub created: u64,
     /// Flows that were not used for too long.
     pub expired: u64,
-    /// Unanswered flows that made room for others.
+    /// Flows unanswered, or over, that made room for others.
     pub evicted: u64,
 }
 

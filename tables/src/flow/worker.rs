@@ -7,22 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::entry::{self, Flow};
 use super::key::{Direction, FlowHash, FlowKey};
 use super::lists::{Chain, Chains};
+use super::loose::Loose;
 use super::segment::Segment;
 use super::state::LIVES;
 use super::store::Store;
 use super::table::{Cells, FlowTable};
 use super::wheel::Wheel;
-use super::young::Young;
 use crate::id::{AnchorId, RuleId};
 use crate::publish::{Qsbr, Reader};
 
 /// Flows looked at in one call of [`FlowWorker::expire`].
 const LOOKS: usize = 64;
-/// Old flows looked at for one that is unanswered, when one has to go.
-const TRIES: usize = 16;
+/// Old flows looked at for one that is loose, when one has to go.
+const TRIES: usize = 32;
 /// Anchors asked to give a flow.
 const ANCHORS_ASKED: usize = 4;
-/// The part of the entries, and how many at most, that is kept free while there are unanswered flows to take: an entry that
+/// The part of the entries, and how many at most, that is kept free while there are loose flows to take: an entry that
 /// was taken from one can be used only after a grace period.
 const RESERVE: (u32, u32) = (16, 4096);
 
@@ -51,10 +51,10 @@ pub enum Refused {
     /// The packet cannot be the first of a flow: of TCP no SYN, of SCTP no INIT, an answer without a query.
     #[error("the packet does not begin a flow")]
     Invalid,
-    /// The anchor has as many flows as it may have, and of this worker's none that is unanswered.
+    /// The anchor has as many flows as it may have, and of this worker's none that is loose.
     #[error("the port has as many flows as it may have")]
     Quota,
-    /// There is no room, and nobody has an unanswered flow to give.
+    /// There is no room, and nobody has a loose flow to give.
     #[error("the flow table is full")]
     Full,
 }
@@ -68,7 +68,7 @@ pub struct FlowWorker {
     chains: Chains,
     store: Store,
     wheel: Wheel,
-    young: Young,
+    loose: Loose,
     lives: u32,
     reserve: u32,
     /// When it last began grace periods, seconds.
@@ -86,7 +86,7 @@ impl FlowWorker {
             chains: Chains::new(first, part as usize)?,
             store: Store::new(qsbr.clone(), first..first + part),
             wheel: Wheel::default(),
-            young: Young::new()?,
+            loose: Loose::new()?,
             lives: 0,
             reserve: (part / share).min(most),
             sealed: 0,
@@ -140,7 +140,7 @@ impl FlowWorker {
         self.chains.of(number).slot = slot;
         let timeout = self.table.timeouts().of(key, word.state());
         self.wheel.arm(&mut self.chains, number, new.now, timeout);
-        self.young.push(&mut self.chains, anchor, number);
+        self.loose.push(&mut self.chains, anchor, number);
         let cells = self.cells();
         cells.used.store(self.store.used(), Ordering::Relaxed);
         add(&cells.flows, 1);
@@ -199,8 +199,10 @@ impl FlowWorker {
             self.take_back(number);
             return true;
         }
-        if !word.state().is_embryonic() {
-            self.young.unlink(&mut self.chains, key.anchor, number);
+        match (word.state().is_loose(), self.chains.of(number).is_loose) {
+            (true, false) => self.loose.push(&mut self.chains, key.anchor, number),
+            (false, true) => self.loose.unlink(&mut self.chains, key.anchor, number),
+            _ => {}
         }
         self.wheel
             .arm(&mut self.chains, number, now, timeout - idle);
@@ -212,7 +214,7 @@ impl FlowWorker {
         let Some(flow) = self.table.entry(number) else {
             return;
         };
-        self.young
+        self.loose
             .unlink(&mut self.chains, flow.key().anchor, number);
         self.table.kill(flow);
         self.table.clear(self.chains.of(number).slot);
@@ -224,44 +226,44 @@ impl FlowWorker {
         );
     }
 
-    /// Asks for the oldest young flow of an anchor to be in the cache soon.
+    /// Asks for the oldest loose flow of an anchor to be in the cache soon.
     fn fetch_oldest(&self, anchor: AnchorId) {
-        if let Some(oldest) = self.young.oldest(anchor) {
+        if let Some(oldest) = self.loose.oldest(anchor) {
             self.table.fetch(oldest);
             self.chains.fetch(oldest);
         }
     }
 
-    /// Asks for all that taking the oldest young flow of an anchor needs, and for what is needed to ask that of the one after it.
+    /// Asks for all that taking the oldest loose flow of an anchor needs, and for what is needed to ask that of the one after it.
     fn fetch_victims(&mut self, anchor: AnchorId) {
-        if let Some(oldest) = self.young.oldest(anchor) {
+        if let Some(oldest) = self.loose.oldest(anchor) {
             self.table.fetch_slot(self.chains.of(oldest).slot);
-            let next = self.chains.next(Chain::Young, oldest);
+            let next = self.chains.next(Chain::Loose, oldest);
             self.table.fetch(next);
             self.chains.fetch(next);
         }
     }
 
-    /// Takes answered flows off an anchor's list of young ones, two at most.
+    /// Takes flows that hold now off an anchor's list of loose ones, two at most.
     fn tidy(&mut self, anchor: AnchorId) {
         for _ in 0..2 {
             match self
-                .young
+                .loose
                 .oldest(anchor)
                 .map(|number| (number, self.table.entry(number)))
             {
                 Some((number, Some(flow))) if !is_victim(flow) => {
-                    self.young.unlink(&mut self.chains, anchor, number);
+                    self.loose.unlink(&mut self.chains, anchor, number);
                 }
                 _ => return,
             }
         }
     }
 
-    /// Takes the oldest unanswered flow of an anchor. Whether there was one.
+    /// Takes the oldest loose flow of an anchor. Whether there was one.
     fn evict(&mut self, anchor: AnchorId) -> bool {
         for _ in 0..TRIES {
-            let Some(number) = self.young.oldest(anchor) else {
+            let Some(number) = self.loose.oldest(anchor) else {
                 return false;
             };
             if self.table.entry(number).is_some_and(is_victim) {
@@ -271,16 +273,16 @@ impl FlowWorker {
                 self.fetch_victims(anchor);
                 return true;
             }
-            self.young.unlink(&mut self.chains, anchor, number);
+            self.loose.unlink(&mut self.chains, anchor, number);
         }
         false
     }
 
-    /// Takes an unanswered flow of the anchor that has most.
+    /// Takes a loose flow of the anchor that has most.
     #[cold]
     fn make_room(&mut self) {
         for _ in 0..ANCHORS_ASKED {
-            let Some(anchor) = self.young.heaviest() else {
+            let Some(anchor) = self.loose.heaviest() else {
                 return;
             };
             if self.evict(anchor) {
@@ -294,10 +296,10 @@ impl FlowWorker {
     }
 }
 
-/// Whether a flow may have to go for another: unanswered, or dead already.
+/// Whether a flow may have to go for another: loose, or dead already.
 fn is_victim(flow: &Flow) -> bool {
     let word = flow.word();
-    !word.is_live() || word.state().is_embryonic()
+    !word.is_live() || word.state().is_loose()
 }
 
 /// Adds to a cell of one writer.

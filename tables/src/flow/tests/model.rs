@@ -34,9 +34,8 @@ impl Model {
 
     fn insert(&mut self, key: &FlowKey, opened: Direction, now: u32) -> Result<(), Refused> {
         if self.count(key.anchor) >= self.quota {
-            let unanswered = |(k, flow): &(&FlowKey, &Simple)| {
-                k.anchor == key.anchor && flow.state.is_embryonic()
-            };
+            let unanswered =
+                |(k, flow): &(&FlowKey, &Simple)| k.anchor == key.anchor && flow.state.is_loose();
             let oldest = self
                 .flows
                 .iter()

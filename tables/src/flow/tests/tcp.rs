@@ -458,3 +458,40 @@ fn answered_syns_are_no_connections() {
     assert_eq!(kit.state(&kept), State::Established);
     assert!(kit.table.usage().evicted > 4000);
 }
+
+/// Connections that are over make room, those that are open do not.
+#[test]
+fn what_is_over_makes_room() {
+    let mut kit = Kit::new(256, 1);
+    let connect = |kit: &mut Kit, key: &FlowKey| {
+        kit.insert(key, Egress, Upper::Tcp(client(S, 0, 0)))?;
+        kit.packet(key, Ingress, Upper::Tcp(server(S | A, 0, 1)));
+        kit.packet(key, Egress, Upper::Tcp(client(A, 1, 1)));
+        Ok(())
+    };
+    let keys: Vec<FlowKey> = (0..400).map(|n| key(TCP, n)).collect();
+    for key in &keys[..256] {
+        connect(&mut kit, key).unwrap();
+    }
+    // All are looked at while they are open.
+    kit.wait(31);
+    assert_eq!(connect(&mut kit, &keys[256]), Err(Refused::Full));
+    for key in &keys[..200] {
+        kit.packet(key, Egress, Upper::Tcp(client(A | F, 1, 1)));
+        kit.packet(key, Ingress, Upper::Tcp(server(A | F, 1, 2)));
+        assert_eq!(kit.state(key), State::TimeWait);
+    }
+    kit.wait(wheel::CHECK);
+    // The first takes the first one's place, but not at once: somebody may hold it.
+    assert_eq!(connect(&mut kit, &keys[256]), Err(Refused::Full));
+    for key in &keys[257..400] {
+        kit.wait(0);
+        kit.round();
+        connect(&mut kit, key).unwrap();
+    }
+    assert!(
+        keys[200..256]
+            .iter()
+            .all(|key| kit.state(key) == State::Established)
+    );
+}

@@ -1,8 +1,8 @@
-//! Flows that nobody has answered yet, by anchor: who has to make room for whom.
+//! Flows that nobody has answered yet, and those that are over, by anchor: who has to make room for whom.
 //!
-//! A flow is put on its anchor's list when it is inserted. Its answer may come to another worker, so it is taken off later: when
-//! somebody looks. Inserting a flow looks at two old ones of the anchor, so that the lists stay about as long as the answers are
-//! late.
+//! A flow is put on its anchor's list when it is inserted. Its answer may come to another worker, so it is taken off later, and put
+//! on again when it is over: when somebody looks. Inserting a flow looks at two old ones of the anchor, so that the lists stay about
+//! as long as the answers are late.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use crate::id::AnchorId;
 
 /// Anchors there can be.
 pub(super) const ANCHORS: usize = 1 << 16;
-/// Anchors looked at for one with more unanswered flows.
+/// Anchors looked at for one with more.
 const SAMPLE: usize = 4;
 
-/// An anchor's young flows. Zeroes: none.
+/// An anchor's loose flows. Zeroes: none.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Share {
     list: List,
@@ -24,9 +24,9 @@ pub(super) struct Share {
     place: u32,
 }
 
-/// The young flows of one worker.
+/// The loose flows of one worker.
 #[derive(Debug)]
-pub(super) struct Young {
+pub(super) struct Loose {
     shares: Lines<Share>,
     /// Anchors with any, in no order.
     active: Vec<AnchorId>,
@@ -35,7 +35,7 @@ pub(super) struct Young {
     turn: usize,
 }
 
-impl Young {
+impl Loose {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             shares: Lines::new(ANCHORS)?,
@@ -56,8 +56,8 @@ impl Young {
             self.active.push(anchor);
         }
         share.count += 1;
-        chains.push(Chain::Young, &mut share.list, number);
-        chains.of(number).is_young = true;
+        chains.push(Chain::Loose, &mut share.list, number);
+        chains.of(number).is_loose = true;
         if share.count > self.count(self.heaviest) {
             self.heaviest = anchor;
         }
@@ -65,11 +65,11 @@ impl Young {
 
     /// Takes a flow off, if it is on.
     pub fn unlink(&mut self, chains: &mut Chains, anchor: AnchorId, number: u32) {
-        if !std::mem::take(&mut chains.of(number).is_young) {
+        if !std::mem::take(&mut chains.of(number).is_loose) {
             return;
         }
         let share = &mut self.shares[anchor.index()];
-        chains.unlink(Chain::Young, &mut share.list, number);
+        chains.unlink(Chain::Loose, &mut share.list, number);
         share.count -= 1;
         if share.count == 0 {
             let place = share.place as usize;
