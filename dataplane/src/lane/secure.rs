@@ -63,7 +63,8 @@ impl Flows {
             known |= 1 << number;
         }
         for number in bits(known) {
-            cx.flows.fetch_entry(self.hashes[number & (BURST - 1)]);
+            let hash = &mut self.hashes[number & (BURST - 1)];
+            *hash = cx.flows.fetch_entry(*hash);
         }
         let mut passed = Passed::default();
         let mut done = 0;

@@ -23,7 +23,9 @@ pub(super) const fn mask(address: u128, len: u8) -> u128 {
     }
 }
 
+/// Half a cache line: none lies across two.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(32))]
 struct Slot {
     address: u128,
     /// Length and one; 0: free.
