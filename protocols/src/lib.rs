@@ -52,6 +52,7 @@ pub mod random;
 pub mod reassembly;
 pub mod relay4;
 pub mod relay6;
+pub mod savi;
 pub mod timers;
 
 pub use random::Random;

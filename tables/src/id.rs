@@ -56,6 +56,10 @@ id! {
     AnchorId(u16)
 }
 id! {
+    /// A link on which anchors are: a layer-2 network, or an interface of a router on a device. 0 is never used.
+    LinkId(u16)
+}
+id! {
     /// A rule of a security group. 0 means "none".
     RuleId(u32)
 }

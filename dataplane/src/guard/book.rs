@@ -13,9 +13,8 @@
 use std::sync::Arc;
 
 use tables::binding::{Binding, BindingError, BindingWriter, Bindings, Found, Owners};
-use tables::id::{AnchorId, NetworkId};
+use tables::id::{AnchorId, LinkId, NetworkId};
 
-use super::rule::LinkId;
 use crate::forwarding::MacAddr;
 
 /// Under this address, with a MAC that is no station's, an anchor has a mark that it has learned what it may.

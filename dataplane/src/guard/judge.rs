@@ -154,7 +154,9 @@ impl Case<'_> {
     }
 
     fn tell(&mut self, address: u128, saying: Saying) {
-        if self.guard.learning == Learning::Fcfs && self.claim.is_none() {
+        // Where MACs are not configured, the client of a lease shows where it is by its first claim.
+        let is_heard = self.guard.learning == Learning::Fcfs || self.guard.macs.is_empty();
+        if is_heard && self.claim.is_none() {
             self.claim = Some(Claim { address, saying });
         }
     }

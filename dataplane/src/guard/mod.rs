@@ -50,13 +50,15 @@ use tables::id::AnchorId;
 
 use crate::drop::DropReason;
 
+pub use tables::id::LinkId;
+
 pub use book::{Book, BookWriter, Holder, Known};
 pub use fast::{is_control, prefetch, source_ok};
 pub use judge::{Claim, Judgement, judge};
 pub use note::{Note, NoteConsumer, Notes, Saying, note_ring};
 pub use overhear::overhear;
 pub use police::State;
-pub use rule::{Guard, Learning, LinkId, Mode, Pair, Rates, Roles};
+pub use rule::{Guard, Learning, Mode, Pair, Rates, Roles};
 pub use seen::Seen;
 
 /// Bytes of what is fragmented in which the first fragment shows its upper layer, and no later one begins.

@@ -4,10 +4,9 @@
 //! told. A note has its time, so that who came first is known though another worker heard it.
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use tables::id::AnchorId;
+use tables::id::{AnchorId, LinkId};
 
 use super::Time;
-use super::rule::LinkId;
 use crate::forwarding::MacAddr;
 
 /// How an address is said to be its sender's.

@@ -3,7 +3,7 @@
 //! Uplinks, tunnels and whatever else is no anchor is trusted (RFC 6620 section 2.2). What is said there of addresses is heard, so that no
 //! machine behind an anchor takes one of them, nor one that it began to use first if somebody there answers for it.
 
-use tables::id::AnchorId;
+use tables::id::{AnchorId, LinkId};
 use wire::EtherType;
 use wire::addr::{v4, v6};
 use wire::arp::ArpPacket;
@@ -11,7 +11,7 @@ use wire::nd::{self, Message};
 
 use super::book::Known;
 use super::note::{Note, Notes, Saying};
-use super::rule::{LinkId, is_unicast};
+use super::rule::is_unicast;
 use super::{Seen, Time};
 use crate::forwarding::network::mapped;
 

@@ -1,12 +1,9 @@
 //! What an anchor may do: plain data of the snapshot.
 
+use tables::id::LinkId;
 use wire::addr::{v4, v6};
 
 use crate::forwarding::{MacAddr, Rate};
-
-/// A link as guards know it: a layer-2 network, or an interface of a router on a device. 0 is never used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u16);
 
 /// What becomes of a frame that may not pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
