@@ -130,6 +130,7 @@ impl Case<'_> {
                 return Ok(());
             }
             _ if self.guard.has_pair(mac, address) => return Ok(()),
+            None if self.known.delegate(self.anchor, address) == Some(*mac) => return Ok(()),
             Some(_) => {
                 self.tell(address, saying);
                 return Err(NotOwned::Claimed);

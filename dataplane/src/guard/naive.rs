@@ -28,6 +28,8 @@ pub struct World {
     /// Held addresses: whether by this anchor.
     pub held: HashMap<u128, bool>,
     pub held_macs: HashMap<Mac, bool>,
+    /// Prefix, length, MAC.
+    pub delegated: Vec<(u128, u8, Mac)>,
     pub is_full: bool,
 }
 
@@ -50,6 +52,9 @@ impl World {
         for (&mac, &is_mine) in &self.held_macs {
             let holder = Some(holder(is_mine));
             writer.hold_mac(LINK, mac, holder, 1).unwrap();
+        }
+        for &(prefix, len, mac) in &self.delegated {
+            writer.delegate(ANCHOR, (prefix, len), mac).unwrap();
         }
         for is_ipv4 in [false, true] {
             writer.set_full(ANCHOR, is_ipv4, self.is_full).unwrap();
@@ -116,6 +121,11 @@ fn owned(world: &World, mac: Mac, address: u128) -> Owned {
     }
     if world.bound.contains_key(&address) {
         return Owned::Claimed;
+    }
+    for &(prefix, len, of) in &world.delegated {
+        if in_prefix(address, prefix, len) && of == mac {
+            return Owned::Yes;
+        }
     }
     match world.held.get(&address) {
         Some(true) => return Owned::Tentative,

@@ -329,3 +329,68 @@ fn what_is_heard_elsewhere_is_told_until_it_is_known() {
     writer.hold(naive::LINK, own, bound, 0).unwrap();
     assert_eq!(hear(&na, 2000), Some((none, own, Saying::Uses)));
 }
+
+#[test]
+fn the_lane_asks_for_plain_packets_alone() {
+    let (_, book) = world().make();
+    let ok = |mac, source| source_ok(book.read(), ANCHOR, &mac, ip(source), 9);
+    assert!(ok(HOST, "2001:db8:1::7") && ok(HOST, "192.0.2.7"));
+    assert!(!ok(OTHER, "2001:db8:1::7") && !ok(HOST, "2001:db8:1::8"));
+    let seen = book.read().bound(ANCHOR, ip("2001:db8:1::7")).unwrap().seen;
+    assert_eq!(seen, 9);
+
+    let own = ip("2001:db8:1::7");
+    let of = |protocol| Six {
+        protocol,
+        ..benign()
+    };
+    let echo = icmp(own, own, 128, &[0; 8]);
+    for plain in [of(6), of(17), echo.clone()] {
+        assert!(!is_control(&plain.frame(), 14), "{plain:?}");
+    }
+    let mut control: Vec<Six> = [0, 43, 44, 50, 51, 59, 60, 135, 253].map(of).into();
+    control.extend(
+        [130, 131, 132, 133, 134, 135, 136, 137, 143, 151]
+            .map(|kind| icmp(own, own, kind, &[0; 8])),
+    );
+    for (from, to) in [(546, 9), (547, 9), (9, 546), (9, 547)] {
+        control.push(udp6(own, own, from, to, b""));
+    }
+    for six in control {
+        assert!(is_control(&six.frame(), 14), "{six:?}");
+    }
+    let v4 = |protocol, fragment, ports: (u16, u16)| {
+        v4(
+            ip("192.0.2.7"),
+            0,
+            protocol,
+            fragment,
+            &udp(ports.0, ports.1, &[0; 20]),
+        )
+    };
+    for plain in [
+        v4(6, (0, false), (1, 2)),
+        v4(17, (0, false), (1, 2)),
+        v4(1, (0, false), (1, 2)),
+    ] {
+        assert!(!is_control(&plain, 14));
+    }
+    let mut options = v4(6, (0, false), (1, 2));
+    options[14] = 0x46;
+    let control = [
+        v4(6, (0, true), (1, 2)),
+        v4(6, (64, false), (1, 2)),
+        v4(17, (0, false), (68, 67)),
+        v4(17, (0, false), (67, 9)),
+        v4(17, (0, false), (9, 68)),
+        v4(2, (0, false), (1, 2)),
+        options,
+        arp(HOST, 1, (HOST, own), own),
+        eth(HOST, 0x8100, &benign().packet()),
+        benign().frame()[..30].to_vec(),
+        Vec::new(),
+    ];
+    for frame in control {
+        assert!(is_control(&frame, 14), "{frame:02x?}");
+    }
+}

@@ -104,10 +104,8 @@ fn frame6(dice: &mut Dice) -> Vec<u8> {
             nd(source, destination, kind, with_target, link_layer)
         }
         _ => {
-            let (from, to) = (
-                dice.of(&[546, 547, 53, 1000]),
-                dice.of(&[546, 547, 53, 1000]),
-            );
+            let ports = [546, 547, 53, 1000, 53, 443, 80, 1000];
+            let (from, to) = (dice.of(&ports), dice.of(&ports));
             let mut payload = payload;
             if let Some(kind) = payload.first_mut() {
                 *kind = dice.roll(40) as u8;
@@ -221,6 +219,10 @@ fn random_world(dice: &mut Dice) -> World {
             (ip("198.51.100.0"), 120, None),
         ];
     }
+    if dice.roll(2) == 0 {
+        let mac = dice.of(&[HOST, OTHER]);
+        world.delegated.push((ip("2001:db8:98::"), 48, mac));
+    }
     if dice.roll(8) == 0 {
         world.pairs.push((0, 0, None));
     }
@@ -257,7 +259,6 @@ proptest! {
         let world = random_world(&mut dice);
         let (guard, book) = world.make();
         let known = book.read();
-        let mut asked = 0;
         for _ in 0..1000 {
             let frame = frame(&mut dice);
             let cut = if dice.mostly() { 0 } else { 1 + dice.roll(40) };
@@ -286,10 +287,8 @@ proptest! {
                         | Err(R::Ip4BadLength | R::Ip4Truncated)
                 );
                 prop_assert!(fine, "{:?} {:02x?}", judged, frame);
-                asked += 1;
             }
         }
-        prop_assert!(asked > 0);
     }
 }
 

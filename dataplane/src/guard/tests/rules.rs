@@ -150,6 +150,15 @@ fn pairs_pass_whatever_is_bound() {
         &arp(HOST, 1, (HOST, ip("198.51.101.9")), ip("198.51.101.9")),
         Err(R::ArpSpoofed),
     );
+    let router = World {
+        delegated: vec![(ip("2001:db8:97:100::"), 56, HOST)],
+        ..world.clone()
+    };
+    check(&router, &v6("2001:db8:97:1ab::9").frame(), Ok(Kind::Data));
+    let beside = v6("2001:db8:97:2ab::9");
+    check(&router, &beside.frame(), Err(R::Ip6SourceSpoofed));
+    let other = v6("2001:db8:97:1ab::9").frame_of(OTHER);
+    check(&router, &other, Err(R::Ip6SourceSpoofed));
     let everything = World {
         pairs: vec![(0, 0, None)],
         ..world
