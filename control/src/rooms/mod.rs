@@ -14,6 +14,7 @@ pub mod ra;
 pub mod reassembly;
 pub mod relay4;
 pub mod relay6;
+pub mod savi;
 
 use std::future::Future;
 
