@@ -41,7 +41,9 @@ mod police;
 mod rule;
 mod seen;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
 mod naive;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@ mod nd;
 mod ra;
 mod relay4;
 mod relay6;
+mod savi;
 mod text;
 
 use std::fs;
@@ -308,4 +309,32 @@ fn dhcp6_client_restart() {
 #[test]
 fn dhcp6_client_duplicate_address() {
     dhcp6_client::run("duplicate_address");
+}
+
+// Input: a probe on a link with strangers; use for a while, an answer when asked, silence.
+// Output: tentative for half a second, valid, asked when unused, forgotten after the third question.
+#[test]
+fn savi_life_of_an_address() {
+    savi::run("life_of_an_address");
+}
+
+// Input: another port probes and uses an address, and one of ours; again when its owner was silent for a while, and answers, and does not.
+// Output: it is told who has the address; the owner is asked; the address moves in the end.
+#[test]
+fn savi_rivals() {
+    savi::run("rivals");
+}
+
+// Input: an address that a machine without a port answers for; one that such a machine begins to use while its owner is silent.
+// Output: it is not bound; the owner loses it.
+#[test]
+fn savi_strangers() {
+    savi::run("strangers");
+}
+
+// Input: leases for machines of a port, and for one whose MAC is not configured; a prefix; an address too many.
+// Output: who only was first loses the address; the client shows where it is; all ends with its time.
+#[test]
+fn savi_leases() {
+    savi::run("leases");
 }

@@ -292,6 +292,14 @@ proptest! {
     }
 }
 
+proptest! {
+    /// What the fuzzer runs, for a moment.
+    #[test]
+    fn no_bytes_divide_the_readings(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+        fuzzing::guard(&bytes);
+    }
+}
+
 #[test]
 fn random_frames_meet_every_reason() {
     let mut seen_reasons = std::collections::HashSet::new();
