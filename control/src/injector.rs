@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use dataplane::inject::{Inject, InjectProducer};
-use tables::id::{IfaceId, VrfId};
+use tables::id::{IfaceId, NetworkId, PortId, VrfId};
 use wire::ipv6::MIN_MTU;
 use wire::udp::Datagram;
 use wire::{EmitError, EtherType, MacAddr};
 
 use crate::identification::Identifications;
-use crate::publish::{Link, mapped};
+use crate::model::Tag;
+use crate::publish::{self, Link, mapped};
 use protocols::reassembly::split::split;
 
 /// What the injector knows of an interface.
@@ -131,6 +132,21 @@ impl Injector {
             return Ok(vec![packet]);
         }
         Ok(split(packet, mtu, self.identifications.next()))
+    }
+
+    /// Sends a frame without tags out of a device, with these tags. Lost, and counted, as those of [`Injector::frame`].
+    pub fn tagged(&self, port: PortId, tag: Tag, frame: &[u8]) {
+        let bytes = publish::tagged(tag, frame);
+        self.first(Inject::Frame { port, bytes });
+    }
+
+    /// Sends a frame without tags into a network, as of our interface on it. Lost, and counted, in the same way.
+    pub fn network(&self, network: NetworkId, iface: IfaceId, bytes: Vec<u8>) {
+        self.first(Inject::Network {
+            network,
+            iface,
+            bytes,
+        });
     }
 
     /// Routes a packet of our own.

@@ -208,6 +208,8 @@ impl House {
                 side.claims,
                 model.system.max_stations as usize,
             ),
+            flows: side.flows,
+            denied: side.denied,
             node: means.identity.duid.clone(),
             store,
             config: file.clone(),

@@ -26,6 +26,18 @@ pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
         |id| new.network(*id).map(|n| format!("network {}", n.name)),
         &mut told,
     );
+    named(
+        &changes.groups,
+        |id| old.set_name(*id).map(|name| format!("group {name}")),
+        |id| new.set_name(*id).map(|name| format!("group {name}")),
+        &mut told,
+    );
+    named(
+        &changes.ports,
+        |id| old.port(*id).map(|port| format!("port {}", port.name)),
+        |id| new.port(*id).map(|port| format!("port {}", port.name)),
+        &mut told,
+    );
     let mut line = |kind, what: String, detail: String| told.push(Change { kind, what, detail });
     for (of, vrfs, kind) in [
         (old, &changes.routers.removed, ChangeKind::Removed),

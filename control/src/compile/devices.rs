@@ -54,6 +54,9 @@ pub fn options(model: &Model) -> DataplaneOptions {
         max_tunnels: 2 * usize::from(system.max_vteps) + 1,
         max_stations: system.max_stations as usize,
         max_bindings: system.max_stations as usize,
+        max_anchors: 2 * usize::from(model.security.max_ports) + 1,
+        max_rules: 2 * model.security.max_rules as usize + 1,
+        max_flows: model.security.max_flows as usize,
         ..defaults
     }
 }

@@ -11,6 +11,7 @@ use tables::id::{IfaceId, NetworkId, PortId, TunnelId};
 use wire::addr::v6;
 use wire::ether::MacAddr;
 
+use super::security::Anchors;
 use super::{networks, relay};
 use crate::model::{self, Carrier, Interface, Model, Router, Tag, Urpf, broadcast, solicited_node};
 
@@ -76,8 +77,10 @@ pub fn forwarding(
     for class in [PuntClass::Dhcp6, PuntClass::Dhcp4] {
         snapshot.punt_rates[class.index()] = rate(model.forwarding.dhcp_per_device);
     }
+    let anchors = Anchors::of(model);
     for (router, interface) in model.interfaces() {
-        if let Some(view) = view(router, interface, learned) {
+        if let Some(mut view) = view(router, interface, learned) {
+            view.anchor = anchors.interface(interface.id);
             snapshot.insert(view);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   model ─┬─► interfaces, networks ──► dataplane::forwarding::Forwarding, MAC filters
+//!          ├─► security (ports, groups) ──► dataplane::forwarding::Security
 //!          └─► routes (RIB, per router) ──► changed prefixes with their resolution ──► publish
 //!   link state, valid addresses, API routes ──▲
 //! ```
@@ -14,3 +15,4 @@ pub mod interfaces;
 pub mod networks;
 pub mod relay;
 pub mod routes;
+pub mod security;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use dataplane::forwarding::network::Local;
 use dataplane::forwarding::{self, Forwarding};
 use dataplane::guard::LinkId;
-use tables::id::{AnchorId, AttachId, NetworkId, Place};
+use tables::id::{AttachId, NetworkId, Place};
 use wire::MacAddr;
 
 use super::interfaces::{Learned, mac, rate, tags};
+use super::security::{Anchors, network_link};
 use crate::model::{Carrier, Interface, Model, Network, Vtep};
 
 /// Puts tunnels and networks into the snapshot. Places on devices that are not open are left out.
@@ -23,9 +24,15 @@ pub fn insert(snapshot: &mut Forwarding, model: &Model, learned: &impl Learned) 
         }
     }
     let routers = routers(model);
+    let anchors = Anchors::of(model);
+    let links = anchors.links();
     for network in &model.networks {
         let on = routers.get(&network.id).map_or(&[][..], Vec::as_slice);
-        let view = view(snapshot, network, on, learned);
+        let mut view = view(snapshot, network, on, &anchors, learned);
+        let link = network_link(network.id);
+        if links.contains(&link) {
+            view.link = link;
+        }
         snapshot.networks.insert(view);
     }
 }
@@ -64,6 +71,7 @@ fn view(
     snapshot: &mut Forwarding,
     network: &Network,
     routers: &[&Interface],
+    anchors: &Anchors,
     learned: &impl Learned,
 ) -> forwarding::Network {
     let open = network.locals.iter();
@@ -73,7 +81,7 @@ fn view(
             network: network.id,
             port: local.device,
             tags: tags(local.tag),
-            anchor: AnchorId(0),
+            anchor: anchors.local(local.number),
         };
         snapshot.attach(local.number, place)
     });

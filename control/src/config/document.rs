@@ -12,8 +12,9 @@ use super::network::NetworksSeen;
 use super::reader::{Place, Table};
 use super::relay::RelaysSeen;
 use super::schema::{INTERFACE, NETWORK, REMOTE_LINK, ROOT, ROUTE, ROUTER, VTEP};
+use super::security::{self, GroupsSeen};
 use super::vtep::{self, VtepsSeen};
-use super::{delegated, device, dhcp6, forwarding, interface, network, route, system};
+use super::{delegated, device, dhcp6, forwarding, interface, network, route, system, tenant_port};
 use crate::model::{Interface, Model, Network, Router, System, Tag, Vtep};
 
 /// Most devices and interfaces that ids leave room for; a file never comes near.
@@ -57,6 +58,9 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     }
     let mut vteps = read_vteps(&root, &system, &mut seen);
     let networks = read_networks(&root, &system, &mut seen);
+    let security = security::read(root.get("security").and_then(|value| value.table()));
+    let (address_groups, security_groups) =
+        security::read_groups(&root, &security, &mut seen.groups);
     let mut routers = Vec::new();
     for (index, table) in router_tables.iter().enumerate().take(MAX_ITEMS) {
         routers.push(read_router(table, VrfId(index as u16), &mut seen));
@@ -66,6 +70,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     vtep::check_local(&root, &routers, &seen.vteps);
     leak::check(&root, &routers, &seen.leaks);
     vtep::join_groups(&root, &mut vteps, &mut routers, &seen.vteps);
+    let ports = tenant_port::read(&root, &security, (&networks, &routers), &seen);
     for device in &devices {
         let unused = !seen.tags.keys().any(|(port, _)| *port == device.id);
         if let (true, Some(at)) = (unused, seen.devices.places.get(&device.name)) {
@@ -82,6 +87,10 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
         vteps,
         networks,
         routers,
+        security,
+        address_groups,
+        security_groups,
+        ports,
     }
 }
 
@@ -165,6 +174,7 @@ pub(super) struct Seen {
     pub(super) router_ids: HashMap<String, VrfId>,
     pub(super) vteps: VtepsSeen,
     pub(super) networks: NetworksSeen,
+    pub(super) groups: GroupsSeen,
     /// Which interface or network has a tag of a device: the noun with its article, and the name.
     pub(super) tags: HashMap<(PortId, Tag), (&'static str, String)>,
     /// Which interface is a tunnel with a key.

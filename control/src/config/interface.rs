@@ -347,6 +347,18 @@ fn tag(table: &Table<'_>) -> Option<Tag> {
     }
 }
 
+/// The tag as the packet path knows it, which does not tell outer TPIDs apart.
+pub(super) const fn same_tag(tag: Tag) -> Tag {
+    match tag {
+        Tag::QinQ { outer, inner, .. } => Tag::QinQ {
+            outer_tpid: 0,
+            outer,
+            inner,
+        },
+        tag => tag,
+    }
+}
+
 /// Faults a tag that another interface or network has on the device. The packet path does not tell outer TPIDs apart.
 /// `owner` is a noun with its article, and a name; `fields` are the keys of device, VLAN and outer VLAN.
 pub(super) fn claim_tag(
@@ -356,17 +368,7 @@ pub(super) fn claim_tag(
     owner: (&'static str, &str),
     fields: [&'static str; 3],
 ) {
-    let key = match tag {
-        Tag::QinQ { outer, inner, .. } => (
-            port,
-            Tag::QinQ {
-                outer_tpid: 0,
-                outer,
-                inner,
-            },
-        ),
-        tag => (port, tag),
-    };
+    let key = (port, same_tag(tag));
     if let Some((noun, other)) = seen.tags.get(&key) {
         let [device, vlan, outer_vlan] = fields;
         let (field, what) = match key.1 {

@@ -1,7 +1,7 @@
 //! TOML file to [`Model`]: what does the person at the keyboard want, and what is wrong with how it was said?
 //!
 //! ```text
-//!   text ──toml──► spanned tree ──reader──► sections (system, device, vtep, network, interface, nd, ra, route) ──► Model
+//!   text ──toml──► spanned tree ──reader──► sections (system, device, vtep, network, interface, nd, ra, route, security, port) ──► Model
 //!                        └───────── faults: file:line:column, field path, sentence ◄──────┘
 //! ```
 //!
@@ -38,9 +38,11 @@ mod reader;
 mod relay;
 mod route;
 pub mod schema;
+mod security;
 mod subnet;
 mod subnet4;
 mod system;
+mod tenant_port;
 mod time;
 mod vtep;
 

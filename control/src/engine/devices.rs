@@ -178,6 +178,7 @@ impl Engine {
         let mut snapshot = interfaces::forwarding(&self.model, &learned, places.as_ref());
         snapshot.watch(self.observer.trace, self.observer.capture);
         let filters = interfaces::mac_filters(&self.model, &learned);
+        self.secure(&mut snapshot);
         self.tell_sources(&snapshot);
         self.tell_uplinks(&snapshot);
         self.places = Some(Places {

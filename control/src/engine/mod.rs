@@ -24,6 +24,7 @@ mod network_views;
 mod networks;
 mod relay;
 mod routes;
+mod security;
 mod views;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,7 +36,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use dataplane::Dataplane;
 use dataplane::counters::WorkerCounters;
+use dataplane::denied::DeniedConsumer;
 use dataplane::forwarding::Forwarding;
+use tables::flow::FlowTable;
 use tables::id::{IfaceId, PortId, VrfId};
 use tables::publish::Published;
 use tokio::sync::oneshot;
@@ -110,6 +113,7 @@ pub struct Engine {
     stations: Stations,
     bindings: Bindings,
     paths: path_mtu::Machine,
+    security: security::State,
     store: Arc<Store>,
     /// What tells this node from others; MAC addresses are made of it.
     node: Vec<u8>,
@@ -162,6 +166,10 @@ pub struct Parts {
     pub stations: Stations,
     /// Who has which address.
     pub bindings: Bindings,
+    /// Flows of tenants' machines.
+    pub flows: Arc<FlowTable>,
+    /// What workers tell of packets that ports did not let pass.
+    pub denied: Vec<DeniedConsumer>,
     /// What tells this node from others.
     pub node: Vec<u8>,
     /// What survives a crash.
@@ -184,6 +192,8 @@ impl Engine {
             publisher,
             stations,
             bindings,
+            flows,
+            denied,
             node,
             store,
             config,
@@ -193,6 +203,7 @@ impl Engine {
             vteps: Vec::new(),
             networks: Vec::new(),
             routers: Vec::new(),
+            ports: Vec::new(),
             ..model.clone()
         };
         let empty = Arc::new(Indexed::from(empty));
@@ -207,6 +218,7 @@ impl Engine {
             stations,
             bindings,
             paths: path_mtu::Machine::default(),
+            security: security::State::new(flows, denied),
             store,
             node,
             config,
@@ -252,6 +264,7 @@ impl Engine {
             if RECLAIM <= now - reclaimed {
                 self.publisher.reclaim();
                 self.hear_stations();
+                self.hear_denials();
                 reclaimed = now;
             }
             if LINKS <= now - looked {

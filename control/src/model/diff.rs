@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use ipnet::IpNet;
-use tables::id::{IfaceId, NetworkId, PortId, TunnelId, VrfId};
+use tables::classifier::SetId;
+use tables::id::{AnchorId, IfaceId, NetworkId, PortId, TunnelId, VrfId};
 
 use super::{Interface, Model, Route, Router, StaticNeighbor};
 
@@ -138,6 +139,12 @@ pub struct Changes {
     pub changed: Vec<InterfaceChange>,
     /// Links behind relay agents that are new or changed, and that are gone or changed, by id.
     pub remote_links: Delta<u16>,
+    /// Ports of tenants' machines that are new or changed, and that are gone or changed.
+    pub ports: Delta<AnchorId>,
+    /// Security groups and address groups that are new or changed, and that are gone or changed.
+    pub groups: Delta<SetId>,
+    /// What holds for all ports changed.
+    pub security: bool,
     /// Static routes of routers that both models have; a new router's routes are in `added` and a removed one's in
     /// `removed` too.
     pub routes: Delta<(VrfId, Route)>,
@@ -189,6 +196,9 @@ pub fn diff(old: &Model, new: &Model) -> Changes {
     };
     changes.devices = by_id(&old.devices, &new.devices, |device| device.id);
     changes.vteps = by_id(&old.vteps, &new.vteps, |vtep| vtep.id);
+    changes.security = old.security != new.security;
+    changes.ports = by_id(&old.ports, &new.ports, |port| port.id);
+    changes.groups = groups(old, new);
     changes.networks = by_id(&old.networks, &new.networks, |network| network.id);
     routers(&old.routers, &new.routers, &mut changes);
     interfaces(old, new, &mut changes);
@@ -214,11 +224,27 @@ fn system(old: &Model, new: &Model) -> Vec<String> {
         ("api_socket", a.api_socket != b.api_socket),
         ("metrics", a.metrics != b.metrics),
     ];
-    fixed
-        .into_iter()
-        .filter(|(_, changed)| *changed)
+    let changed = fixed.into_iter().filter(|(_, changed)| *changed);
+    let (a, b) = (&old.security, &new.security);
+    let security = [
+        ("max_flows", a.max_flows != b.max_flows),
+        ("max_ports", a.max_ports != b.max_ports),
+        ("max_rules", a.max_rules != b.max_rules),
+    ];
+    let sized = security.into_iter().filter(|(_, changed)| *changed);
+    changed
         .map(|(key, _)| format!("system.{key}"))
+        .chain(sized.map(|(key, _)| format!("security.{key}")))
         .collect()
+}
+
+/// Those of both kinds.
+fn groups(old: &Model, new: &Model) -> Delta<SetId> {
+    let mut groups = by_id(&old.security_groups, &new.security_groups, |group| group.id);
+    let addresses = by_id(&old.address_groups, &new.address_groups, |group| group.id);
+    groups.added.extend(addresses.added);
+    groups.removed.extend(addresses.removed);
+    groups
 }
 
 /// What is new or changed, and what is gone or changed.

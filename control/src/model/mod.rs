@@ -19,7 +19,8 @@ use std::path::PathBuf;
 
 use dataplane::forwarding::DHCP_RATE;
 use ipnet::{IpNet, Ipv6Net};
-use tables::id::{IfaceId, NetworkId, Place, PortId, TunnelId, VrfId};
+use tables::classifier::SetId;
+use tables::id::{AnchorId, IfaceId, NetworkId, Place, PortId, RuleId, TunnelId, VrfId};
 use wire::ether::MacAddr;
 
 use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
@@ -31,6 +32,7 @@ mod indexed;
 pub mod network;
 mod relay;
 mod route;
+pub mod security;
 mod subnet;
 
 pub use delegated::{Delegated, PREFERRED, VALID};
@@ -40,6 +42,8 @@ pub use indexed::Indexed;
 pub use network::{Network, Vtep};
 pub use relay::{Dhcp4Relay, Dhcp6Relay};
 pub use route::{Hop, Route, RouteTarget};
+use security::RuleRemote;
+pub use security::{SecurityGroup, TenantPort};
 pub use subnet::{
     Allocation, Gateway, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet, Subnet4,
 };
@@ -59,6 +63,14 @@ pub struct Model {
     pub networks: Vec<Network>,
     /// Routing domains.
     pub routers: Vec<Router>,
+    /// What holds for all ports of tenants' machines.
+    pub security: security::Security,
+    /// Addresses that rules name together.
+    pub address_groups: Vec<security::AddressGroup>,
+    /// What may pass to and from ports.
+    pub security_groups: Vec<SecurityGroup>,
+    /// Where machines of tenants are plugged.
+    pub ports: Vec<TenantPort>,
 }
 
 /// The process itself. Everything here but `log` holds for the life of the process.
@@ -354,6 +366,17 @@ pub enum Tag {
     },
 }
 
+impl Tag {
+    /// VLAN identifiers, outer first; 0 where there is none. Outer TPIDs are not told apart.
+    pub const fn vlans(self) -> [u16; 2] {
+        match self {
+            Tag::Untagged => [0, 0],
+            Tag::Vlan(vid) => [0, vid],
+            Tag::QinQ { outer, inner, .. } => [outer, inner],
+        }
+    }
+}
+
 /// Unicast reverse path forwarding (RFC 3704).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Urpf {
@@ -492,6 +515,15 @@ impl Model {
             1,
         );
         let locals = renumber(old.local_places(), self.local_places(), 1);
+        let sets = renumber(named_sets(old), named_sets(self), 1);
+        let rules = renumber(old.rule_ids(), self.rule_ids(), 1);
+        let anchors = renumber(
+            old.ports.iter().map(|port| (port.name.as_str(), port.id.0)),
+            self.ports
+                .iter()
+                .map(|port| (port.name.as_str(), port.id.0)),
+            1,
+        );
         for device in &mut self.devices {
             device.id = PortId(ports[&device.id.0]);
         }
@@ -553,7 +585,30 @@ impl Model {
                 }
             }
         }
+        let set = |id: &mut SetId| *id = SetId(sets[&id.0]);
+        for group in &mut self.address_groups {
+            set(&mut group.id);
+        }
+        for group in &mut self.security_groups {
+            set(&mut group.id);
+            for rule in &mut group.rules {
+                rule.id = RuleId(rules[&rule.id.0]);
+                if let RuleRemote::Group(id) | RuleRemote::Addresses(id) = &mut rule.says.remote {
+                    set(id);
+                }
+            }
+        }
+        for port in &mut self.ports {
+            port.id = AnchorId(anchors[&port.id.0]);
+            port.device = PortId(ports[&port.device.0]);
+            port.groups.iter_mut().for_each(set);
+        }
     }
+}
+
+/// Each security group and address group by its kind and name, with its id.
+fn named_sets(model: &Model) -> impl Iterator<Item = ((bool, &str), u32)> {
+    model.set_ids().map(|(id, named)| (named, id.0))
 }
 
 /// From the new ids to those that keep `old`'s by name.
@@ -576,7 +631,7 @@ where
         let kept = old.get(&name).copied().or_else(|| free.next());
         (
             id,
-            kept.unwrap_or_else(|| unreachable!("a model holds fewer than 32768 names")),
+            kept.unwrap_or_else(|| unreachable!("a model holds fewer names than there are ids")),
         )
     })
     .collect()

@@ -145,10 +145,48 @@ impl Link {
     }
 }
 
+/// A frame without tags, tagged.
+pub fn tagged(tag: Tag, frame: &[u8]) -> Vec<u8> {
+    let tags = match tag {
+        Tag::Untagged => Vec::new(),
+        Tag::Vlan(vid) => vec![TPID_VLAN, vid],
+        Tag::QinQ {
+            outer_tpid,
+            outer,
+            inner,
+        } => vec![outer_tpid, outer, TPID_VLAN, inner],
+    };
+    let (addresses, rest) = frame.split_at(frame.len().min(12));
+    let tags = tags.into_iter().flat_map(u16::to_be_bytes);
+    let tagged = addresses.iter().copied().chain(tags);
+    tagged.chain(rest.iter().copied()).collect()
+}
+
 /// An address as the tables carry it: IPv4 as an IPv4-mapped address.
 pub fn mapped(address: IpAddr) -> [u8; 16] {
     match address {
         IpAddr::V6(a) => a.octets(),
         IpAddr::V4(a) => a.to_ipv6_mapped().octets(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_stand_between_addresses_and_ethertype() {
+        let frame: Vec<u8> = (0..20).collect();
+        let tags = |tag| tagged(tag, &frame)[12..].to_vec();
+        assert_eq!(tags(Tag::Untagged), frame[12..]);
+        assert_eq!(tags(Tag::Vlan(5))[..6], [0x81, 0, 0, 5, 12, 13]);
+        let qinq = Tag::QinQ {
+            outer_tpid: 0x88a8,
+            outer: 7,
+            inner: 5,
+        };
+        assert_eq!(tags(qinq)[..10], [0x88, 0xa8, 0, 7, 0x81, 0, 0, 5, 12, 13]);
+        assert_eq!(tagged(qinq, &frame)[..12], frame[..12]);
+        assert_eq!(tagged(Tag::Untagged, &[1, 2]), [1, 2]);
     }
 }

@@ -31,7 +31,7 @@ use tables::lpm::{LpmError, LpmWriter, Prefix};
 use tables::next_hop::{NextHop, NextHopKind, NextHopWriter};
 use wire::ether::MacAddr;
 
-pub use link::{Link, mapped};
+pub use link::{Link, mapped, tagged};
 
 use crate::compile::routes::{Resolution, ResolvedHop as Hop};
 use targets::{Adjacency, Freed, Group, Target};

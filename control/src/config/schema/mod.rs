@@ -10,6 +10,7 @@ mod process;
 mod ra;
 mod relay;
 mod router;
+mod security;
 
 pub(super) use delegated::DELEGATED;
 pub(super) use device::{
@@ -23,6 +24,9 @@ pub(super) use process::{FORWARDING, ROOT, SYSTEM};
 pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
 pub(super) use relay::{DHCP4_RELAY, DHCP6_RELAY};
 pub(super) use router::{INTERFACE, ND, NEIGHBOR, NEXT_HOP, ROUTE, ROUTER};
+pub(super) use security::{
+    ADDRESS_GROUP, ADDRESS_PAIR, SECURITY, SECURITY_GROUP, SECURITY_RULE, TENANT_PORT,
+};
 
 /// A key of a table.
 pub struct Key {
@@ -112,4 +116,10 @@ pub static SECTIONS: &[&Section] = &[
     &REMOTE_LINK,
     &ROUTE,
     &NEXT_HOP,
+    &SECURITY,
+    &ADDRESS_GROUP,
+    &SECURITY_GROUP,
+    &SECURITY_RULE,
+    &TENANT_PORT,
+    &ADDRESS_PAIR,
 ];

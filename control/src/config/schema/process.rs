@@ -4,7 +4,7 @@ use super::{Section, key};
 
 pub(in crate::config) static ROOT: Section = Section {
     header: "(top level)",
-    help: "The file holds one `[system]` table and any number of devices, networks and routers.",
+    help: "The file holds one `[system]` table and any number of devices, networks, routers, ports and security groups.",
     keys: &[
         key("system", "table", "all defaults", "The process itself."),
         key(
@@ -26,6 +26,30 @@ pub(in crate::config) static ROOT: Section = Section {
             "array of tables",
             "none",
             "Routing domains (VRFs).",
+        ),
+        key(
+            "security",
+            "table",
+            "all defaults",
+            "What holds for all ports of tenants' machines.",
+        ),
+        key(
+            "address_group",
+            "array of tables",
+            "none",
+            "Addresses that rules name together.",
+        ),
+        key(
+            "security_group",
+            "array of tables",
+            "`default` alone",
+            "What may pass to and from ports.",
+        ),
+        key(
+            "port",
+            "array of tables",
+            "none",
+            "Where machines of tenants are plugged.",
         ),
     ],
 };
