@@ -13,6 +13,10 @@ if [ ${#targets[@]} -eq 0 ]; then
   done
 fi
 
+# What is in the packet path needs libdpdk.
+features=()
+case " ${targets[*]} " in *" guard "*) features=(--features dataplane) ;; esac
+
 # What cargo-fuzz would say, so that it need not be there; --target keeps the flags from build scripts.
 host=$(rustc -vV | sed -n 's/^host: //p')
 target=${CARGO_TARGET_DIR:-target}/fuzz
@@ -21,14 +25,16 @@ RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-s
  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
  -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Zsanitizer=address" \
   cargo build --release --target "$host" --target-dir "$target" --manifest-path fuzz/Cargo.toml \
-  "${targets[@]/#/--bin=}"
+  "${features[@]}" "${targets[@]/#/--bin=}"
 
 failed=()
 for name in "${targets[@]}"; do
   mkdir -p "fuzz/corpus/$name" "fuzz/artifacts/$name"
   say "$name for $seconds s"
   log=$(mktemp)
-  if nice -n 19 "$target/$host/release/$name" "fuzz/corpus/$name" "fuzz/seeds/$name" -max_total_time="$seconds" \
+  seeds=("fuzz/corpus/$name")
+  [ -d "fuzz/seeds/$name" ] && seeds+=("fuzz/seeds/$name")
+  if nice -n 19 "$target/$host/release/$name" "${seeds[@]}" -max_total_time="$seconds" \
     -artifact_prefix="fuzz/artifacts/$name/" -print_final_stats=1 >"$log" 2>&1; then
     grep -E 'number_of_executed_units|new_units_added|peak_rss' "$log"
   else
