@@ -36,6 +36,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/bindings", "[Binding]", "Addresses of networks with `arp_nd_suppression` and whose they are, up to a `limit` (1000 by default).")
         .query("[network] [address] [limit]", "network=blue&limit=10"),
     get("/v1/vteps", "[Vtep]", "Peers of tunnels, with counters."),
+    get("/v1/ports", "[Port]", "Ports of tenants' machines, with their guards, groups and counters."),
+    get("/v1/ports/bindings", "[PortBinding]", "Addresses of links with ports and whose they are, up to a `limit` (1000 by default).")
+        .query("[port] [limit]", "port=vm1&limit=10"),
+    get("/v1/ports/denied", "[Denied]", "The last packets of a port that did not pass, the newest first, and what would let them pass.")
+        .query("port", "port=vm1"),
+    get("/v1/security-groups", "[SecurityGroup]", "Security groups, with rules and what passed because of each.")
+        .query("[name]", "name=web"),
+    get("/v1/flows", "[Flow]", "Flows of ports, up to a `limit` (1000 by default).")
+        .query("[port] [limit]", "port=vm1&limit=10"),
+    get("/v1/flows/usage", "FlowUsage", "How full the table of flows is."),
     get("/v1/routes", "[Route]", "Routes; with `prefix`, that prefix and those within it.")
         .query("[router] [prefix]", "router=main&prefix=2001:db8::/32"),
     get("/v1/routes/explain", "RouteExplain", "Why packets to an address go where they go.")

@@ -31,6 +31,7 @@ pub mod relay;
 pub mod route;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
+pub mod security;
 pub mod status;
 pub mod trace;
 pub mod word;
@@ -75,6 +76,10 @@ pub use relay::{Relay, RelayedPrefix};
 pub use route::{
     AddRoute, Candidate, DelRoute, Exit, ExplainQuery, ExplainStep, NextHopSpec, Route, RouteBatch,
     RouteChange, RouteChanges, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,
+};
+pub use security::{
+    AllowedAddressPair, Denied, Flow, FlowDirection, FlowQuery, FlowUsage, GuardMode, Port,
+    PortBinding, PortCounters, SecurityGroup, SecurityRule,
 };
 pub use status::Status;
 pub use trace::{

@@ -8,6 +8,10 @@ use ipnet::{IpNet, Ipv6Net};
 
 use crate::*;
 
+mod security;
+
+pub use security::{denied, flow_usage, flows, port_bindings, ports, security_groups};
+
 fn ip(text: &str) -> IpAddr {
     text.parse().expect("a sample address")
 }

@@ -111,6 +111,14 @@ Examples:
         #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
         snaplen: Option<u32>,
     },
+    /// Tell why packets of a port did not pass, and what would let them pass
+    #[command(after_help = "\
+Example:
+  hextetctl why-dropped vm1")]
+    WhyDropped {
+        /// The port
+        port: String,
+    },
     /// Read the configuration file again; a file with faults changes nothing
     Reload {
         /// Only tell what would change
@@ -154,8 +162,11 @@ pub enum Show {
         /// Only with this Ethernet address
         mac: Option<Mac>,
     },
-    /// Addresses of networks with ARP and ND suppression, and whose they are
+    /// Addresses of networks with ARP and ND suppression, and whose they are; with --port, those of a port
     Bindings {
+        /// Of this port, as `show port-bindings` tells
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["network", "address"])]
+        port: Option<String>,
         /// Only of this network
         #[arg(long, value_name = "NAME")]
         network: Option<String>,
@@ -167,6 +178,32 @@ pub enum Show {
     },
     /// Peers of tunnels and what passed between them and us
     Vteps,
+    /// Ports of tenants' machines, their groups and what passed
+    Ports,
+    /// Guards of ports: what they dropped and what they only observed
+    Guards,
+    /// Addresses of links with ports, and whose they are
+    PortBindings {
+        /// So many at most [default: 1000]
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+        /// Only of this port
+        port: Option<String>,
+    },
+    /// Security groups: rules, and what passed because of each
+    SecurityGroups {
+        /// Only this group
+        name: Option<String>,
+    },
+    /// Flows of ports
+    Flows {
+        /// Only of this port
+        #[arg(long, value_name = "NAME")]
+        port: Option<String>,
+        /// So many at most [default: 1000]
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
     /// Own addresses
     Addresses,
     /// Routes; with a prefix, that prefix and those within it

@@ -122,6 +122,12 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
             };
             session.capture(request, write.as_deref()).await
         }
+        Command::WhyDropped { port } => {
+            let query = Query::default().with("port", Some(port));
+            session
+                .list(&query.on("/v1/ports/denied"), show::security::denied)
+                .await
+        }
         Command::Reload { dry_run } => session.reload(ReloadRequest { dry_run }).await,
         Command::Completion { shell } => {
             let mut script = vec![];
@@ -208,6 +214,17 @@ impl Session {
                     .await
             }
             Show::Bindings {
+                port: port @ Some(_),
+                limit,
+                ..
+            }
+            | Show::PortBindings { limit, port } => {
+                let query = Query::default().with("port", port).with("limit", limit);
+                self.list(&query.on("/v1/ports/bindings"), show::security::bindings)
+                    .await
+            }
+            Show::Bindings {
+                port: None,
                 network,
                 limit,
                 address,
@@ -217,6 +234,18 @@ impl Session {
                     .with("address", address)
                     .with("limit", limit);
                 self.list(&query.on("/v1/bindings"), show::network::bindings)
+                    .await
+            }
+            Show::Ports => self.list("/v1/ports", show::security::ports).await,
+            Show::Guards => self.list("/v1/ports", show::security::guards).await,
+            Show::SecurityGroups { name } => {
+                let query = Query::default().with("name", name);
+                self.list(&query.on("/v1/security-groups"), show::security::groups)
+                    .await
+            }
+            Show::Flows { port, limit } => {
+                let query = Query::default().with("port", port).with("limit", limit);
+                self.list(&query.on("/v1/flows"), show::security::flows)
                     .await
             }
             Show::Vteps => self.list("/v1/vteps", show::network::vteps).await,

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use api::{
     Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
-    Delegation, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, IdlePolicy,
-    ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool,
-    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin, Network, NudState,
-    OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
-    TraceRequest, Vtep, Worker, WorkerQueue,
+    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, Flow,
+    FlowQuery, FlowUsage, IdlePolicy, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport,
+    LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin,
+    Network, NudState, OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease,
+    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
+    SecurityGroup, Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
+    WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -37,6 +38,7 @@ mod network;
 mod ra;
 mod relay;
 mod reload;
+mod security;
 
 /// Implements the API's trait; see the module.
 #[derive(Debug)]
@@ -245,6 +247,31 @@ impl Appliance for Router {
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
         self.pool_list().await
+    }
+
+    async fn ports(&self) -> Result<Vec<Port>, Error> {
+        self.port_list().await
+    }
+
+    async fn port_bindings(&self, query: FlowQuery) -> Result<Vec<PortBinding>, Error> {
+        self.ask(move |engine| engine.port_binding_list(&query))
+            .await?
+    }
+
+    async fn denied(&self, port: String) -> Result<Vec<Denied>, Error> {
+        self.ask(move |engine| engine.denied_list(&port)).await?
+    }
+
+    async fn security_groups(&self, name: Option<String>) -> Result<Vec<SecurityGroup>, Error> {
+        self.group_list(name).await
+    }
+
+    async fn flows(&self, query: FlowQuery) -> Result<Vec<Flow>, Error> {
+        self.flow_list(query).await
+    }
+
+    async fn flow_usage(&self) -> Result<FlowUsage, Error> {
+        self.ask(|engine| engine.flow_usage()).await
     }
 
     async fn networks(&self) -> Result<Vec<Network>, Error> {

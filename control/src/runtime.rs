@@ -42,6 +42,7 @@ use crate::rooms::ra::RaTask;
 use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::relay4::Relay4Task;
 use crate::rooms::relay6::{self, Relay6Task};
+use crate::rooms::savi::Guards;
 use crate::rooms::{punt, supervise};
 use crate::store::{ServerIdentity, Store, leases};
 use crate::{config, metrics};
@@ -210,6 +211,7 @@ impl House {
             ),
             flows: side.flows,
             denied: side.denied,
+            guards: Guards::new(side.book, side.notes, protocols::savi::Timing::default()),
             node: means.identity.duid.clone(),
             store,
             config: file.clone(),

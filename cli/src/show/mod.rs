@@ -17,6 +17,7 @@ pub(crate) mod network;
 pub(crate) mod ra;
 pub(crate) mod relay;
 pub(crate) mod route;
+pub(crate) mod security;
 pub(crate) mod trace;
 pub(crate) mod worker;
 

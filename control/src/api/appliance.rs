@@ -4,11 +4,12 @@ use std::future::Future;
 
 use api::{
     Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
-    Delegation, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface,
-    Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush,
-    NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest,
-    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station,
-    StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
+    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
+    FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool,
+    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port, PortBinding,
+    RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
+    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
+    TraceRequest, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -28,6 +29,30 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Interfaces, in the order of the configuration.
     fn interfaces(&self) -> impl Future<Output = Result<Vec<Interface>, Error>> + Send;
+
+    /// Ports of tenants' machines, in the order of the configuration.
+    fn ports(&self) -> impl Future<Output = Result<Vec<Port>, Error>> + Send;
+
+    /// Addresses of links with ports that the query selects, by link and address.
+    fn port_bindings(
+        &self,
+        query: FlowQuery,
+    ) -> impl Future<Output = Result<Vec<PortBinding>, Error>> + Send;
+
+    /// The last packets of a port that did not pass, the newest first.
+    fn denied(&self, port: String) -> impl Future<Output = Result<Vec<Denied>, Error>> + Send;
+
+    /// Security groups, in the order of the configuration; with a name, that one.
+    fn security_groups(
+        &self,
+        name: Option<String>,
+    ) -> impl Future<Output = Result<Vec<SecurityGroup>, Error>> + Send;
+
+    /// Flows that the query selects.
+    fn flows(&self, query: FlowQuery) -> impl Future<Output = Result<Vec<Flow>, Error>> + Send;
+
+    /// How full the table of flows is.
+    fn flow_usage(&self) -> impl Future<Output = Result<FlowUsage, Error>> + Send;
 
     /// Layer-2 networks, in the order of the configuration.
     fn networks(&self) -> impl Future<Output = Result<Vec<Network>, Error>> + Send;

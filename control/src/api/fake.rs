@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use api::{
     Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
-    Delegation, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface,
-    Lease, LeaseChanges, LeaseExport, LeaseFault, LeaseFormat, LeaseImported, LeasePool,
-    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, RaState, Relay,
-    ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges,
-    RouteExplain, RouteNextHop, RouteQuery, RouteSource, Station, StationQuery, Status, TraceEvent,
+    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
+    FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseFault, LeaseFormat,
+    LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
+    OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
+    RouteQuery, RouteSource, SecurityGroup, Station, StationQuery, Status, TraceEvent,
     TraceRequest, Vtep, Worker, sample,
 };
 use ipnet::IpNet;
@@ -251,6 +252,41 @@ impl Appliance for Fake {
 
     async fn pools(&self) -> Result<Vec<LeasePool>, Error> {
         Ok(sample::pools())
+    }
+
+    async fn ports(&self) -> Result<Vec<Port>, Error> {
+        Ok(sample::ports())
+    }
+
+    async fn port_bindings(&self, query: FlowQuery) -> Result<Vec<PortBinding>, Error> {
+        let mut bindings = sample::port_bindings();
+        bindings.retain(|binding| query.port.is_none() || query.port == binding.port);
+        bindings.truncate(query.limit.unwrap_or(1000) as usize);
+        Ok(bindings)
+    }
+
+    async fn denied(&self, port: String) -> Result<Vec<Denied>, Error> {
+        if sample::ports().iter().all(|known| known.name != port) {
+            return Err(Error::not_found("port", format!("there is no port {port}")));
+        }
+        Ok(sample::denied())
+    }
+
+    async fn security_groups(&self, name: Option<String>) -> Result<Vec<SecurityGroup>, Error> {
+        let mut groups = sample::security_groups();
+        groups.retain(|group| name.as_ref().is_none_or(|name| *name == group.name));
+        Ok(groups)
+    }
+
+    async fn flows(&self, query: FlowQuery) -> Result<Vec<Flow>, Error> {
+        let mut flows = sample::flows();
+        flows.retain(|flow| query.port.as_ref().is_none_or(|port| *port == flow.port));
+        flows.truncate(query.limit.unwrap_or(1000) as usize);
+        Ok(flows)
+    }
+
+    async fn flow_usage(&self) -> Result<FlowUsage, Error> {
+        Ok(sample::flow_usage())
     }
 
     async fn networks(&self) -> Result<Vec<Network>, Error> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use api::{
-    Accounting, AddLease, AddRoute, Binding, BindingQuery, Counters, DelRoute, Delegation, Device,
-    DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, ImportLeases, Interface, InterfaceAddress,
-    Lease, LeaseChanges, LeaseExport, LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, Network, OrderDhcpClient, RaState, Relay, ReleaseLease, ReloadRequest, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, Station, StationQuery, Status, TraceEvent,
-    Vtep, Worker,
+    Accounting, AddLease, AddRoute, Binding, BindingQuery, Counters, DelRoute, Delegation, Denied,
+    Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery, FlowUsage,
+    ImportLeases, Interface, InterfaceAddress, Lease, LeaseChanges, LeaseExport, LeaseFormat,
+    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port,
+    PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route, RouteBatch, RouteChanges,
+    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent, Vtep,
+    Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -48,6 +49,12 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/status", get(status::<A>))
         .route("/v1/devices", get(devices::<A>))
         .route("/v1/interfaces", get(interfaces::<A>))
+        .route("/v1/ports", get(ports::<A>))
+        .route("/v1/ports/bindings", get(port_bindings::<A>))
+        .route("/v1/ports/denied", get(denied::<A>))
+        .route("/v1/security-groups", get(security_groups::<A>))
+        .route("/v1/flows", get(flows::<A>))
+        .route("/v1/flows/usage", get(flow_usage::<A>))
         .route("/v1/networks", get(networks::<A>))
         .route("/v1/stations", get(stations::<A>))
         .route("/v1/bindings", get(bindings::<A>))
@@ -132,6 +139,53 @@ async fn addresses<A: Appliance>(
             })
         });
     Ok(Json(rows.collect()))
+}
+
+async fn ports<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Port>> {
+    p.finish()?;
+    s.appliance.ports().await.map(Json)
+}
+
+/// The parameters that select flows and bindings of ports.
+fn flow_query(mut p: Params) -> Result<FlowQuery, Error> {
+    let query = FlowQuery {
+        port: p.name("port")?,
+        limit: p.parsed("limit")?,
+    };
+    p.finish()?;
+    Ok(query)
+}
+
+async fn port_bindings<A: Appliance>(
+    State(s): State<Server<A>>,
+    p: Params,
+) -> Answer<Vec<PortBinding>> {
+    s.appliance.port_bindings(flow_query(p)?).await.map(Json)
+}
+
+async fn denied<A: Appliance>(State(s): State<Server<A>>, mut p: Params) -> Answer<Vec<Denied>> {
+    let port = p.name("port")?;
+    p.finish()?;
+    let port = port.ok_or_else(|| Error::invalid("port", "missing"))?;
+    s.appliance.denied(port).await.map(Json)
+}
+
+async fn security_groups<A: Appliance>(
+    State(s): State<Server<A>>,
+    mut p: Params,
+) -> Answer<Vec<SecurityGroup>> {
+    let name = p.name("name")?;
+    p.finish()?;
+    s.appliance.security_groups(name).await.map(Json)
+}
+
+async fn flows<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Flow>> {
+    s.appliance.flows(flow_query(p)?).await.map(Json)
+}
+
+async fn flow_usage<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<FlowUsage> {
+    p.finish()?;
+    s.appliance.flow_usage().await.map(Json)
 }
 
 async fn networks<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Network>> {

@@ -189,6 +189,7 @@ impl Engine {
         self.forwarding.publish(Box::new(snapshot));
         self.forwarding.reclaim();
         self.follow_bindings();
+        self.follow_guards();
         for port in ports {
             self.program_filter(port, filters.get(&port).cloned().unwrap_or_default());
         }

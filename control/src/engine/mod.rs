@@ -20,11 +20,13 @@ mod devices;
 mod dhcp4;
 mod dhcp6;
 mod dhcp6_client;
+mod guards;
 mod network_views;
 mod networks;
 mod relay;
 mod routes;
 mod security;
+mod security_views;
 mod views;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -52,6 +54,7 @@ use crate::publish::Publisher;
 use crate::rooms::binding::Bindings;
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::fdb::Stations;
+use crate::rooms::savi::Guards;
 use crate::store::Store;
 use protocols::nd::AddressState;
 use protocols::{igmp, mld, nd, path_mtu, ra};
@@ -114,6 +117,7 @@ pub struct Engine {
     bindings: Bindings,
     paths: path_mtu::Machine,
     security: security::State,
+    guards: Guards,
     store: Arc<Store>,
     /// What tells this node from others; MAC addresses are made of it.
     node: Vec<u8>,
@@ -168,6 +172,8 @@ pub struct Parts {
     pub bindings: Bindings,
     /// Flows of tenants' machines.
     pub flows: Arc<FlowTable>,
+    /// Whose addresses are, at ports.
+    pub guards: Guards,
     /// What workers tell of packets that ports did not let pass.
     pub denied: Vec<DeniedConsumer>,
     /// What tells this node from others.
@@ -194,6 +200,7 @@ impl Engine {
             bindings,
             flows,
             denied,
+            guards,
             node,
             store,
             config,
@@ -219,6 +226,7 @@ impl Engine {
             bindings,
             paths: path_mtu::Machine::default(),
             security: security::State::new(flows, denied),
+            guards,
             store,
             node,
             config,
@@ -265,6 +273,7 @@ impl Engine {
                 self.publisher.reclaim();
                 self.hear_stations();
                 self.hear_denials();
+                self.tick_guards();
                 reclaimed = now;
             }
             if LINKS <= now - looked {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dataplane::denied::{Denied, DeniedConsumer};
 use dataplane::forwarding::{Forwarding, Security, Shared};
+use tables::classifier::SetId;
 use tables::flow::FlowTable;
 use tables::id::AnchorId;
 
@@ -32,7 +33,6 @@ pub(super) struct State {
     denied: Vec<DeniedConsumer>,
     denials: HashMap<AnchorId, VecDeque<Denied>>,
     /// Flows of all ports.
-    #[expect(dead_code, reason = "for the API's list of flows")]
     pub(super) flows: Arc<FlowTable>,
 }
 
@@ -51,8 +51,17 @@ impl State {
         }
     }
 
+    /// The generation of a port's filter; `None`: it has none.
+    pub(super) fn generation(&self, anchor: AnchorId) -> Option<u32> {
+        self.filters.generation(anchor)
+    }
+
+    /// How many members a set has, if a rule names it.
+    pub(super) fn members(&self, set: SetId) -> usize {
+        self.filters.members().get(&set).map_or(0, BTreeSet::len)
+    }
+
     /// The last packets of a port that did not pass, the newest first.
-    #[expect(dead_code, reason = "for the API's answer to why")]
     pub(super) fn denials(&self, anchor: AnchorId) -> impl Iterator<Item = &Denied> {
         self.denials.get(&anchor).into_iter().flatten().rev()
     }
@@ -76,7 +85,6 @@ impl Engine {
     }
 
     /// The addresses that ports have learned are these now. Rules that name a group of such a port ask anew, at the next snapshot.
-    #[expect(dead_code, reason = "for the room that learns addresses")]
     pub(super) fn member_addresses_changed(
         &mut self,
         learned: HashMap<AnchorId, BTreeSet<IpAddr>>,

@@ -4,6 +4,7 @@ mod appliance;
 mod control;
 mod network;
 mod packets;
+mod security;
 
 use super::Snapshot;
 use super::exposition::Samples;
@@ -48,6 +49,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
     [
         appliance::FAMILIES,
         network::FAMILIES,
+        security::FAMILIES,
         packets::FAMILIES,
         control::FAMILIES,
     ]

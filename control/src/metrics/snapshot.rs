@@ -1,8 +1,8 @@
 //! Everything that a scrape exposes, asked of the appliance once.
 
 use api::{
-    Accounting, Counters, Delegation, Device, DhcpClient, Drop, Interface, LeasePool, Network,
-    RaState, Status, Vtep, Worker,
+    Accounting, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage, Interface,
+    LeasePool, Network, Port, PortBinding, RaState, SecurityGroup, Status, Vtep, Worker,
 };
 
 use crate::api::{Appliance, Error};
@@ -20,6 +20,14 @@ pub struct Snapshot {
     pub networks: Vec<Network>,
     /// See [`Appliance::vteps`].
     pub vteps: Vec<Vtep>,
+    /// See [`Appliance::ports`].
+    pub ports: Vec<Port>,
+    /// See [`Appliance::port_bindings`]; all of them.
+    pub port_bindings: Vec<PortBinding>,
+    /// See [`Appliance::security_groups`].
+    pub security_groups: Vec<SecurityGroup>,
+    /// See [`Appliance::flow_usage`].
+    pub flow_usage: FlowUsage,
     /// See [`Appliance::workers`].
     pub workers: Vec<Worker>,
     /// See [`Appliance::drops`].
@@ -42,12 +50,20 @@ impl Snapshot {
     /// Asks for all of it; the parts are taken one after the other, so sums of different parts may differ by the
     /// packets of that moment.
     pub async fn take<A: Appliance>(appliance: &A) -> Result<Self, Error> {
+        let all = FlowQuery {
+            limit: Some(u64::MAX),
+            ..FlowQuery::default()
+        };
         Ok(Self {
             status: appliance.status().await?,
             devices: appliance.devices().await?,
             interfaces: appliance.interfaces().await?,
             networks: appliance.networks().await?,
             vteps: appliance.vteps().await?,
+            ports: appliance.ports().await?,
+            port_bindings: appliance.port_bindings(all).await?,
+            security_groups: appliance.security_groups(None).await?,
+            flow_usage: appliance.flow_usage().await?,
             workers: appliance.workers().await?,
             drops: appliance.drops().await?,
             ra: appliance.ra().await?,

@@ -177,6 +177,27 @@ async fn a_scrape_exposes_the_table() {
         5.0
     );
     assert_eq!(value("hextet_worker_busy_ratio", ("worker", "0")), 0.254);
+    assert_eq!(
+        value("hextet_port_dropped_packets_total", ("reason", "ra_guard")),
+        3.0
+    );
+    assert_eq!(
+        value(
+            "hextet_port_observed_packets_total",
+            ("reason", "nd_spoofed")
+        ),
+        2.0
+    );
+    assert_eq!(
+        value("hextet_security_rule_packets_total", ("rule", "2")),
+        7.0
+    );
+    assert_eq!(value("hextet_port_flows", ("port", "vm1")), 12.0);
+    assert_eq!(value("hextet_flow_events_total", ("event", "evicted")), 8.0);
+    assert_eq!(
+        value("hextet_port_bindings", ("state", "testing_rival")),
+        1.0
+    );
     assert_eq!(scraped["hextet_uptime_seconds"].samples[0].1, 3723.0);
 
     stop.cancel();

@@ -134,6 +134,8 @@ pub struct Guards {
     notes: Vec<NoteConsumer>,
     configured: Configured,
     frames: VecDeque<Outgoing>,
+    /// Whether an address was bound or unbound since that was asked.
+    changed: bool,
     /// Reused.
     actions: Vec<Action>,
     heard: Vec<Note>,
@@ -148,6 +150,7 @@ impl Guards {
             notes,
             configured: Configured::default(),
             frames: VecDeque::new(),
+            changed: false,
             actions: Vec::new(),
             heard: Vec::new(),
         }
@@ -235,6 +238,11 @@ impl Guards {
         }
     }
 
+    /// Whether a port has got or lost an address since that was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
     /// The frames to be sent since it was last asked.
     pub fn take_frames(&mut self) -> impl Iterator<Item = Outgoing> + '_ {
         self.frames.drain(..)
@@ -310,6 +318,7 @@ impl Guards {
     /// Does one thing. An error: there was no room for this address.
     fn write(&mut self, now: Millis, action: Action) -> Result<(), (LinkId, IpAddr)> {
         let seconds = (now / 1000) as u32;
+        self.changed |= matches!(action, Action::Bind { .. } | Action::Unbind { .. });
         let book = &mut self.book;
         match action {
             Action::Bind {

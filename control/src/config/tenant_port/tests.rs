@@ -320,6 +320,15 @@ fn two_ports_share_nothing_on_a_link() {
 }
 
 #[test]
+fn the_example_of_the_documentation_loads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/security.toml");
+    let loaded = crate::config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.model.ports.len(), 2);
+    assert_eq!(loaded.model.security_groups.len(), 3, "`default` too");
+}
+
+#[test]
 fn a_reload_keeps_ports_by_name() {
     let ports = |names: [&str; 2]| {
         let [a, b] = names;
