@@ -35,7 +35,10 @@ use crate::rooms::lease::import::Import;
 use crate::rooms::lease::{Order, OrderError, Question};
 use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly};
 
+pub mod leasing;
 pub mod relay;
+
+pub use leasing::Leasing;
 
 /// Packets that may wait for a room.
 const PACKETS: usize = 4096;
@@ -82,6 +85,8 @@ pub enum Dhcp6Message {
     Order(Box<Order<dhcp6::Event<'static>>>),
     /// Its part of an import of leases.
     Import(Box<Import>),
+    /// Tell the engine of all leases.
+    TellLeases,
 }
 
 /// To the DHCPv4 server's room.
@@ -95,6 +100,8 @@ pub enum Dhcp4Message {
     Order(Box<Order<dhcp4::Event<'static>>>),
     /// Its part of an import of leases.
     Import(Box<Import>),
+    /// Tell the engine of all leases.
+    TellLeases,
 }
 
 /// To the DHCPv6 client's room.
@@ -181,6 +188,8 @@ pub enum EngineMessage {
         /// Its address.
         addr: IpAddr,
     },
+    /// Leases of our servers, for the guards of ports.
+    Leases(Vec<Leasing>),
     /// A router on the way of a tunnel's outer packets says what fits.
     TooBig {
         /// The routing domain.
@@ -260,6 +269,7 @@ pub struct Bus {
     dhcp4: mpsc::UnboundedSender<Dhcp4Message>,
     dhcp4_packets: mpsc::Sender<Packet>,
     hears_arp: Arc<AtomicBool>,
+    hears_leases: Arc<AtomicBool>,
     relays: relay::Senders,
     dhcp6_client: mpsc::UnboundedSender<Dhcp6ClientMessage>,
     dhcp6_client_packets: mpsc::Sender<Packet>,
@@ -332,6 +342,7 @@ impl Bus {
             dhcp4,
             dhcp4_packets,
             hears_arp: Arc::default(),
+            hears_leases: Arc::default(),
             relays,
             dhcp6_client,
             dhcp6_client_packets,
@@ -454,6 +465,25 @@ impl Bus {
     /// Says whether it does.
     pub fn hear_arp(&self, hears: bool) {
         self.hears_arp.store(hears, Ordering::Relaxed);
+    }
+
+    /// Has the rooms of DHCP servers tell the engine of leases from now on, and of those there are; or of none.
+    pub fn hear_leases(&self, hears: bool) {
+        self.hears_leases.store(hears, Ordering::Relaxed);
+        if hears {
+            self.dhcp6(Dhcp6Message::TellLeases);
+            self.dhcp4(Dhcp4Message::TellLeases);
+        }
+    }
+
+    /// Tells the engine of leases, if it wants to hear of them.
+    pub fn leases(&self, leases: impl Iterator<Item = Leasing>) {
+        if self.hears_leases.load(Ordering::Relaxed) {
+            let leases: Vec<Leasing> = leases.collect();
+            if !leases.is_empty() {
+                self.engine(EngineMessage::Leases(leases));
+            }
+        }
     }
 
     /// Offers a DHCPv6 message to the client's room.

@@ -1,17 +1,21 @@
 //! The guards of ports in the running router: what their room is told of links and ports, and the frames that it has sent.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::SystemTime;
 
+use ::lease::{RealmId, Resource, Wall};
 use dataplane::guard::{Learning, LinkId};
 use tables::id::{AnchorId, PortId};
 
 use super::Engine;
 use super::addresses::own_addresses;
+use crate::bus::Leasing;
 use crate::compile::interfaces::Learned;
 use crate::compile::security::{interface_link, network_link, reservations};
 use crate::model::security::TenantPort;
-use crate::model::{Carrier, Network, Tag};
+use crate::model::{Carrier, Interface, Model, Network, Router, Tag};
 use crate::rooms::savi::{AnchorConfig, BindingView, Configured, LinkConfig, Towards};
 
 impl Engine {
@@ -39,10 +43,56 @@ impl Engine {
         };
         let ports: BTreeMap<AnchorId, AnchorConfig> = secure.map(config).collect();
         let links = self.guarded_links();
-        self.guards.follow(Configured {
+        let wanted = Configured {
             links,
             anchors: ports,
-        });
+        };
+        if self.guards.follow(wanted) {
+            // What a port had by a lease, it has again: who has just come is told too.
+            self.bus.hear_leases(!self.model.ports.is_empty());
+        }
+    }
+
+    /// Tells the guards of leases of our servers, on links with ports.
+    pub(super) fn hear_leases(&mut self, leases: &[Leasing]) {
+        let now = Wall::from(SystemTime::now());
+        let model = Arc::clone(&self.model);
+        let guarded = self.guarded_interfaces(&model);
+        for leasing in leases {
+            let on = |(realm, interface, _): &&(RealmId, &Interface, LinkId)| {
+                *realm == leasing.realm && is_on(leasing, interface)
+            };
+            let Some((_, _, link)) = guarded.iter().find(on) else {
+                continue;
+            };
+            // As on the wire: all bits set, for ever.
+            let given = leasing.given.map(|(mac, ends)| {
+                let left = ends.left(now);
+                (mac, (left != u32::MAX).then_some(left))
+            });
+            match (as_address(leasing.resource), given) {
+                (Ok(address), Some((mac, left))) => self.guards.leased(*link, address, mac, left),
+                (Ok(address), None) => self.guards.released(*link, address),
+                (Err(prefix), Some((mac, left))) => {
+                    self.guards.delegated(*link, prefix, mac, left);
+                }
+                (Err(prefix), None) => self.guards.undelegated(*link, prefix),
+            }
+        }
+    }
+
+    /// Our interfaces on links with ports.
+    fn guarded_interfaces<'a>(&self, model: &'a Model) -> Vec<(RealmId, &'a Interface, LinkId)> {
+        let link = |(router, interface): (&'a Router, &'a Interface)| {
+            let link = match interface.carrier {
+                Carrier::Network(network) => network_link(network),
+                Carrier::Device { .. } => interface_link(interface.id),
+                Carrier::Tunnel { .. } => return None,
+            };
+            let has_ports = self.guards.has_link(link);
+            has_ports.then(|| (RealmId::of(&router.name), interface, link))
+        };
+        model.interfaces().filter_map(link).collect()
     }
 
     /// The links with ports.
@@ -135,6 +185,26 @@ impl Engine {
             }
         }
         self.member_addresses_changed(learned);
+    }
+}
+
+/// Whether a lease is of an interface's link.
+fn is_on(leasing: &Leasing, interface: &Interface) -> bool {
+    match as_address(leasing.resource) {
+        Ok(address) => {
+            let mut subnets = interface.addresses.iter();
+            subnets.any(|net| net.contains(&address))
+        }
+        Err(_) => leasing.interface.as_deref() == Some(interface.name.as_str()),
+    }
+}
+
+/// The address that is leased; an error: the prefix that is.
+fn as_address(resource: Resource) -> Result<IpAddr, (Ipv6Addr, u8)> {
+    match resource {
+        Resource::V6(address) => Ok(address.into()),
+        Resource::V4(address) => Ok(address.into()),
+        Resource::Prefix(net) => Err((net.network(), net.prefix_len())),
     }
 }
 

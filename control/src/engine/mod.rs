@@ -322,6 +322,7 @@ impl Engine {
                 gateway,
             } => self.delegated_up(vrf, prefix, &interface, gateway),
             EngineMessage::DelegatedDown { vrf, prefix } => self.delegated_down(vrf, prefix),
+            EngineMessage::Leases(leases) => self.hear_leases(&leases),
             EngineMessage::TooBig { vrf, told } => self.path_too_big(vrf, &told),
             EngineMessage::Held(held) => self.held(&held),
             EngineMessage::Request(Request(question)) => question(self),

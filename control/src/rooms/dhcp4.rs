@@ -19,7 +19,7 @@ use zerocopy::IntoBytes;
 use super::lease::import::{Import, Verdict};
 use super::lease::{OrderError, commit, load};
 use super::nd::{NoteBudget, now, seed, until};
-use crate::bus::{Bus, Dhcp4Message, Inbox, Packet};
+use crate::bus::{Bus, Dhcp4Message, Inbox, Leasing, Packet};
 use crate::injector::Injector;
 use lease::{Disk, DiskError, Imported, Kind, Lease, Write};
 use protocols::dhcp4::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
@@ -101,12 +101,19 @@ impl Dhcp4Task {
             Ok(leases) => {
                 info!(leases = leases.len(), "DHCPv4 leases loaded");
                 self.event(Event::Loaded { leases });
+                self.tell_leases();
             }
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 error!(%error, "DHCPv4 gives no leases: those there are cannot be read");
             }
         }
+    }
+
+    /// Tells the guards of ports of all leases.
+    fn tell_leases(&self) {
+        let leases = self.machine.book().iter();
+        self.means.bus.leases(leases.filter_map(Leasing::of));
     }
 
     async fn message(&mut self, message: Dhcp4Message) {
@@ -118,7 +125,11 @@ impl Dhcp4Task {
                 let done = self.order(event).await;
                 let _ = reply.send(done);
             }
-            Dhcp4Message::Import(import) => self.import(*import).await,
+            Dhcp4Message::Import(import) => {
+                self.import(*import).await;
+                self.tell_leases();
+            }
+            Dhcp4Message::TellLeases => self.tell_leases(),
         }
     }
 
@@ -225,6 +236,9 @@ impl Dhcp4Task {
             _ => None,
         };
         let writes: Vec<Write> = actions.iter().filter_map(write).collect();
+        // Before it is on disk: the client is not told sooner than that, and may use it at once then.
+        let leases = writes.iter().filter_map(Leasing::of_write);
+        self.means.bus.leases(leases);
         let stored = self.store(writes).await;
         for action in actions {
             let waits = matches!(

@@ -27,7 +27,7 @@ use wire::udp;
 use super::lease::import::{Import, Verdict};
 use super::lease::{OrderError, load};
 use super::nd::{NoteBudget, now, seed, until};
-use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Packet};
+use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Leasing, Packet};
 use crate::injector::Injector;
 use commit::{Commits, Done};
 use lease::{Disk, DiskError, Imported, Kind, Lease};
@@ -126,12 +126,19 @@ impl Dhcp6Task {
             Ok(leases) => {
                 info!(leases = leases.len(), "DHCPv6 leases loaded");
                 self.event(Event::Loaded { leases });
+                self.tell_leases();
             }
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 error!(%error, "DHCPv6 gives no leases: those there are cannot be read");
             }
         }
+    }
+
+    /// Tells the guards of ports of all leases.
+    fn tell_leases(&self) {
+        let leases = self.machine.book().iter();
+        self.means.bus.leases(leases.filter_map(Leasing::of));
     }
 
     async fn message(&mut self, message: Dhcp6Message) {
@@ -148,7 +155,11 @@ impl Dhcp6Task {
                 let done = self.order(event).await;
                 let _ = reply.send(done);
             }
-            Dhcp6Message::Import(import) => self.import(*import).await,
+            Dhcp6Message::Import(import) => {
+                self.import(*import).await;
+                self.tell_leases();
+            }
+            Dhcp6Message::TellLeases => self.tell_leases(),
         }
     }
 
@@ -228,6 +239,12 @@ impl Dhcp6Task {
 
     /// Carries out what waits for nothing, and begins to store what is to be stored.
     fn settle(&mut self) {
+        // Before it is on disk: the client is not told sooner than that, and may use it at once then.
+        let writes = self.actions.iter().filter_map(|action| match action {
+            Action::Write(write) => Leasing::of_write(write),
+            _ => None,
+        });
+        self.means.bus.leases(writes);
         for action in self.commits.sort(&mut self.actions) {
             self.carry_out(action);
         }

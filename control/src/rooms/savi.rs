@@ -156,14 +156,20 @@ impl Guards {
         }
     }
 
-    /// Has these ports guarded, and no others.
-    pub fn follow(&mut self, wanted: Configured) {
+    /// Has these ports guarded, and no others. Whether that is another thing than before.
+    pub fn follow(&mut self, wanted: Configured) -> bool {
         if wanted == self.configured {
-            return;
+            return false;
         }
         let configuration = configuration(&wanted);
         self.configured = wanted;
         self.handle(Event::Configure(configuration));
+        true
+    }
+
+    /// Whether a link has ports.
+    pub fn has_link(&self, link: LinkId) -> bool {
+        self.configured.links.contains_key(&link)
     }
 
     /// A server of this router has leased an address on a link to the client with this MAC, or renewed that; `left`: for so long.
