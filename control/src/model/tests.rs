@@ -258,3 +258,39 @@ segments = [{ kind = "vlan", device = "a", vlan = 6 }, { kind = "vxlan", vni = 8
     assert_eq!(changes.networks.removed, [NetworkId(1)]);
     assert!(changes.interfaces.is_empty());
 }
+
+#[test]
+fn ports_and_groups_that_change_are_told_and_sizes_need_a_restart() {
+    let text = |max_flows: u32, port: u16, groups: &str| {
+        format!(
+            "[security]\nmax_flows = {max_flows}\n[[device]]\nname = \"d\"\nkind = \"null\"\n\
+             [[network]]\nname = \"n\"\nsegments = [{{ kind = \"flat\", device = \"d\" }}]\n\
+             [[security_group]]\nname = \"a\"\n[[security_group.rule]]\ndirection = \"ingress\"\n\
+             ethertype = \"ipv6\"\nprotocol = \"tcp\"\nport_range_min = {port}\nport_range_max = {port}\n\
+             [[security_group]]\nname = \"b\"\n\
+             [[port]]\nname = \"p\"\ndevice = \"d\"\nsecurity_groups = [{groups}]\nmax_flows = 10\n"
+        )
+    };
+    let model = |text: String| {
+        crate::config::parse("t.toml".as_ref(), &text)
+            .unwrap()
+            .model
+    };
+    let old = model(text(1024, 80, "\"a\""));
+    let changes = |text: String| {
+        let mut new = model(text);
+        new.keep_ids(&old);
+        diff(&old, &new)
+    };
+    assert!(changes(text(1024, 80, "\"a\"")).is_empty());
+    let (group, port) = (old.security_groups[0].id, old.ports[0].id);
+    let other_rule = changes(text(1024, 81, "\"a\""));
+    assert_eq!(other_rule.groups.added, [group]);
+    assert_eq!(other_rule.groups.removed, [group]);
+    assert!(other_rule.ports.is_empty() && !other_rule.security);
+    let other_groups = changes(text(1024, 80, "\"b\", \"a\""));
+    assert_eq!(other_groups.ports.added, [port]);
+    assert!(other_groups.groups.is_empty());
+    let larger = changes(text(2048, 80, "\"a\""));
+    assert_eq!(larger.needs_restart, ["security.max_flows"]);
+}
