@@ -19,6 +19,7 @@
 //! leases. Dropping the lab ends what it started, by pid, and removes it all; a lab that starts sweeps what a crashed one
 //! left. Nothing ever appears in the root namespace.
 
+pub mod attack;
 pub mod dhclient;
 pub mod dhcp6;
 pub mod dhcp_client;
