@@ -11,6 +11,7 @@ mod row_05;
 mod row_06;
 mod row_07;
 mod row_08;
+mod row_13;
 mod row_16;
 mod row_17;
 mod row_18;
