@@ -252,6 +252,12 @@ pub type Members = BTreeMap<SetId, BTreeSet<Range>>;
 
 /// Members of the sets that rules of the model name. Of a security group: what its ports have by configuration, and what they have
 /// `learned`.
+///
+/// A set holds for all links, so that nobody may get into it by what is checked on his own link alone:
+///
+/// - Link-local addresses are no members. Each link has its own, and on another one a stranger can have the same.
+/// - What was learned counts in the prefixes of the link. On a link that has none of a family any address can be learned, and a member
+///   could make the world a member.
 pub fn members(
     model: &Model,
     anchors: &Anchors,
@@ -267,6 +273,7 @@ pub fn members(
             members.extend(group.addresses.iter().map(range));
         }
     }
+    let on_link = prefixes(model, anchors);
     let mut reserved = reservations(model, anchors);
     for port in &model.ports {
         let groups = port.groups.iter();
@@ -277,13 +284,16 @@ pub fn members(
         if groups.is_empty() {
             continue;
         }
-        let link_local = port.mac.map(|mac| IpAddr::V6(mac.link_local()));
-        let single = port.fixed_ips.iter().copied().chain(link_local);
-        let single = single.chain(learned.get(&port.id).into_iter().flatten().copied());
+        let on_link = on_link.get(&anchors.link(port.id));
+        let on_link = on_link.map_or(&[][..], Vec::as_slice);
+        let learned = learned.get(&port.id).into_iter().flatten().copied();
+        let learned = learned.filter(|address| on_link.iter().any(|net| net.contains(address)));
+        let single = port.fixed_ips.iter().copied().chain(learned);
         let single = single.chain(reserved.remove(&port.id).unwrap_or_default());
-        let addresses = single.map(IpNet::from);
         let pairs = port.pairs.iter().map(|pair| pair.prefix);
-        let all: BTreeSet<Range> = addresses.chain(pairs).map(|net| range(&net)).collect();
+        let nets = single.map(IpNet::from).chain(pairs);
+        let nets = nets.filter(|net| !is_link_local(net));
+        let all: BTreeSet<Range> = nets.map(|net| range(&net)).collect();
         for id in groups {
             if let Some(members) = members.get_mut(&id) {
                 members.extend(&all);
@@ -291,6 +301,14 @@ pub fn members(
         }
     }
     members
+}
+
+/// Whether it begins with a link-local address (RFC 4291 section 2.5.6, RFC 3927).
+fn is_link_local(net: &IpNet) -> bool {
+    match net.network() {
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+        IpAddr::V4(address) => address.is_link_local(),
+    }
 }
 
 /// Members as the workers look them up.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use dataplane::forwarding::Security;
 use tables::classifier::Query;
 use tables::id::RuleId;
-use wire::MacAddr;
 
 use super::*;
 use crate::config::parse;
@@ -186,33 +185,79 @@ fn a_guard_knows_the_port_and_its_link() {
     assert!(may(&client, "192.0.2.7") && !may(&client, "203.0.113.7"));
 }
 
+/// Addresses as what a port has learned.
+fn addresses<const N: usize>(of: [&str; N]) -> BTreeSet<IpAddr> {
+    of.map(|address| address.parse().unwrap()).into()
+}
+
+/// The members of a set in words.
+fn shown(members: &Members, set: SetId) -> Vec<String> {
+    let word = |(v6, address, len): &Range| match v6 {
+        true => format!("{}/{len}", std::net::Ipv6Addr::from_bits(*address)),
+        false => format!("{}/{len}", std::net::Ipv4Addr::from_bits(*address as u32)),
+    };
+    members[&set].iter().map(word).collect()
+}
+
 #[test]
 fn members_are_configured_reserved_and_learned() {
     let text = BASE.replace("remote_group = \"clients\"", "remote_group = \"web\"");
     let model = model(&text);
     let anchors = Anchors::of(&model);
-    let server = id(&model, "server");
-    let learned = HashMap::from([(server, BTreeSet::from(["2001:db8:1::abc".parse().unwrap()]))]);
+    let learned = Learned::from([(id(&model, "server"), addresses(["2001:db8:1::abc"]))]);
     let members = members(&model, &anchors, &learned);
     let web = model.security_groups[0].id;
-    let shown: Vec<String> = members[&web]
-        .iter()
-        .map(|(_, address, len)| format!("{}/{len}", std::net::Ipv6Addr::from_bits(*address)))
-        .collect();
-    let link_local = MacAddr([0x52, 0x54, 0, 0, 0, 1]).link_local();
     assert_eq!(
-        shown,
-        [
-            "2001:db8:1::99/128".to_owned(),
-            "2001:db8:1::abc/128".to_owned(),
-            format!("{link_local}/128"),
-        ]
+        shown(&members, web),
+        ["2001:db8:1::99/128", "2001:db8:1::abc/128"]
     );
     // The group that no rule names any more has no list.
     let clients = model.security_groups[1].id;
     assert_eq!(members.get(&clients), None);
     let office = members[&model.address_groups[0].id].len();
     assert_eq!(office, 2);
+}
+
+#[test]
+fn nobody_becomes_a_member_by_what_only_his_own_link_knows() {
+    let pairs = "allowed_address_pairs = [{ ip_address = \"fe80::/64\" }, { ip_address = \"169.254.7.0/24\" }, \
+                 { ip_address = \"2001:db8:99::/64\" }]\n";
+    let text = BASE
+        .replace("remote_group = \"clients\"", "remote_group = \"web\"")
+        .replace(
+            "name = \"server\"\n",
+            &format!("name = \"server\"\n{pairs}"),
+        )
+        .replace(
+            "security_groups = [\"clients\"]",
+            "security_groups = [\"web\"]",
+        )
+        .replace("\"2001:db8:2::10\"", "\"2001:db8:2::10\", \"fe80::2\"");
+    let model = model(&text);
+    let anchors = Anchors::of(&model);
+    let learned = Learned::from([
+        // Nothing is known of IPv4 on its link: there the address is its own, elsewhere it may be anybody's.
+        (
+            id(&model, "server"),
+            addresses(["fe80::1", "169.254.1.1", "198.51.100.200", "2001:db8:1::7"]),
+        ),
+        (
+            id(&model, "client"),
+            addresses(["192.0.2.77", "203.0.113.7", "2001:db8:1::66"]),
+        ),
+    ]);
+    let members = members(&model, &anchors, &learned);
+    assert_eq!(
+        shown(&members, model.security_groups[0].id),
+        [
+            "192.0.2.10/32",
+            "192.0.2.77/32",
+            "2001:db8:1::7/128",
+            "2001:db8:1::99/128",
+            "2001:db8:2::10/128",
+            "2001:db8:99::/64",
+        ]
+    );
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub(in crate::config) static SECURITY_RULE: Section = Section {
             "remote_group",
             "security group name",
             "anybody",
-            "The other end is a member: an address of a port that has this group, configured or learned.",
+            "The other end is a member: an address of a port that has this group: configured, or leased or learned in a prefix that an interface has on its link. Link-local ones are none.",
         ),
         key(
             "remote_address_group",
