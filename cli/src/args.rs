@@ -181,7 +181,10 @@ pub enum Show {
     /// Ports of tenants' machines, their groups and what passed
     Ports,
     /// Guards of ports: what they dropped and what they only observed
-    Guards,
+    Guards {
+        /// Only of this port
+        port: Option<String>,
+    },
     /// Addresses of links with ports, and whose they are
     PortBindings {
         /// So many at most [default: 1000]

@@ -237,7 +237,13 @@ impl Session {
                     .await
             }
             Show::Ports => self.list("/v1/ports", show::security::ports).await,
-            Show::Guards => self.list("/v1/ports", show::security::guards).await,
+            Show::Guards { port: None } => self.list("/v1/ports", show::security::guards).await,
+            Show::Guards { port: Some(name) } => {
+                self.one("/v1/ports", "port", &name, |port, paint| {
+                    show::security::guards(std::slice::from_ref(port), paint)
+                })
+                .await
+            }
             Show::SecurityGroups { name } => {
                 let query = Query::default().with("name", name);
                 self.list(&query.on("/v1/security-groups"), show::security::groups)

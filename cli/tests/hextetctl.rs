@@ -198,6 +198,7 @@ fn json_is_the_servers_own() {
         ("show dhcp-client --json", json(sample::dhcp_clients())),
         ("show ports --json", json(sample::ports())),
         ("show guards --json", json(sample::ports())),
+        ("show guards vm2 --json", json(&sample::ports()[1..])),
         ("show port-bindings --json", json(sample::port_bindings())),
         (
             "show port-bindings vm1 --limit 1 --json",
@@ -400,6 +401,7 @@ fn what_the_server_refuses_is_told_with_its_field() {
         ),
         ("why-dropped nope", "port: there is no port nope"),
         ("show devices nope", "there is no device `nope`"),
+        ("show guards nope", "there is no port `nope`"),
         ("show ra nope", "there is no interface `nope`"),
     ] {
         let (code, text) = complaint(&server.run(line));

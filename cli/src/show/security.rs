@@ -227,7 +227,9 @@ pub(crate) fn flows(flows: &[Flow], paint: Paint) -> String {
         ">left",
         ">rule",
         ">egress packets",
+        ">egress bytes",
         ">ingress packets",
+        ">ingress bytes",
     ]);
     for f in flows {
         let end = |address: std::net::IpAddr, port| match address {
@@ -250,7 +252,9 @@ pub(crate) fn flows(flows: &[Flow], paint: Paint) -> String {
             Cell::from(format!("{} s", f.left_seconds)),
             cell(f.rule),
             cell(f.counters.egress_packets),
+            Cell::from(bytes(f.counters.egress_bytes)),
             cell(f.counters.ingress_packets),
+            Cell::from(bytes(f.counters.ingress_bytes)),
         ]);
     }
     table.render(paint, "no flows")
