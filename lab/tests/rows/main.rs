@@ -12,6 +12,7 @@ mod row_06;
 mod row_07;
 mod row_08;
 mod row_13;
+mod row_15;
 mod row_16;
 mod row_17;
 mod row_18;
