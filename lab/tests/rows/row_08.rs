@@ -256,3 +256,116 @@ fn row_08_a_fixed_address_on_a_slaac_subnet() -> Result<()> {
 fn row_08_a_fixed_address_on_a_stateless_subnet() -> Result<()> {
     chosen("dhcpv6-stateless", "row08stateless")
 }
+
+/// The same on a network with ports, whose guards are what decides: no reverse path is asked.
+const PORTS: &str = r#"
+[[device]]
+name = "owner"
+kind = "af_packet"
+interface = "v1"
+[[device]]
+name = "stranger"
+kind = "af_packet"
+interface = "v3"
+[[device]]
+name = "wan"
+kind = "af_packet"
+interface = "v2"
+[[network]]
+name = "lan"
+segments = [{ kind = "flat", device = "owner" }, { kind = "flat", device = "stranger" }]
+[[security_group]]
+name = "all"
+[[security_group.rule]]
+direction = "egress"
+ethertype = "ipv6"
+[[security_group.rule]]
+direction = "ingress"
+ethertype = "ipv6"
+[[port]]
+name = "owner"
+device = "owner"
+mac_address = "02:00:00:00:08:0a"
+max_addresses = 8
+security_groups = ["all"]
+[[port]]
+name = "stranger"
+device = "stranger"
+mac_address = "02:00:00:00:08:0b"
+security_groups = ["all"]
+[[router]]
+name = "main"
+[[router.interface]]
+name = "lan0"
+network = "lan"
+mac = "02:00:00:00:08:01"
+addresses = ["2001:db8:8::1/64"]
+[[router.interface.subnet]]
+prefix = "2001:db8:8::/64"
+ra_mode = "slaac"
+address_mode = "slaac"
+[[router.interface.port]]
+name = "owner"
+mac = "02:00:00:00:08:0a"
+addresses = ["2001:db8:8::c0de"]
+[[router.interface]]
+name = "wan0"
+device = "wan"
+addresses = ["2001:db8:80::1/64"]
+[router.interface.ra]
+enabled = true
+"#;
+
+#[test]
+fn row_08_a_ports_guard_accepts_what_its_host_has_within_a_limit_and_nothing_else() -> Result<()> {
+    let lab = Lab::new("row08port")?;
+    let (far, r) = (lab.host("far")?, lab.router("r")?);
+    let (owner, stranger) = (lab.host("owner")?, lab.host("stranger")?);
+    for (host, dev, last) in [(&owner, "v1", "0a"), (&stranger, "v3", "0b")] {
+        host.ok(
+            "sysctl -qw net.ipv6.conf.default.addr_gen_mode=3 net.ipv6.conf.default.use_tempaddr=2",
+        )?;
+        lab.link(host, "eth0", &r, dev)?;
+        host.ok("ip link set eth0 down")?;
+        host.ok(&format!("ip link set eth0 address 02:00:00:00:08:{last}"))?;
+        host.ok("ip link set eth0 up")?;
+    }
+    lab.link(&far, "eth0", &r, "v2")?;
+    r.start(PORTS)?;
+    let outside = far.wait_slaac("eth0", "2001:db8:80:")?;
+    let client = Client::start(&lab, &owner, "owner", Kind::Dhclient, Want::Address)?;
+    client.wait_address(&owner, "eth0", "2001:db8:8::c0de")?;
+    let own = lab::wait_for(
+        std::time::Duration::from_secs(20),
+        "a chosen, a stable-opaque and a temporary address",
+        || owner.global_ipv6("eth0").ok().filter(|all| all.len() >= 3),
+    )?;
+    for address in &own {
+        let from = format!("-I {address} {outside}");
+        assert_eq!(owner.ping(&from, 3)?, 3, "{address}");
+        assert_eq!(far.ping(&address.to_string(), 3)?, 3, "{address}");
+    }
+    // Nobody else gets through with them, nor takes them.
+    stranger.wait_slaac("eth0", "2001:db8:8:")?;
+    let spoofed = r.dropped("ip6_source_spoofed")?;
+    for address in &own {
+        stranger.address("eth0", &format!("{address}/128"))?;
+        let from = format!("-I {address} {outside}");
+        assert_eq!(stranger.ping(&from, 2)?, 0, "{address}");
+        stranger.ok(&format!("ip addr del {address}/128 dev eth0"))?;
+        assert_eq!(far.ping(&address.to_string(), 2)?, 2, "{address}");
+    }
+    assert!(own.len() as u64 * 2 <= r.dropped("ip6_source_spoofed")? - spoofed);
+    // So many addresses, and no more.
+    let mut passed = 0;
+    for n in 0..12 {
+        let address = format!("2001:db8:8::f:{n}");
+        owner.address("eth0", &format!("{address}/64"))?;
+        passed += u32::from(owner.ping(&format!("-I {address} {outside}"), 3)? > 0);
+    }
+    assert!(
+        (1..8).contains(&passed),
+        "{passed} of 12 more addresses passed"
+    );
+    r.assert_balanced()
+}
