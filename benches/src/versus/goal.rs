@@ -66,6 +66,12 @@ pub const GOALS: &[Goal] = &[
     goal("transit4/900k/uniform", "l3fwd-fib", 1.0),
     // At most a tenth slower.
     goal("transit6/160k/uniform+churn", "at-rest", 0.9),
+    goal("stateful6/100k", "ovs-dpdk", 6.5),
+    goal("stateful6/100k", "ovs-dpdk-noemc", 6.5),
+    // At most 1.5 times, 1.15 times, 1.3 times what it costs without the port; with ten rules.
+    goal("stateful6/100k", "hextet-open", 0.667),
+    goal("guards6", "hextet-open", 0.87),
+    goal("newflows6/10k-rules", "hextet-open", 0.77),
     goal("vxlan6-decap/few", "ovs-dpdk", 4.5),
     goal("vxlan6-decap/few", "ovs-dpdk-noemc", 4.5),
     goal("vxlan4-decap/few", "ovs-dpdk", 4.5),

@@ -14,6 +14,7 @@ pub mod dhcp6_load;
 pub mod options;
 pub mod overlay;
 pub mod scenario;
+pub mod security;
 pub mod tenants;
 pub mod two_workers;
 

@@ -37,8 +37,10 @@ pub const NAMES: [&str; 2] = ["ovs-dpdk", "ovs-dpdk-noemc"];
 #[derive(Clone, Debug)]
 pub struct Control {
     socket: PathBuf,
-    /// The port that the feed's packets leave by.
-    out: &'static str,
+    /// The ports that packets come by ...
+    into: &'static [&'static str],
+    /// ... and those that they leave by.
+    out: &'static [&'static str],
 }
 
 impl Control {
@@ -67,7 +69,13 @@ impl Control {
         let of = |name| {
             port_packets(&text, name).with_context(|| format!("no counters of {name} in {text}"))
         };
-        Ok((of("feed")?.0, of(self.out)?.1))
+        let sum = |ports: &[&'static str], which: fn((u64, u64)) -> u64| {
+            ports
+                .iter()
+                .map(|&port| of(port).map(which))
+                .sum::<Result<u64>>()
+        };
+        Ok((sum(self.into, |of| of.0)?, sum(self.out, |of| of.1)?))
     }
 
     /// Packets that went to the slow path.
@@ -209,7 +217,24 @@ impl Switch {
     ///
     /// # Errors
     /// When it is not installed or does not start.
-    pub fn launch(dir: &Path, out: &'static str) -> Result<Self> {
+    pub fn launch(dir: &Path, out: &'static [&'static str]) -> Result<Self> {
+        Self::launch_with(dir, &["feed"], out)
+    }
+
+    /// The same, with feeds at both ends: `feed` and `second`.
+    ///
+    /// # Errors
+    /// When it is not installed or does not start.
+    pub fn between(dir: &Path) -> Result<Self> {
+        const BOTH: &[&str] = &["feed", "second"];
+        Self::launch_with(dir, BOTH, BOTH)
+    }
+
+    fn launch_with(
+        dir: &Path,
+        into: &'static [&'static str],
+        out: &'static [&'static str],
+    ) -> Result<Self> {
         let binary = SWITCHES.into_iter().find(|path| Path::new(path).exists());
         let binary =
             binary.context("no Open vSwitch with DPDK (Debian package openvswitch-switch-dpdk)")?;
@@ -233,6 +258,7 @@ impl Switch {
         around.vsctl(&set)?;
         let control = Control {
             socket: around.dir.join("vswitchd.ctl"),
+            into,
             out,
         };
         let mut command = around.command(binary);
@@ -320,9 +346,23 @@ impl Switch {
     /// # Errors
     /// When it is refused.
     pub fn feed(&self, bridge: &str, feed: &Feed) -> Result<()> {
+        self.feed_numbered(bridge, "feed", feed, 0)
+    }
+
+    /// Adds a feed, one of several, as a port of this name.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn feed_numbered(
+        &self,
+        bridge: &str,
+        name: &str,
+        feed: &Feed,
+        number: usize,
+    ) -> Result<()> {
         // Unquoted, its commas would begin further options.
-        let devargs = format!("options:dpdk-devargs=\"{}\"", feed.vdev());
-        self.port(bridge, "feed", &["type=dpdk", &devargs])
+        let devargs = format!("options:dpdk-devargs=\"{}\"", feed.vdev_numbered(number));
+        self.port(bridge, name, &["type=dpdk", &devargs])
     }
 
     /// Waits until it forwards the feed by its fast path, then stops it.
@@ -364,7 +404,7 @@ impl Switch {
 /// # Errors
 /// When it is not installed, does not start, or keeps missing.
 pub fn start(feed: &Feed, dir: &Path) -> Result<Vec<Contestant>> {
-    let switch = Switch::launch(dir, "feed")?;
+    let switch = Switch::launch(dir, &["feed"])?;
     switch.bridge("br0", &[])?;
     // Before the feed comes: under traffic it takes some two hundred a second.
     switch.flows("br0", &rules_of(feed))?;

@@ -6,7 +6,8 @@ use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::table::{Table, Trace};
 use super::{
-    churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, overlay, ovs, tenants, testpmd, two_workers,
+    churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, overlay, ovs, security, tenants, testpmd,
+    two_workers,
 };
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ enum Kind {
     TwoWorkers,
     /// What is done, and the size of the table if it is not a few routes.
     Overlay(overlay::Overlay, Option<usize>),
+    /// The port of a tenant's machine.
+    Security(security::Port),
     Dhcp6(dhcp6::Exchange),
     Dhcp6Load,
     Tenants,
@@ -71,7 +74,12 @@ pub fn all(options: &Options) -> Vec<Scenario> {
     let overlays =
         overlay::SCENARIOS.map(|(name, overlay, routes)| (name, Kind::Overlay(overlay, routes)));
     let tenants = (tenants::NAME, Kind::Tenants);
-    let special = special.into_iter().chain(overlays).chain(dhcp6);
+    let security = security::SCENARIOS.map(|(name, port)| (name, Kind::Security(port)));
+    let special = special
+        .into_iter()
+        .chain(overlays)
+        .chain(security)
+        .chain(dhcp6);
     let special = special.chain([load, tenants]);
     let special = special.map(|(name, kind)| Scenario {
         name: name.to_owned(),
@@ -113,6 +121,7 @@ impl Scenario {
             Kind::Churn => churn::run(bench),
             Kind::TwoWorkers => two_workers::run(bench),
             Kind::Overlay(overlay, routes) => overlay::run(&self.name, overlay, routes, bench),
+            Kind::Security(port) => security::run(&self.name, port, bench),
             Kind::Dhcp6Load => dhcp6_load::run(bench),
             Kind::Tenants => tenants::run(bench),
             Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),
@@ -235,6 +244,10 @@ mod tests {
                 "vxlan6-encap/few",
                 "gre6-encap/few",
                 "l2/64k-macs",
+                "stateful6/100k",
+                "guards6",
+                "newflows6",
+                "newflows6/10k-rules",
                 "dhcp6/exchange",
                 "dhcp6/prefix",
                 "dhcp6/renew",

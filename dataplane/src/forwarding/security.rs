@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use tables::classifier::{AddressSets, RuleSet};
-use tables::id::AnchorId;
+use tables::classifier::{AddressSets, Protocol, Remote, Rule, RuleSet};
+use tables::id::{AnchorId, RuleId};
 
 use crate::guard::Guard;
 
@@ -41,6 +41,25 @@ pub struct Rules {
     pub stateful: Arc<RuleSet>,
     /// Those that are asked for every packet.
     pub stateless: Arc<RuleSet>,
+    /// The stateless rule that lets everything of a family pass, if it is the first of that family: by IPv4, IPv6. Nobody else need
+    /// be asked then.
+    pub everything: [Option<RuleId>; 2],
+}
+
+impl Rules {
+    /// Compiles them.
+    pub fn new(stateful: &[Rule], stateless: &[Rule]) -> Self {
+        let first = |v6| stateless.iter().find(|rule| rule.v6 == v6);
+        let everything = |rule: &Rule| {
+            let asks = (rule.protocol, rule.ports, rule.remote);
+            (asks == (Protocol::Any, None, Remote::Any)).then_some(rule.id)
+        };
+        Self {
+            stateful: Arc::new(RuleSet::compile(stateful)),
+            stateless: Arc::new(RuleSet::compile(stateless)),
+            everything: [false, true].map(|v6| first(v6).and_then(everything)),
+        }
+    }
 }
 
 /// All anchors of the snapshot.

@@ -51,6 +51,19 @@ impl Flows {
             count(w, anchor, direction, mbufs, among);
             return among;
         };
+        let rules = match direction {
+            Direction::Egress => &filter.egress,
+            Direction::Ingress => &filter.ingress,
+        };
+        if let Some(rule) = rules.everything[usize::from(V6)] {
+            count(w, anchor, direction, mbufs, among);
+            let bytes =
+                bits(among).map(|number| u64::from(packet_len(&mbufs[number & (BURST - 1)])));
+            w.counters
+                .rule(rule)
+                .add(among.count_ones().into(), bytes.sum());
+            return among;
+        }
         let mut known = 0;
         for number in bits(among) {
             let number = number & (BURST - 1);
@@ -73,7 +86,7 @@ impl Flows {
             let mbuf = &mbufs[number];
             let (hash, key) = (self.hashes[number], &self.keys[number]);
             if let Some(rule) = one::<V6>(cx, filter, direction, hash, key, mbuf) {
-                passed.count(w, rule, mbuf.pkt_len());
+                passed.count(w, rule, packet_len(mbuf), frame_len(mbuf, direction));
                 done |= 1 << number;
             }
         }
@@ -130,16 +143,38 @@ fn source<const V6: bool>(mbuf: &Mbuf) -> Option<(MacAddr, u128)> {
     }
 }
 
-/// Counts packets that pass without a rule.
+/// Counts packets that pass with nobody asked.
 #[inline(always)]
 fn count(w: &WorkerState, anchor: &Anchor, direction: Direction, mbufs: &[Mbuf], passed: u64) {
-    let bytes = bits(passed).map(|number| u64::from(mbufs[number & (BURST - 1)].pkt_len()));
+    let bytes =
+        bits(passed).map(|number| u64::from(frame_len(&mbufs[number & (BURST - 1)], direction)));
     let counters = w.counters.anchor(anchor.id);
     let traffic = match direction {
         Direction::Egress => &counters.egress,
         Direction::Ingress => &counters.ingress,
     };
     traffic.add(passed.count_ones().into(), bytes.sum());
+}
+
+/// Bytes of a plain IP packet.
+#[inline(always)]
+fn packet_len(mbuf: &Mbuf) -> u32 {
+    let Some(head) = mbuf.head::<{ LINK + 6 }>() else {
+        return 0;
+    };
+    match head[LINK] >> 4 {
+        6 => 40 + u32::from(u16::from_be_bytes(at(head, LINK + 4))),
+        _ => u32::from(u16::from_be_bytes(at(head, LINK + 2))),
+    }
+}
+
+/// Bytes of a frame: as it came, or as it will go, without padding.
+#[inline(always)]
+fn frame_len(mbuf: &Mbuf, direction: Direction) -> u32 {
+    match direction {
+        Direction::Egress => mbuf.pkt_len(),
+        Direction::Ingress => LINK as u32 + packet_len(mbuf),
+    }
 }
 
 /// Whether the port that a frame goes to, without tags, lets it pass with nothing left to ask.
@@ -164,7 +199,8 @@ pub(super) fn delivers(cx: &Context<'_>, w: &WorkerState, id: AnchorId, mbuf: &M
     };
     let Some(rule) = rule else { return false };
     let mut passed = Passed::default();
-    passed.count(w, rule, mbuf.pkt_len());
+    let direction = Direction::Ingress;
+    passed.count(w, rule, packet_len(mbuf), frame_len(mbuf, direction));
     passed.end(w, anchor, Direction::Ingress);
     true
 }
@@ -247,15 +283,12 @@ struct Passed {
 
 impl Passed {
     #[inline(always)]
-    fn count(&mut self, w: &WorkerState, rule: RuleId, frame_len: u32) {
+    fn count(&mut self, w: &WorkerState, rule: RuleId, len: u32, frame_len: u32) {
         if rule != self.rule {
             self.count_rule(w);
             self.rule = rule;
         }
-        self.of_rule = (
-            self.of_rule.0 + 1,
-            self.of_rule.1 + u64::from(frame_len) - LINK as u64,
-        );
+        self.of_rule = (self.of_rule.0 + 1, self.of_rule.1 + u64::from(len));
         self.all = (self.all.0 + 1, self.all.1 + u64::from(frame_len));
     }
 

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use dataplane::forwarding::security::{Anchor, Filter, Rules};
-use tables::classifier::{Protocol, Remote, Rule, RuleSet};
+use tables::classifier::{Protocol, Remote, Rule};
 use tables::id::{AnchorId, RuleId};
 
 use super::World;
@@ -54,19 +54,9 @@ pub struct Groups {
 impl Groups {
     /// As the packet path has them.
     pub fn compile(&self) -> Filter {
-        let rules = |list: &[Rule]| {
-            let (full, none) = (
-                Arc::new(RuleSet::compile(list)),
-                Arc::new(RuleSet::compile(&[])),
-            );
-            let (stateful, stateless) = match self.stateless {
-                false => (full, none),
-                true => (none, full),
-            };
-            Rules {
-                stateful,
-                stateless,
-            }
+        let rules = |list: &[Rule]| match self.stateless {
+            false => Rules::new(list, &[]),
+            true => Rules::new(&[], list),
         };
         Filter {
             ingress: rules(&self.ingress),

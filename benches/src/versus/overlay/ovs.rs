@@ -21,7 +21,7 @@ pub fn start(overlay: Overlay, feed: &Feed, dir: &Path) -> Result<Vec<Contestant
 }
 
 fn routed(tunnel: Tunnel, encap: bool, feed: &Feed, dir: &Path) -> Result<Vec<Contestant>> {
-    let switch = Switch::launch(dir, "feed")?;
+    let switch = Switch::launch(dir, &["feed"])?;
     let [own, peer] = tunnel.ends();
     switch.bridge("br0", &[])?;
     switch.bridge("br-phy", &["other-config:hwaddr=02:70:63:61:70:00"])?;
@@ -81,7 +81,7 @@ fn rules(encap: bool, feed: &Feed) -> String {
 }
 
 fn switch(feed: &Feed, dir: &Path) -> Result<Vec<Contestant>> {
-    let switch = Switch::launch(dir, "out")?;
+    let switch = Switch::launch(dir, &["out"])?;
     switch.bridge(
         "br0",
         &[

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dataplane::forwarding::Security;
 use dataplane::forwarding::security::{Anchor, Filter, Rules};
-use tables::classifier::{AddressSets, RuleSet, SetId};
+use tables::classifier::{AddressSets, SetId};
 use tables::id::AnchorId;
 
 use super::{Anchors, Effective, Members, flat, guard, prefixes};
@@ -41,9 +41,11 @@ struct Compiled {
 
 impl Compiled {
     fn new(effective: Effective) -> Self {
-        let [ingress, egress] = [0, 1].map(|direction: usize| Rules {
-            stateful: Arc::new(RuleSet::compile(&effective.stateful[direction])),
-            stateless: Arc::new(RuleSet::compile(&effective.stateless[direction])),
+        let [ingress, egress] = [0, 1].map(|direction: usize| {
+            Rules::new(
+                &effective.stateful[direction],
+                &effective.stateless[direction],
+            )
         });
         Self {
             sets: effective.sets(),
