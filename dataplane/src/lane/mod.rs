@@ -17,17 +17,17 @@
 //! Where there are networks, their frames come first: out of tunnels (`tunnel`), or by the tags that select one, to where
 //! they go (`bridge`, `encap`). Those for interfaces of ours meet the same loops as packets from a device.
 //!
-//! Machines of tenants that are plugged straight into an interface have their flows looked up before the route, and those they go to
-//! after it (`secure`). LIMIT: the frames of machines that are plugged in with tags; tagged frames of interfaces, interfaces with a reverse path check, IP packets in GRE without Ethernet, and tunnels
-//! whose peer is reached by a group of next hops or by a network take the graph.
+//! What the machine of a tenant sends has its flow looked up first, what goes to one last (`secure`).
+//!
+//! LIMIT: the frames of machines that are plugged in with tags, tagged frames of interfaces, interfaces with a reverse path check, IP packets
+//! in GRE without Ethernet, and tunnels whose peer is reached by a group of next hops or by a network take the graph.
 
 use dpdk::Mbuf;
-use tables::id::{AnchorId, NextHopId, Place, PortId};
+use tables::id::{AnchorId, NextHopId, PortId};
 use tables::lpm::Simd;
 
 use crate::denied::Direction;
-use crate::forwarding::security::Anchor;
-use crate::forwarding::{Interface, PortView, Selected, Urpf};
+use crate::forwarding::{Interface, PortView, Urpf};
 use crate::frame::{BURST, Frame, Meta};
 use crate::graph::Stage;
 use crate::state::{Context, WorkerState};
@@ -43,7 +43,7 @@ use bridge::Inside;
 use encap::{Exits, Leaving};
 use plain::{Notes, Said, Shape, destination6, is_ip6, ordinary};
 use rewrite::rewrite_and_send;
-use secure::Flows;
+use secure::{Flows, admit_frames, barred, untagged_anchor};
 
 /// Bytes of the link-layer header of a plain packet.
 const LINK: usize = 14;
@@ -465,66 +465,6 @@ pub fn enter_all(cx: &Context<'_>, frame: &mut Frame, port: PortId) -> (u64, u64
         frame.enter(number, meta, stage);
     }
     (frame.len() as u64, bytes)
-}
-
-/// The machine of a tenant whose untagged frames are a network's.
-#[inline(always)]
-fn untagged_anchor<'r>(cx: &Context<'r>, view: &PortView) -> Option<&'r Anchor> {
-    let Selected::Attachment(at) = view.tags.select([0; 2], 0) else {
-        return None;
-    };
-    let Place::Local(number) = at.place() else {
-        return None;
-    };
-    let local = cx.forwarding.networks.local(number)?;
-    cx.forwarding.security.get(local.anchor)
-}
-
-/// Those among untagged frames of a machine that its port lets pass with nothing left to ask.
-#[inline(never)]
-fn admit_frames(
-    cx: &Context<'_>,
-    w: &mut WorkerState,
-    flows: &mut Flows,
-    anchor: &Anchor,
-    mbufs: &[Mbuf],
-    among: u64,
-) -> u64 {
-    let ordinary = only_ordinary(mbufs, among);
-    let is6 = bits(ordinary).filter(|&number| is_ip6(&mbufs[number]));
-    let is6 = is6.fold(0, |found, number| found | 1 << number);
-    flows.pass::<true>(cx, w, anchor, Direction::Egress, mbufs, is6)
-        | flows.pass::<false>(cx, w, anchor, Direction::Egress, mbufs, ordinary & !is6)
-}
-
-/// Those among packets, by their place, that go to machines of tenants and are not known to be let pass.
-#[inline(never)]
-fn barred<const V6: bool>(
-    cx: &Context<'_>,
-    w: &mut WorkerState,
-    flows: &mut Flows,
-    mbufs: &[Mbuf],
-    next_hops: &[NextHopId],
-) -> u64 {
-    let mut anchors = [AnchorId(0); BURST];
-    let mut left = 0;
-    for (place, (&id, anchor)) in next_hops.iter().zip(&mut anchors).enumerate() {
-        let iface = cx.next_hops.get(id).iface;
-        let interface = cx.forwarding.interface(iface);
-        *anchor = interface.map_or(AnchorId(0), |interface| interface.anchor);
-        left |= u64::from(*anchor != AnchorId(0)) << place;
-    }
-    let mut barred = 0;
-    while left != 0 {
-        let anchor = anchors[left.trailing_zeros() as usize % BURST];
-        let alike = bits(left).filter(|&place| anchors[place % BURST] == anchor);
-        let alike = alike.fold(0, |alike, place| alike | 1 << place);
-        left &= !alike;
-        if let Some(anchor) = cx.forwarding.security.get(anchor) {
-            barred |= alike & !flows.pass::<V6>(cx, w, anchor, Direction::Ingress, mbufs, alike);
-        }
-    }
-    barred
 }
 
 /// As [`begin`], of a packet that may have come: no machine of a tenant has sent it, or its port lets it pass.

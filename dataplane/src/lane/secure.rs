@@ -6,14 +6,14 @@
 
 use dpdk::Mbuf;
 use tables::flow::{FlowHash, FlowKey, Verdict};
-use tables::id::{AnchorId, RuleId};
+use tables::id::{AnchorId, NextHopId, Place, RuleId};
 
 use super::plain::{at, is_ip6};
-use super::{LINK, bits};
+use super::{LINK, bits, only_ordinary};
 use crate::denied::Direction;
-use crate::forwarding::MacAddr;
 use crate::forwarding::network::V4_MAPPED;
 use crate::forwarding::security::{Anchor, Filter};
+use crate::forwarding::{MacAddr, PortView, Selected};
 use crate::frame::BURST;
 use crate::guard::{Guard, is_control, source_ok};
 use crate::secure::filter;
@@ -93,6 +93,66 @@ impl Flows {
         passed.end(w, anchor, direction);
         done
     }
+}
+
+/// The machine of a tenant whose untagged frames are a network's.
+#[inline(always)]
+pub(super) fn untagged_anchor<'r>(cx: &Context<'r>, view: &PortView) -> Option<&'r Anchor> {
+    let Selected::Attachment(at) = view.tags.select([0; 2], 0) else {
+        return None;
+    };
+    let Place::Local(number) = at.place() else {
+        return None;
+    };
+    let local = cx.forwarding.networks.local(number)?;
+    cx.forwarding.security.get(local.anchor)
+}
+
+/// Those among untagged frames of a machine that its port lets pass with nothing left to ask.
+#[inline(never)]
+pub(super) fn admit_frames(
+    cx: &Context<'_>,
+    w: &mut WorkerState,
+    flows: &mut Flows,
+    anchor: &Anchor,
+    mbufs: &[Mbuf],
+    among: u64,
+) -> u64 {
+    let ordinary = only_ordinary(mbufs, among);
+    let is6 = bits(ordinary).filter(|&number| is_ip6(&mbufs[number]));
+    let is6 = is6.fold(0, |found, number| found | 1 << number);
+    flows.pass::<true>(cx, w, anchor, Direction::Egress, mbufs, is6)
+        | flows.pass::<false>(cx, w, anchor, Direction::Egress, mbufs, ordinary & !is6)
+}
+
+/// Those among packets, by their place, that go to machines of tenants and are not known to be let pass.
+#[inline(never)]
+pub(super) fn barred<const V6: bool>(
+    cx: &Context<'_>,
+    w: &mut WorkerState,
+    flows: &mut Flows,
+    mbufs: &[Mbuf],
+    next_hops: &[NextHopId],
+) -> u64 {
+    let mut anchors = [AnchorId(0); BURST];
+    let mut left = 0;
+    for (place, (&id, anchor)) in next_hops.iter().zip(&mut anchors).enumerate() {
+        let iface = cx.next_hops.get(id).iface;
+        let interface = cx.forwarding.interface(iface);
+        *anchor = interface.map_or(AnchorId(0), |interface| interface.anchor);
+        left |= u64::from(*anchor != AnchorId(0)) << place;
+    }
+    let mut barred = 0;
+    while left != 0 {
+        let anchor = anchors[left.trailing_zeros() as usize % BURST];
+        let alike = bits(left).filter(|&place| anchors[place % BURST] == anchor);
+        let alike = alike.fold(0, |alike, place| alike | 1 << place);
+        left &= !alike;
+        if let Some(anchor) = cx.forwarding.security.get(anchor) {
+            barred |= alike & !flows.pass::<V6>(cx, w, anchor, Direction::Ingress, mbufs, alike);
+        }
+    }
+    barred
 }
 
 /// Those among packets of a family that are of no concern to a guard but for their source, and have one that is bound.

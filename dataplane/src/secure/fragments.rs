@@ -109,7 +109,7 @@ impl Seen {
 
     fn all(&self, n: usize) -> bool {
         (0..n / 64).all(|word| self.0[word] == u64::MAX)
-            && (n % 64 == 0 || self.0[n / 64] | u64::MAX << (n % 64) == u64::MAX)
+            && (n.is_multiple_of(64) || self.0[n / 64] | u64::MAX << (n % 64) == u64::MAX)
     }
 }
 
@@ -286,7 +286,7 @@ impl<T> Fragments<T> {
 fn cover<T>(entry: &mut Entry<T>, piece: Piece, now: u64) -> Result<bool, DropReason> {
     let (start, len) = (usize::from(piece.start), usize::from(piece.len));
     let units = start / UNIT..(start + len).div_ceil(UNIT);
-    if len == 0 || piece.more && len % UNIT != 0 || Seen::UNITS < units.end {
+    if len == 0 || piece.more && !len.is_multiple_of(UNIT) || Seen::UNITS < units.end {
         entry.verdict = Verdict::Drop;
         return Err(DropReason::FragmentOverlap);
     }
