@@ -68,8 +68,13 @@ pub fn judge(
         segment(upper, bytes, liberal).ok_or((DropReason::UpperLayerTruncated, RuleId(0)))?;
     let hash = cx.flows.hash(&key);
     if let Some(flow) = cx.flows.find(hash, &key) {
-        if flow.generation() != filter.generation {
-            reconsider(cx, w, asked, &key, flow)?;
+        if flow.generation() != filter.generation
+            && let Err(gone) = reconsider(cx, w, asked, &key, flow)
+        {
+            // What a rule without state allows now needs no flow.
+            let sets = &cx.forwarding.security.sets;
+            let rule = rules.stateless.lookup(&query(upper, direction), sets);
+            return rule.ok_or(gone);
         }
         match flow.packet(direction, &segment, cx.seconds()) {
             Verdict::Pass => return Ok(flow.rule()),
@@ -124,7 +129,6 @@ fn reconsider(
         port: has_port(key.protocol).then(|| flow.asked()),
         remote: key.remote.0,
     };
-    // What a stateless rule allows now needs no flow.
     let rule = rules.stateful.lookup(&query, &cx.forwarding.security.sets);
     let Some(rule) = rule else {
         let was = flow.rule();
