@@ -197,7 +197,7 @@ fn frames(
     }
     let make = |bytes: &[u8]| Packet::ip4(mac, source, destination, protocol, bytes);
     let fragment = |start: usize, more: bool, bytes: &[u8]| {
-        let word = (start / 8) as u16 | u16::from(more) << 13;
+        let word = (start / 8) as u16 | (u16::from(more) << 13);
         let word = word.to_be_bytes();
         make(bytes).set(4, &id).set(6, &word).summed()
     };

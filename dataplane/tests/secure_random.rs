@@ -198,7 +198,7 @@ impl Said {
         }
         let make = |bytes: &[u8]| Packet::ip4(mac, source, destination, protocol, bytes);
         let piece = |start: u16, bytes: &[u8]| {
-            let word = start / 8 | u16::from(start == 0) << 13;
+            let word = (start / 8) | (u16::from(start == 0) << 13);
             make(bytes)
                 .set(4, &(id as u16).to_be_bytes())
                 .set(6, &word.to_be_bytes())

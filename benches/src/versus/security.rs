@@ -21,7 +21,7 @@ use super::table::{Table, Trace};
 use super::{MBUFS, WORKER_CORE, compare};
 use anyhow::{Context, Result, ensure};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
@@ -151,7 +151,7 @@ fn start(name: &'static str, port: Option<Port>, feeds: &Feeds, dir: &Path) -> R
     Ok(hextet)
 }
 
-fn configuration(port: Option<Port>, feeds: &Feeds, state: &PathBuf, socket: &PathBuf) -> String {
+fn configuration(port: Option<Port>, feeds: &Feeds, state: &Path, socket: &Path) -> String {
     let mut text = format!(
         r#"[system]
 name = "versus"
