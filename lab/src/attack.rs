@@ -45,14 +45,20 @@ print("complete" if sent.digest() == back.digest() else "broken", n_sent, n_back
 "#;
 
 /// Tells of every frame that somebody else than the router sent here, but for what an honest neighbour says of itself: neighbour
-/// discovery of its own addresses, and MLD reports.
+/// discovery and ARP of its own addresses, and MLD reports.
 const EAR: &str = r#"
 import socket, sys
 router, others = sys.argv[1], dict(word.split("=") for word in sys.argv[2:])
-own = {mac: [socket.inet_pton(socket.AF_INET6, a) for a in text.split(",")] for mac, text in others.items()}
+def packed(a):
+    return socket.inet_pton(socket.AF_INET6 if ":" in a else socket.AF_INET, a)
+own = {mac: [packed(a) for a in text.split(",")] for mac, text in others.items()}
 def honest(f, mac):
     addresses = own.get(mac)
-    if addresses is None or f[12:14] != b"\x86\xdd":
+    if addresses is None:
+        return False
+    if f[12:14] == b"\x08\x06":
+        return f[22:28] == f[6:12] and f[28:32] in addresses
+    if f[12:14] != b"\x86\xdd":
         return False
     source, payload = f[22:38], f[54:]
     if f[20] == 0 and payload[:2] == b"\x3a\x00":

@@ -17,6 +17,7 @@ mod row_16;
 mod row_17;
 mod row_18;
 mod row_19;
+mod row_21;
 
 use std::fmt::Write as _;
 

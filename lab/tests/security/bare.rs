@@ -38,7 +38,7 @@ fn the_attacks_reach_a_victim_on_a_bridge_that_guards_nobody() -> Result<()> {
     assert_eq!(attacker.ping(VICTIM, 1)?, 1);
     let neighbours = [(
         "02:00:00:00:01:66".to_owned(),
-        vec![own, "2001:db8:1::66".to_owned()],
+        vec![own, "2001:db8:1::66".to_owned(), "192.0.2.66".to_owned()],
     )];
     let only = std::env::var("HEXTET_ATTACK").unwrap_or_default();
     let mut silent = Vec::new();

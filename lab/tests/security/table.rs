@@ -24,6 +24,8 @@ pub struct Attack {
     pub program: Option<&'static str>,
     /// Drop reasons that rise, each.
     pub counters: &'static [&'static str],
+    /// What reaches the victim.
+    pub seen: &'static str,
     pub seconds: u64,
     pub stir: Stir,
 }
@@ -40,6 +42,7 @@ const fn tool(
         command,
         program: None,
         counters,
+        seen: NOTHING,
         seconds: 2,
         stir: Stir::Nothing,
     }
@@ -48,6 +51,12 @@ const fn tool(
 const fn stirred(mut attack: Attack, stir: Stir) -> Attack {
     attack.stir = stir;
     attack.seconds = 4;
+    attack
+}
+
+/// One whose single messages are what any neighbour may say.
+const fn policed(mut attack: Attack) -> Attack {
+    attack.seen = "no more than its policer lets pass";
     attack
 }
 
@@ -74,12 +83,21 @@ const fn scapy(
     attack
 }
 
+/// What is to be seen of an attack.
+pub const NOTHING: &str = "nothing";
+
 const ROUTERS: &str = "become the default router, and give the victim addresses";
 const HIDDEN: &str = "the same, hidden from a guard that reads the first header alone";
 const NEIGHBOR: &str = "draw the victim's traffic to itself";
 
 /// All of them.
 pub const ATTACKS: &[Attack] = &[
+    long(tool(
+        "nmap -6",
+        "find open ports",
+        "nmap -6 -sT -Pn -n --disable-arp-ping --host-timeout 5 -p 1-500 {victim}",
+        &["ingress_denied"],
+    )),
     tool(
         "fake_router26",
         ROUTERS,
@@ -189,14 +207,14 @@ pub const ATTACKS: &[Attack] = &[
         "ns6",
         "poison the victim's neighbour cache by a solicitation",
         "ns6 -i eth0 -d {victim} -t {victim} -s {router_ll} -E 02:00:00:00:00:66",
-        &["nd_spoofed"],
+        &["mac_spoofed"],
     ),
     stirred(
         tool(
             "dos-new-ip6",
             "deny the victim every new address by duplicate detection",
             "atk6-dos-new-ip6 eth0",
-            &["address_claimed"],
+            &["mac_spoofed"],
         ),
         Stir::NewAddress,
     ),
@@ -224,12 +242,12 @@ pub const ATTACKS: &[Attack] = &[
         "atk6-flood_solicitate6 -k eth0 {victim}",
         &["nd_spoofed"],
     ),
-    tool(
+    policed(tool(
         "flood_rs6",
         "make the router answer",
         "atk6-flood_rs6 eth0",
         &["rs_policed"],
-    ),
+    )),
     stirred(
         tool(
             "fake_dhcps6",
@@ -275,12 +293,12 @@ pub const ATTACKS: &[Attack] = &[
         "atk6-fake_mld26 -l eth0 query",
         &["mld_query_guard"],
     ),
-    tool(
+    policed(tool(
         "fake_mld26 add",
         "join groups by the thousand",
         "atk6-fake_mld26 -l eth0 add ff02::1:ff00:10",
         &["mld_policed"],
-    ),
+    )),
     tool(
         "flood_mld26",
         "join groups as thousands of hosts",
@@ -307,14 +325,14 @@ pub const ATTACKS: &[Attack] = &[
     ),
     tool(
         "thcsyn6",
-        "SYNs of invented sources",
+        "SYNs from every port",
         "atk6-thcsyn6 eth0 {victim} 80",
-        &["ip6_source_spoofed"],
+        &["ingress_denied"],
     ),
     tool(
         "tcp6",
         "SYNs of invented sources",
-        "tcp6 -i eth0 -d {victim} -a 80 -X S -s 2001:db8:5::/64 -l -z 1",
+        "tcp6 -i eth0 -S 02:00:00:00:01:66 -d {victim} -a 80 -X S -s 2001:db8:5::/64 -l -z 1",
         &["ip6_source_spoofed"],
     ),
     tool(
@@ -333,7 +351,7 @@ pub const ATTACKS: &[Attack] = &[
         "fragmentation6",
         "fragments of every odd kind",
         "atk6-fragmentation6 -p eth0 {victim}",
-        &["ingress_denied", "guard_undecidable"],
+        &["ingress_denied", "fragment_overlap"],
     )),
     long(tool(
         "implementation6",
@@ -345,14 +363,8 @@ pub const ATTACKS: &[Attack] = &[
         "frag6",
         "guess how fragments are numbered",
         "frag6 -i eth0 -d {victim} --frag-id-policy",
-        &["ingress_denied"],
+        &["ip6_source_spoofed"],
     ),
-    long(tool(
-        "nmap -6",
-        "find open ports",
-        "nmap -6 -Pn -n --max-retries 0 --host-timeout 5 -p 1-500 {victim}",
-        &["ingress_denied"],
-    )),
     tool(
         "hping3",
         "SYNs of invented IPv4 sources",
@@ -370,6 +382,12 @@ pub const ATTACKS: &[Attack] = &[
         "hand out IPv4 addresses",
         "out(Ether(dst='ff:ff:ff:ff:ff:ff')/IP(src='192.0.2.66', dst='255.255.255.255')/UDP(sport=67, dport=68)/BOOTP(op=2, yiaddr='192.0.2.99', chaddr=bytes(6))/DHCP(options=[('message-type', 'offer'), 'end']))\n",
         &["dhcp4_guard"],
+    ),
+    scapy(
+        "scapy: DHCPv6 server",
+        "hand out a name server that nobody asked for",
+        "out(Ether(dst='33:33:00:00:00:01')/IPv6(src=sys.argv[4], dst='ff02::1')/UDP(sport=547, dport=546)/DHCP6_Reply()/DHCP6OptDNSServers(dnsservers=['2001:db8:bad::53']))\n",
+        &["dhcp6_guard"],
     ),
     scapy(
         "scapy: RA in nested headers",
