@@ -427,12 +427,12 @@ mod tests {
             Later::Pass
         );
         assert_eq!(
-            table.later(&whole(7), piece(1000, 512, true), 4, 5, no),
+            table.later(&whole(7), piece(2040, 512, true), 4, 5, no),
             overlap(4)
         );
         let spoiled = Later::Drop(5, DropReason::FragmentUnknown);
         assert_eq!(
-            table.later(&whole(7), piece(2048, 512, true), 5, 6, no),
+            table.later(&whole(7), piece(2552, 512, true), 5, 6, no),
             spoiled
         );
         // Over the upper-layer header of the first one (RFC 1858), and beyond the end.
