@@ -21,6 +21,8 @@ pub enum Packets {
     Hextet(Api, &'static [&'static str]),
     /// The same, of two devices: received by the first, sent by the second.
     HextetAcross(Api, [&'static str; 2]),
+    /// The same, of two devices that one worker reads: received and sent by either.
+    HextetBoth(Api, [&'static str; 2]),
     /// Open vSwitch's own control socket.
     Ovs(Control),
 }
@@ -144,7 +146,9 @@ impl Program {
     /// hextetd's API.
     pub fn api(&self) -> Option<&Api> {
         match &self.packets {
-            Packets::Hextet(api, _) | Packets::HextetAcross(api, _) => Some(api),
+            Packets::Hextet(api, _)
+            | Packets::HextetAcross(api, _)
+            | Packets::HextetBoth(api, _) => Some(api),
             _ => None,
         }
     }
@@ -213,6 +217,11 @@ impl Program {
                 let ((rx, _), (_, tx)) = (device(&devices, from)?, device(&devices, to)?);
                 Ok(vec![(rx, tx)])
             }
+            Packets::HextetBoth(api, [one, other]) => {
+                let devices = api.get("/v1/devices")?;
+                let (one, other) = (device(&devices, one)?, device(&devices, other)?);
+                Ok(vec![(one.0 + other.0, one.1 + other.1)])
+            }
         }
     }
 
@@ -220,7 +229,9 @@ impl Program {
     fn ready(&self) -> bool {
         match &self.packets {
             Packets::Telemetry(..) | Packets::Ovs(_) => true,
-            Packets::Hextet(api, _) | Packets::HextetAcross(api, _) => api
+            Packets::Hextet(api, _)
+            | Packets::HextetAcross(api, _)
+            | Packets::HextetBoth(api, _) => api
                 .get("/v1/status")
                 .is_ok_and(|status| status["ready"] == true),
         }

@@ -145,7 +145,7 @@ fn start(name: &'static str, port: Option<Port>, feeds: &Feeds, dir: &Path) -> R
     let bin = std::env::current_exe()?.with_file_name("hextetd");
     let mut command = Command::new(bin);
     command.arg("--config").arg(&config);
-    let packets = Packets::Hextet(Api(socket), &["feed", "second"]);
+    let packets = Packets::HextetBoth(Api(socket), ["feed", "second"]);
     let mut hextet = Program::spawn(name, &command, &path("log"), packets)?;
     hextet.settle(&["hextet-w0".to_owned()], Duration::from_secs(180))?;
     Ok(hextet)
