@@ -107,6 +107,9 @@ pub fn guard(port: &TenantPort, link: LinkId, on_link: &[IpNet]) -> Guard {
         mac: allowed.mac.or(port.mac).map(|mac| mac.octets()),
         ..pair(&allowed.prefix)
     });
+    // Without a MAC to bind them to, its own addresses are its with whatever MAC it has.
+    let unbound = port.fixed_ips.iter().filter(|_| port.mac.is_none());
+    let pairs = pairs.chain(unbound.map(|&address| pair(&address.into())));
     let families = [true, false].into_iter().flat_map(|v6| {
         let of = on_link.iter().filter(move |net| net.addr().is_ipv6() == v6);
         let known: Vec<Pair> = of.map(pair).collect();

@@ -183,6 +183,14 @@ fn a_guard_knows_the_port_and_its_link() {
     let client = guard("client");
     assert_eq!(client.macs, [[0; 6]; 0]);
     assert!(may(&client, "192.0.2.7") && !may(&client, "203.0.113.7"));
+    // No MAC to bind its addresses to: they are its with any.
+    for address in ["2001:db8:2::10", "192.0.2.10"] {
+        let address = mapped(address.parse().unwrap());
+        let own = |pair: &Pair| (pair.prefix, pair.len, pair.mac) == (address, 128, None);
+        assert!(client.pairs.iter().any(own), "{:?}", client.pairs);
+    }
+    assert_eq!(client.pairs.len(), 2);
+    assert_eq!(server.pairs.len(), 2, "with a MAC they are bound");
 }
 
 /// Addresses as what a port has learned.
