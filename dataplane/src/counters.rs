@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tables::flow::Direction;
 use tables::id::{AnchorId, IfaceId, NetworkId, NextHopId, PortId, RuleId, TunnelId};
 
 use crate::drop::DropReason;
@@ -180,6 +181,15 @@ impl Default for AnchorCounters {
 }
 
 impl AnchorCounters {
+    /// Packets that went this way and passed.
+    #[inline(always)]
+    pub fn passed(&self, direction: Direction) -> &Traffic {
+        match direction {
+            Direction::Egress => &self.egress,
+            Direction::Ingress => &self.ingress,
+        }
+    }
+
     /// Packets that were dropped for a reason. Reasons that are not the guard's or the groups' own (headers that cannot be read) have
     /// one cell together.
     pub fn drops(&self, reason: DropReason) -> &Cell {

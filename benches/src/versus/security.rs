@@ -6,7 +6,7 @@
 //!                      ◄── answers ───          ◄──
 //! ```
 //!
-//! Both devices have a feed: to each request there is its answer, so that every flow is established, and half of the packets meet the port
+//! Both devices have a feed (but where every packet begins a flow): to each request there is its answer, so that every flow is established, and half of the packets meet the port
 //! on their way in, half on their way out. The machine is plugged straight into an interface of the router, so that what the port costs is
 //! what is more than `hextet-open`, the same router without it.
 
@@ -64,6 +64,8 @@ const OPEN: &str = "hextet-open";
 pub fn run(name: &str, port: Port, bench: &Bench<'_>) -> Result<Outcome> {
     let feeds = Feeds::write(bench.dir)?;
     println!("\n{name}: {FLOWS} flows, {} bytes a packet", feed::FRAME6);
+    // Flows that are forgotten at once have no answers that pass.
+    let answered = !matches!(port, Port::New(_));
     let (mut contestants, mut absent) = (Vec::new(), Vec::new());
     let wanted = |peer: &str| bench.options.peers.wants(peer);
     let names = super::ovs::NAMES;
@@ -82,13 +84,14 @@ pub fn run(name: &str, port: Port, bench: &Bench<'_>) -> Result<Outcome> {
             Port::New(rules) if 10 < rules => Some(Port::New(10)),
             _ => None,
         };
-        match compare::timed(OPEN, || start(OPEN, rest, &feeds, bench.dir))? {
+        match compare::timed(OPEN, || start(OPEN, rest, answered, &feeds, bench.dir))? {
             Ok(peer) => contestants.push(Contestant::plain(OPEN, peer)),
             Err(why) => absent.push(Ratio::not_run(name, OPEN, &why)),
         }
     }
     let mut failed = None;
-    match compare::timed("hextet", || start("hextet", Some(port), &feeds, bench.dir))? {
+    let ours = || start("hextet", Some(port), answered, &feeds, bench.dir);
+    match compare::timed("hextet", ours)? {
         Ok(ours) => contestants.push(Contestant::plain("hextet", ours)),
         Err(why) => failed = Some(why),
     }
@@ -136,22 +139,39 @@ fn answer(request: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// Starts hextetd, with the port or without.
-fn start(name: &'static str, port: Option<Port>, feeds: &Feeds, dir: &Path) -> Result<Program> {
+/// Starts hextetd, with the port or without, and with answers or without.
+fn start(
+    name: &'static str,
+    port: Option<Port>,
+    answered: bool,
+    feeds: &Feeds,
+    dir: &Path,
+) -> Result<Program> {
     let path = |what: &str| dir.join(format!("{name}-security.{what}"));
     let (socket, config, state) = (path("sock"), path("toml"), path("state"));
     let _ = std::fs::remove_dir_all(&state);
-    std::fs::write(&config, configuration(port, feeds, &state, &socket))?;
+    let text = configuration(port, answered, feeds, &state, &socket);
+    std::fs::write(&config, text)?;
     let bin = std::env::current_exe()?.with_file_name("hextetd");
     let mut command = Command::new(bin);
     command.arg("--config").arg(&config);
-    let packets = Packets::HextetBoth(Api(socket), ["feed", "second"]);
+    let devices = ["feed", "second"];
+    let packets = match answered {
+        true => Packets::HextetBoth(Api(socket), devices),
+        false => Packets::HextetAcross(Api(socket), devices),
+    };
     let mut hextet = Program::spawn(name, &command, &path("log"), packets)?;
     hextet.settle(&["hextet-w0".to_owned()], Duration::from_secs(180))?;
     Ok(hextet)
 }
 
-fn configuration(port: Option<Port>, feeds: &Feeds, state: &Path, socket: &Path) -> String {
+fn configuration(
+    port: Option<Port>,
+    answered: bool,
+    feeds: &Feeds,
+    state: &Path,
+    socket: &Path,
+) -> String {
     let mut text = format!(
         r#"[system]
 name = "versus"
@@ -165,12 +185,16 @@ api_socket = "{}"
         state.display(),
         socket.display(),
     );
-    for (device, feed) in [("feed", &feeds.requests), ("second", &feeds.answers)] {
-        let rx = feed.pcap.display();
-        let _ = write!(
-            text,
-            "\n[[device]]\nname = \"{device}\"\nkind = \"pcap\"\nrx = \"{rx}\"\ninfinite = true\n"
-        );
+    let answers = answered.then_some(&feeds.answers);
+    for (device, feed) in [("feed", Some(&feeds.requests)), ("second", answers)] {
+        let kind = match feed {
+            Some(feed) => format!(
+                "\"pcap\"\nrx = \"{}\"\ninfinite = true",
+                feed.pcap.display()
+            ),
+            None => "\"null\"".to_owned(),
+        };
+        let _ = write!(text, "\n[[device]]\nname = \"{device}\"\nkind = {kind}\n");
     }
     if let Some(port) = port {
         secured(&mut text, port);
@@ -325,10 +349,11 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let feeds = Feeds::write(&dir).unwrap();
         let file = dir.join("x");
-        let open = configuration(None, &feeds, &file, &file);
-        let many = configuration(Some(Port::New(10_000)), &feeds, &file, &file);
+        let open = configuration(None, true, &feeds, &file, &file);
+        let many = configuration(Some(Port::New(10_000)), false, &feeds, &file, &file);
         std::fs::remove_dir_all(&dir).unwrap();
-        assert!(!open.contains("[[port]]"));
+        assert!(!open.contains("[[port]]") && !open.contains("\"null\""));
+        assert!(many.contains("[[port]]") && many.contains("\"null\""));
         assert_eq!(many.matches("[[security_group.rule]]").count(), 10_000);
         assert_eq!(open.matches("[[router.route]]").count(), 8);
     }

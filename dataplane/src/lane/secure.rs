@@ -208,11 +208,7 @@ fn source<const V6: bool>(mbuf: &Mbuf) -> Option<(MacAddr, u128)> {
 fn count(w: &WorkerState, anchor: &Anchor, direction: Direction, mbufs: &[Mbuf], passed: u64) {
     let bytes =
         bits(passed).map(|number| u64::from(frame_len(&mbufs[number & (BURST - 1)], direction)));
-    let counters = w.counters.anchor(anchor.id);
-    let traffic = match direction {
-        Direction::Egress => &counters.egress,
-        Direction::Ingress => &counters.ingress,
-    };
+    let traffic = w.counters.anchor(anchor.id).passed(direction);
     traffic.add(passed.count_ones().into(), bytes.sum());
 }
 
@@ -365,11 +361,7 @@ impl Passed {
     #[inline(always)]
     fn end(mut self, w: &WorkerState, anchor: &Anchor, direction: Direction) {
         self.count_rule(w);
-        let counters = w.counters.anchor(anchor.id);
-        let traffic = match direction {
-            Direction::Egress => &counters.egress,
-            Direction::Ingress => &counters.ingress,
-        };
+        let traffic = w.counters.anchor(anchor.id).passed(direction);
         traffic.add(self.all.0, self.all.1);
     }
 }

@@ -117,11 +117,8 @@ pub fn ask(
     match asked {
         Ok(asked) => {
             if let Asked::Pass(_) = asked {
-                let traffic = match packet.direction {
-                    Direction::Egress => &counters.egress,
-                    Direction::Ingress => &counters.ingress,
-                };
-                traffic.add(1, u64::from(packet.mbuf.pkt_len()));
+                let passed = counters.passed(packet.direction);
+                passed.add(1, u64::from(packet.mbuf.pkt_len()));
             }
             Ok(asked)
         }
