@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tables::classifier::{AddressSets, Protocol, Remote, Rule, RuleSet};
 use tables::id::{AnchorId, RuleId};
 
+use crate::denied::Direction;
 use crate::guard::Guard;
 
 /// One machine's place.
@@ -34,6 +35,21 @@ pub struct Filter {
     pub max_flows: u32,
 }
 
+impl Filter {
+    /// The rule that lets everything of a family pass with nobody asked, if there is one. Where rules of the port make flows there is
+    /// none: a flow must hear of the packets of both directions.
+    #[inline(always)]
+    pub fn unasked(&self, direction: Direction, v6: bool) -> Option<RuleId> {
+        let rules = match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        };
+        let rule = rules.everything[usize::from(v6)]?;
+        let makes_flows = !self.ingress.stateful.is_empty() || !self.egress.stateful.is_empty();
+        (!makes_flows).then_some(rule)
+    }
+}
+
 /// The rules of one direction.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -41,8 +57,8 @@ pub struct Rules {
     pub stateful: Arc<RuleSet>,
     /// Those that are asked for every packet.
     pub stateless: Arc<RuleSet>,
-    /// The stateless rule that lets everything of a family pass, if it is the first of that family: by IPv4, IPv6. Nobody else need
-    /// be asked then.
+    /// The stateless rule that lets everything of a family pass, if it is the first of that family: by IPv4, IPv6.
+    /// See [`Filter::unasked`].
     pub everything: [Option<RuleId>; 2],
 }
 

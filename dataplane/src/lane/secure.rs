@@ -21,7 +21,7 @@ use crate::secure::upper::{TCP, UDP};
 use crate::state::{Context, WorkerState};
 
 /// What is noted of the packets of a burst, by their number.
-pub(super) struct Flows {
+pub(crate) struct Flows {
     keys: [FlowKey; BURST],
     hashes: [FlowHash; BURST],
 }
@@ -51,11 +51,8 @@ impl Flows {
             count(w, anchor, direction, mbufs, among);
             return among;
         };
-        let rules = match direction {
-            Direction::Egress => &filter.egress,
-            Direction::Ingress => &filter.ingress,
-        };
-        if let Some(rule) = rules.everything[usize::from(V6)] {
+        // Nor are their lengths and upper layers looked at: there is nothing that they could get round.
+        if let Some(rule) = filter.unasked(direction, V6) {
             count(w, anchor, direction, mbufs, among);
             let bytes =
                 bits(among).map(|number| u64::from(packet_len(&mbufs[number & (BURST - 1)])));
@@ -110,7 +107,7 @@ pub(super) fn untagged_anchor<'r>(cx: &Context<'r>, view: &PortView) -> Option<&
 
 /// Those among untagged frames of a machine that its port lets pass with nothing left to ask.
 #[inline(never)]
-pub(super) fn admit_frames(
+pub(crate) fn admit_frames(
     cx: &Context<'_>,
     w: &mut WorkerState,
     flows: &mut Flows,
@@ -235,7 +232,7 @@ fn frame_len(mbuf: &Mbuf, direction: Direction) -> u32 {
 
 /// Whether the port that a frame goes to, without tags, lets it pass with nothing left to ask.
 #[inline(always)]
-pub(super) fn delivers(cx: &Context<'_>, w: &WorkerState, id: AnchorId, mbuf: &Mbuf) -> bool {
+pub(crate) fn delivers(cx: &Context<'_>, w: &WorkerState, id: AnchorId, mbuf: &Mbuf) -> bool {
     let Some(anchor) = cx.forwarding.security.get(id) else {
         return false;
     };
@@ -284,14 +281,17 @@ fn one<const V6: bool>(
     }
 }
 
-/// What a packet's flow is known by; `None` if it has extension headers, options or is a fragment, or is neither TCP nor UDP.
+/// What a packet's flow is known by; `None` if it has extension headers, options or is a fragment, is neither TCP nor UDP, or ends before
+/// its ports do: of frames of networks nobody has looked at the lengths.
 #[inline(always)]
 fn key<const V6: bool>(anchor: &Anchor, direction: Direction, mbuf: &Mbuf) -> Option<FlowKey> {
     let (protocol, source, destination, ports) = if V6 {
         let head = mbuf.head::<{ LINK + 44 }>()?;
         let address = |offset| u128::from_be_bytes(at(head, offset));
         let ports: [u8; 4] = at(head, LINK + 40);
-        if at(head, 12) != [0x86, 0xdd] || head[LINK] >> 4 != 6 {
+        let len = u16::from_be_bytes(at(head, LINK + 4));
+        let is_short = len < 4 || usize::from(mbuf.data_len()) < LINK + 44;
+        if at(head, 12) != [0x86, 0xdd] || head[LINK] >> 4 != 6 || is_short {
             return None;
         }
         (head[LINK + 6], address(LINK + 8), address(LINK + 24), ports)
@@ -300,7 +300,9 @@ fn key<const V6: bool>(anchor: &Anchor, direction: Direction, mbuf: &Mbuf) -> Op
         let address = |offset| V4_MAPPED | u128::from(u32::from_be_bytes(at(head, offset)));
         let ports: [u8; 4] = at(head, LINK + 20);
         let is_fragment = u16::from_be_bytes(at(head, LINK + 6)) & 0x3fff != 0;
-        if at(head, 12) != [0x08, 0x00] || head[LINK] != 0x45 || is_fragment {
+        let len = u16::from_be_bytes(at(head, LINK + 2));
+        let is_short = len < 24 || usize::from(mbuf.data_len()) < LINK + 24;
+        if at(head, 12) != [0x08, 0x00] || head[LINK] != 0x45 || is_fragment || is_short {
             return None;
         }
         (

@@ -22,7 +22,7 @@ pub struct Asked<'a> {
     pub direction: Direction,
     /// What it is.
     pub upper: &'a Upper,
-    /// Its bytes from the IP header on, as far as the first segment has them.
+    /// Its bytes from the IP header on, as far as the first segment has them, and none behind it.
     pub bytes: &'a [u8],
     /// No router of ours has forwarded it.
     pub switched: bool,
@@ -126,7 +126,7 @@ fn reconsider(
     let query = Query {
         v6: key.v6,
         protocol: key.protocol,
-        port: has_port(key.protocol).then(|| flow.asked()),
+        port: has_port(key.v6, key.protocol).then(|| flow.asked()),
         remote: key.remote.0,
     };
     let rule = rules.stateful.lookup(&query, &cx.forwarding.security.sets);
@@ -142,7 +142,7 @@ fn reconsider(
 /// Whether a packet about another one is about a flow of the port; the rule that let that one pass. What it cites was sent the other way.
 fn related(cx: &Context<'_>, asked: &Asked<'_>) -> Option<RuleId> {
     let bytes = asked.bytes.get(asked.upper.offset + 8..)?;
-    let cited = Upper::cited(bytes)?;
+    let cited = Upper::cited(bytes).filter(|cited| cited.v6 == asked.upper.v6)?;
     let sent = asked.direction.reverse();
     let key = key(asked.anchor, sent, &cited)?;
     let flow = cx.flows.find(cx.flows.hash(&key), &key)?;
@@ -172,9 +172,13 @@ fn query(upper: &Upper, direction: Direction) -> Query {
     }
 }
 
-/// Whether rules ask for ports, or type and code, of a protocol.
-const fn has_port(protocol: u8) -> bool {
-    matches!(protocol, ICMP | ICMPV6 | TCP | UDP | DCCP | SCTP | UDPLITE)
+/// Whether rules ask for ports, or type and code, of a protocol. The ICMP of the other family is none.
+const fn has_port(v6: bool, protocol: u8) -> bool {
+    match protocol {
+        ICMP => !v6,
+        ICMPV6 => v6,
+        _ => matches!(protocol, TCP | UDP | DCCP | SCTP | UDPLITE),
+    }
 }
 
 /// What the flow of a packet is known by; `None` if it makes none: it is an ICMP message that nobody answers.
