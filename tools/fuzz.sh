@@ -15,7 +15,7 @@ fi
 
 # What is in the packet path needs libdpdk.
 features=()
-case " ${targets[*]} " in *" guard "*) features=(--features dataplane) ;; esac
+case " ${targets[*]} " in *" guard "* | *" groups "*) features=(--features dataplane) ;; esac
 
 # What cargo-fuzz would say, so that it need not be there; --target keeps the flags from build scripts.
 host=$(rustc -vV | sed -n 's/^host: //p')

@@ -17,6 +17,8 @@ pub mod drop;
 pub mod forwarding;
 pub mod fragment;
 pub mod frame;
+#[cfg(test)]
+mod fuzz_files;
 pub mod graph;
 pub mod graph_doc;
 pub mod guard;

@@ -171,7 +171,8 @@ pub fn judge(world: &World, frame: &[u8], is_whole: bool) -> Result<Kind, DropRe
         0x0800 => ipv4(world, mac, payload, is_whole),
         0x0806 => arp(world, mac, payload),
         0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => Err(R::GuardUndecidable),
-        len if len <= 1500 && payload.len() >= 3 && payload[..3] == [0xaa, 0xaa, 3] => {
+        // What is not an EtherType yet (IEEE 802.3 clause 3.2.6).
+        len if len < 1536 && payload.len() >= 3 && payload[..3] == [0xaa, 0xaa, 3] => {
             Err(R::GuardUndecidable)
         }
         _ => Ok(Kind::Other),

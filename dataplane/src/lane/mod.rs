@@ -36,7 +36,7 @@ mod bridge;
 mod encap;
 mod plain;
 mod rewrite;
-mod secure;
+pub(crate) mod secure;
 mod tunnel;
 
 use bridge::Inside;

@@ -27,6 +27,13 @@ pub mod filter;
 pub mod fragments;
 pub mod upper;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+mod naive;
+#[cfg(test)]
+mod tests;
+
 use fragments::{Fate, Fragments, Later, Whole};
 use upper::{Piece, Upper};
 
@@ -219,6 +226,8 @@ fn filtered(
     {
         return later(cx, w, &whole, piece, packet);
     }
+    // What a link has padded is no part of it.
+    let bytes = &bytes[..bytes.len().min(upper.len)];
     let asked = filter::Asked {
         anchor: anchor.id,
         filter,

@@ -301,6 +301,11 @@ proptest! {
 }
 
 #[test]
+fn nor_what_the_fuzzer_has_found() {
+    crate::fuzz_files::replay("guard", fuzzing::guard);
+}
+
+#[test]
 fn random_frames_meet_every_reason() {
     let mut seen_reasons = std::collections::HashSet::new();
     let mut kinds = std::collections::HashSet::new();
