@@ -101,6 +101,15 @@ fn source(case: &mut Case<'_>, packet: &Packet<'_>) -> Result<(), DropReason> {
     owns(case, packet.source).map_err(|_| DropReason::Ip6SourceSpoofed)
 }
 
+/// The same of a message from which nobody learns whose its source is: a host may send one from a link-local address that it has just
+/// begun to use, or to look for, and that nobody else has (RFC 4862 section 5.4.2, RFC 4429).
+fn begun(case: &mut Case<'_>, packet: &Packet<'_>) -> Result<(), DropReason> {
+    match owns(case, packet.source) {
+        Err(NotOwned::New | NotOwned::Tentative) if v6::is_link_local(packet.source) => Ok(()),
+        owned => owned.map_err(|_| DropReason::Ip6SourceSpoofed),
+    }
+}
+
 fn owns(case: &mut Case<'_>, address: u128) -> Result<(), NotOwned> {
     own(case, address, Saying::Uses)
 }
@@ -197,12 +206,13 @@ fn router(
     options: Options<'_>,
 ) -> Result<Kind, DropReason> {
     names_itself(case, options)?;
-    // RFC 4861 section 4.1: a host without an address asks from none.
-    let from_none = message_type == message::ROUTER_SOLICITATION
-        && v6::is_unspecified(packet.source)
-        && !options.has(kind::SOURCE_LINK_LAYER);
-    if !from_none {
-        source(case, packet)?;
+    let says_nothing =
+        message_type == message::ROUTER_SOLICITATION && !options.has(kind::SOURCE_LINK_LAYER);
+    match says_nothing {
+        // RFC 4861 section 4.1: a host without an address asks from none.
+        true if v6::is_unspecified(packet.source) => {}
+        true => begun(case, packet)?,
+        false => source(case, packet)?,
     }
     Ok(Kind::Router)
 }
@@ -256,9 +266,10 @@ fn listener(
     message_type: u8,
 ) -> Result<Kind, DropReason> {
     // RFC 3590 section 4: reports come from none while the link-local address is tentative. A query never does.
-    let from_none = v6::is_unspecified(packet.source) && message_type != message::MLD_QUERY;
-    if !from_none {
-        source(case, packet)?;
+    match message_type != message::MLD_QUERY {
+        true if v6::is_unspecified(packet.source) => {}
+        true => begun(case, packet)?,
+        false => source(case, packet)?,
     }
     Ok(match v6::is_multicast(packet.destination) {
         true => Kind::Listener,

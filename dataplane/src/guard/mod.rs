@@ -22,6 +22,8 @@
 //! - RFC 5722, RFC 6946, RFC 7112: what a first fragment shows lies within the first [`OVERLAP`] bytes of what is fragmented, and no later
 //!   fragment begins there: none can write over what was judged. Atomic fragments are looked through.
 //! - RFC 7610 and its like for IPv4: what servers of DHCP say comes from anchors with that role alone; a client of DHCPv4 speaks of its own MAC.
+//! - A report of a listener, and a solicitation of a router that names no link-layer address, may come from a link-local address that is
+//!   new or tentative and that nobody else has: a host that has just begun with it loses none, and nobody learns from them whose it is.
 //! - RFC 5227: a probe for an address is no use of it, and goes through unless somebody has the address.
 //!
 //! # What is not done

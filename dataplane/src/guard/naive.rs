@@ -388,6 +388,10 @@ fn ipv6(world: &World, mac: Mac, p: &[u8], is_whole: bool) -> Result<Kind, DropR
             false => Kind::Data,
         });
     }
+    let begins = || match owned(world, mac, source) {
+        Owned::New | Owned::Tentative => source >> 118 == 0xfe80 >> 6,
+        _ => false,
+    };
     let Some(&kind) = upper.first() else {
         return Err(R::GuardUndecidable);
     };
@@ -404,7 +408,7 @@ fn ipv6(world: &World, mac: Mac, p: &[u8], is_whole: bool) -> Result<Kind, DropR
         return Err(R::NdFragmented);
     }
     if listeners {
-        if source != 0 || kind == 130 {
+        if kind == 130 || source != 0 && !begins() {
             source_is_own()?;
         }
         return Ok(match destination >> 120 == 0xff {
@@ -451,7 +455,7 @@ fn ipv6(world: &World, mac: Mac, p: &[u8], is_whole: bool) -> Result<Kind, DropR
     };
     match kind {
         133 | 134 => {
-            if kind == 134 || source != 0 || has_source {
+            if kind == 134 || has_source || source != 0 && !begins() {
                 source_is_own()?;
             }
             Ok(Kind::Router)

@@ -245,8 +245,54 @@ fn listeners_report_from_an_address_or_from_none() {
         );
         check(
             &world,
+            &report.from(ip("2001:db8:1::77")).frame(),
+            Err(R::Ip6SourceSpoofed),
+        );
+        check(
+            &world,
             &report.to(ip("2001:db8::1")).frame(),
             Ok(Kind::Data),
         );
     }
+}
+
+/// The boot of a host on a port whose MAC is not configured: its link-local address is new, then tentative, then its own.
+#[test]
+fn what_a_host_says_while_its_link_local_address_begins_is_not_lost() {
+    let fresh = ip("fe80::77");
+    let report = icmp(fresh, ip("ff02::16"), 143, &[0; 20]).behind(&[Ext::HopByHop]);
+    let asked = icmp(fresh, ip("ff02::2"), 133, &[0; 4]);
+    let names = [&[0; 4][..], &[1, 1], &HOST].concat();
+    let asked_by_name = icmp(fresh, ip("ff02::2"), 133, &names);
+    let data = udp6(fresh, ip("fe80::1"), 1000, 53, b"");
+    let any_mac = World {
+        macs: Vec::new(),
+        ..world()
+    };
+    let held = |is_own| World {
+        held: HashMap::from([(fresh, is_own)]),
+        ..any_mac.clone()
+    };
+    let lost = Err(R::Ip6SourceSpoofed);
+    for world in [&any_mac, &held(true)] {
+        check(world, &report.frame(), Ok(Kind::Listener));
+        check(world, &asked.frame(), Ok(Kind::Router));
+        // Who hears these learns whose the address is: not before that is known.
+        check(world, &asked_by_name.frame(), lost);
+        check(world, &data.frame(), lost);
+    }
+    for packet in [&report, &asked, &asked_by_name, &data] {
+        check(&held(false), &packet.frame(), lost);
+    }
+    let full = World {
+        is_full: true,
+        ..any_mac.clone()
+    };
+    check(&full, &report.frame(), lost);
+    let told = verdict_of(&any_mac, &report.frame()).claim;
+    assert_eq!(
+        told.map(|claim| claim.address),
+        Some(fresh),
+        "it is learned"
+    );
 }
