@@ -32,7 +32,8 @@ impl Router {
         let mut groups = groups?;
         for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
             let passed = self.sum(|w| w.rule(RuleId(rule.id)).get());
-            (rule.packets, rule.bytes) = (passed.packets, passed.bytes);
+            rule.packets = passed.packets.saturating_sub(rule.packets);
+            rule.bytes = passed.bytes.saturating_sub(rule.bytes);
         }
         Ok(groups)
     }

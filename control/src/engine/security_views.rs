@@ -152,7 +152,9 @@ impl Engine {
         Ok(views)
     }
 
+    /// A rule. Its counters are what workers had counted before it was this one: to be taken off from what they have by now.
     fn rule_view(&self, id: RuleId, says: Said) -> SecurityRule {
+        let before = self.security.counted_before(id);
         let named = |set| self.model.set_name(set).map(str::to_owned);
         let is_icmp = matches!(says.protocol, Protocol::Number(1 | 58));
         let (min, max) = match (says.ports, is_icmp) {
@@ -185,8 +187,8 @@ impl Engine {
                 RuleRemote::Addresses(set) => named(set),
                 _ => None,
             },
-            packets: 0,
-            bytes: 0,
+            packets: before.packets,
+            bytes: before.bytes,
         }
     }
 
