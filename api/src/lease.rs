@@ -34,6 +34,8 @@ words! {
         Released = "released",
         /// Offered, and not requested yet.
         Offered = "offered",
+        /// The client formed the address itself and registered it (RFC 9686).
+        Registered = "registered",
     }
 }
 

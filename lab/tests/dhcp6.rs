@@ -236,3 +236,82 @@ fn a_delegated_prefix_is_routed_to_its_client_also_after_the_routers_death() -> 
     })?;
     net.r.assert_balanced()
 }
+
+/// An ADDR-REG-INFORM (RFC 9686) as scapy writes it: from an address, about an address, for so many seconds.
+const REGISTER: &str = r#"
+import sys
+from scapy.all import *
+source, address, valid = sys.argv[1], sys.argv[2], int(sys.argv[3])
+client = DHCP6OptClientId(duid=DUID_LL(lladdr=get_if_hwaddr("eth0")))
+option = DHCP6OptIAAddress(addr=address, preflft=valid // 2, validlft=valid)
+inform = bytes([36, 1, 2, 3]) + bytes(client) + bytes(option)
+is_answer = lambda p: p.haslayer(UDP) and p[UDP].dport == 546 and p[IPv6].dst == source
+heard = AsyncSniffer(iface="eth0", lfilter=is_answer, count=1, timeout=4)
+heard.start()
+time.sleep(0.5)
+sendp(Ether(dst="33:33:00:01:00:02") / IPv6(src=source, dst="ff02::1:2", hlim=1)
+      / UDP(sport=546, dport=547) / Raw(inform), iface="eth0", verbose=0)
+heard.join()
+for answer in heard.results:
+    said = bytes(answer[UDP].payload)
+    print("type", said[0], "xid", said[1:4].hex(), "same address", bytes(option) in said)
+"#;
+
+const STATELESS: &str = r#"
+[[router.interface.subnet]]
+prefix = "2001:db8:1::/64"
+ra_mode = "dhcpv6-stateless"
+address_mode = "dhcpv6-stateless"
+"#;
+
+#[test]
+fn a_host_on_a_port_registers_the_address_that_it_has_formed() -> Result<()> {
+    let lab = Lab::new("dhcp6reg")?;
+    let net = TwoNetworks::wire(&lab)?;
+    let port = "[[port]]\nname = \"a\"\ndevice = \"lan\"\n";
+    net.r.start(&format!("{}{port}", config(STATELESS)))?;
+    net.a.wait_slaac("eth0", "2001:db8:1:")?;
+    // A machine that nobody has met boots: of what it says, from its duplicate detection on, nothing is lost.
+    net.a.ok("ip link set eth0 down")?;
+    let spoofed = net.r.dropped("ip6_source_spoofed")?;
+    net.a.ok("ip link set eth0 address 02:00:00:00:09:86")?;
+    net.a.ok("ip link set eth0 up")?;
+    let own = net.a.wait_slaac("eth0", "2001:db8:1:")?.to_string();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(net.r.dropped("ip6_source_spoofed")?, spoofed);
+
+    let script = lab.dir().join("register.py");
+    std::fs::write(&script, REGISTER)?;
+    let register = |address: &str, valid: u32| {
+        let script = script.display();
+        net.a.ok(&format!(
+            "/usr/bin/python3 {script} {own} {address} {valid}"
+        ))
+    };
+    let registered = || -> Result<Vec<String>> {
+        let leases = net.r.ctl("show leases")?;
+        let all = leases.as_array().cloned().unwrap_or_default();
+        let registered = all.iter().filter(|l| l["state"] == "registered");
+        Ok(registered
+            .map(|l| l["resource"].as_str().unwrap_or_default().into())
+            .collect())
+    };
+    let answer = register(&own, 3600)?;
+    assert_eq!(answer.trim(), "type 37 xid 010203 same address True");
+    assert_eq!(registered()?, [own.clone()]);
+    // Somebody else's is not its to register.
+    assert_eq!(register("2001:db8:1::bad", 3600)?, "");
+    let counters = net.r.hextetctl("show counters")?;
+    assert!(counters.contains("foreign_address"), "{counters}");
+    net.r.crash()?;
+    net.r.restart()?;
+    assert_eq!(registered()?, [own.clone()], "after the crash");
+    let answer = wait_for(SECONDS, "the registration to be taken back", || {
+        register(&own, 0).ok().filter(|answer| !answer.is_empty())
+    })?;
+    assert_eq!(answer.trim(), "type 37 xid 010203 same address True");
+    assert_eq!(registered()?, NOTHING);
+    net.r.assert_balanced()
+}
+
+const NOTHING: [String; 0] = [];

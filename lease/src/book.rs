@@ -40,6 +40,8 @@ pub struct Counts {
     pub released: usize,
     /// Offered.
     pub offered: usize,
+    /// Registered by who formed them.
+    pub registered: usize,
 }
 
 #[derive(Debug, Default)]
@@ -434,7 +436,7 @@ impl Book {
 impl Counts {
     /// All of them.
     pub fn total(&self) -> usize {
-        self.bound + self.declined + self.released + self.offered
+        self.bound + self.declined + self.released + self.offered + self.registered
     }
 
     fn of(&mut self, state: State) -> &mut usize {
@@ -443,6 +445,7 @@ impl Counts {
             State::Declined => &mut self.declined,
             State::Released => &mut self.released,
             State::Offered => &mut self.offered,
+            State::Registered => &mut self.registered,
         }
     }
 }

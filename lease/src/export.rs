@@ -69,7 +69,7 @@ pub fn export<'a, 'b>(
     name: impl Fn(ScopeId) -> Option<&'b str>,
     out: &mut impl io::Write,
 ) -> io::Result<()> {
-    let lasting = leases.filter(|lease| lease.state != State::Offered);
+    let lasting = leases.filter(|l| !matches!(l.state, State::Offered | State::Registered));
     let rows = lasting.map(|lease| Row::of(lease, &router, &name));
     match format {
         Format::Csv => csv::write(rows, out),
@@ -262,6 +262,9 @@ fn check(rows: &[(usize, Row)], faults: &mut Vec<Fault>) {
         }
         if row.state == State::Offered {
             fault("state", "an offer is not kept".to_owned());
+        }
+        if row.state == State::Registered {
+            fault("state", "a registration is its host's to make".to_owned());
         }
         if row.preferred_until > row.ends {
             fault("preferred_until", "it is after the end".to_owned());

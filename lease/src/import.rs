@@ -135,7 +135,8 @@ impl Book {
         let why = match known.state {
             State::Bound => format!("{client} has {resource} until {ends}"),
             State::Declined => format!("{resource} is in quarantine until {ends}"),
-            State::Released | State::Offered => return None,
+            // Who has formed the address says so again.
+            State::Released | State::Offered | State::Registered => return None,
         };
         Some(("resource", why))
     }

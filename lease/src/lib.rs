@@ -143,15 +143,18 @@ pub enum State {
     Released,
     /// Offered and not yet requested: nobody else gets it before `ends`. In memory only, never on disk.
     Offered,
+    /// An address that its holder formed itself and registered (RFC 9686): nobody else gets it before `ends`.
+    Registered,
 }
 
 impl State {
     /// All, in the order of their codes on disk.
-    pub const ALL: [State; 4] = [
+    pub const ALL: [State; 5] = [
         State::Bound,
         State::Declined,
         State::Released,
         State::Offered,
+        State::Registered,
     ];
 
     /// The word for people.
@@ -161,6 +164,7 @@ impl State {
             State::Declined => "declined",
             State::Released => "released",
             State::Offered => "offered",
+            State::Registered => "registered",
         }
     }
 }

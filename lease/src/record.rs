@@ -341,7 +341,7 @@ mod tests {
             decode(resource, &bad).unwrap_err().to_string()
         };
         assert_eq!(fault(0, 2), "record version 2 is not known");
-        assert_eq!(fault(1, 4), "the state cannot be 4");
+        assert_eq!(fault(1, 5), "the state cannot be 5");
         assert_eq!(fault(2, 9), "the kind of IA cannot be 9");
         assert_eq!(fault(3, 32), "flags cannot be 32");
         assert_eq!(fault(3, 16), "it ends within the interface-id");

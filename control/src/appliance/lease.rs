@@ -343,6 +343,7 @@ fn state_of(state: State) -> LeaseState {
         State::Declined => LeaseState::Declined,
         State::Released => LeaseState::Released,
         State::Offered => LeaseState::Offered,
+        State::Registered => LeaseState::Registered,
     }
 }
 

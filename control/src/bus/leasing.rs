@@ -3,7 +3,7 @@
 use ::lease::{Lease, RealmId, Resource, State, Wall, Write};
 use wire::MacAddr;
 
-/// A lease that was given, renewed, or has ended.
+/// A lease that was given, renewed, or has ended; or a registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leasing {
     /// The router whose lease it is.
@@ -14,17 +14,22 @@ pub struct Leasing {
     pub given: Option<(MacAddr, Wall)>,
     /// The interface by which a delegated prefix is reached.
     pub interface: Option<Box<str>>,
+    /// Whether the client has formed the address itself, and registered it (RFC 9686).
+    pub is_registered: bool,
 }
 
 impl Leasing {
     /// What a lease is, if it is in use and its client's MAC is known.
     pub fn of(lease: &Lease) -> Option<Self> {
-        let mac = lease.mac.filter(|_| lease.state == State::Bound)?;
+        let is_registered = lease.state == State::Registered;
+        let is_used = lease.state == State::Bound || is_registered;
+        let mac = lease.mac.filter(|_| is_used)?;
         Some(Self {
             realm: lease.realm(),
             resource: lease.resource,
             given: Some((mac, lease.ends)),
             interface: lease.next_hop.as_ref().map(|hop| hop.iface.clone()),
+            is_registered,
         })
     }
 
@@ -83,5 +88,12 @@ mod tests {
         assert_eq!(said(Some(&bound), None), Some(None));
         assert_eq!(said(Some(&bound), Some(&offered)), Some(None));
         assert_eq!(said(Some(&offered), None), None);
+        let registered = Lease {
+            state: State::Registered,
+            ..bound
+        };
+        assert_eq!(said(None, Some(&registered)), Some(Some((mac, end))));
+        assert_eq!(said(Some(&registered), None), Some(None));
+        assert!(Leasing::of(&registered).is_some_and(|leasing| leasing.is_registered));
     }
 }

@@ -40,7 +40,11 @@ fn link(
     settings: Option<&Config>,
     own: &[Ipv6Addr],
 ) -> Config {
-    let mut config = settings.cloned().unwrap_or_default();
+    let mut config = settings.cloned().unwrap_or_else(|| {
+        let mut config = Config::default();
+        config.settings.address_registration = true;
+        config
+    });
     let is_served = |s: &&model::Subnet| s.has_dhcp() || s.has_fixed(ports);
     let served: Vec<&model::Subnet> = subnets.iter().filter(is_served).collect();
     config.reserved_only = settings.is_none() && !subnets.iter().any(model::Subnet::has_dhcp);
@@ -48,6 +52,8 @@ fn link(
         .iter()
         .map(|s| subnet(router, s, ports, own))
         .collect();
+    // Without a subnet there is no address to register.
+    config.settings.address_registration &= !served.is_empty();
     for pool in &mut config.prefix_pools {
         pool.name = pool_name(router, pool);
     }

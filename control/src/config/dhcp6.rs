@@ -55,6 +55,7 @@ pub(super) fn read(table: &Table<'_>) -> Config {
             information_refresh_time: seconds("information_refresh_time", 600 * SECOND, INFINITE),
             sol_max_rt: minute_to_day("sol_max_rt"),
             inf_max_rt: minute_to_day("inf_max_rt"),
+            address_registration: table.boolean("address_registration").unwrap_or(true),
             fqdn_domain: table.get("domain").and_then(|value| net::domain(&value)),
             extra: extra(table),
         },

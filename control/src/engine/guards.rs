@@ -13,7 +13,7 @@ use super::Engine;
 use super::addresses::own_addresses;
 use crate::bus::Leasing;
 use crate::compile::interfaces::Learned;
-use crate::compile::security::{interface_link, network_link, reservations};
+use crate::compile::security::{Anchors, interface_link, network_link, reservations};
 use crate::model::security::TenantPort;
 use crate::model::{Carrier, Interface, Model, Network, Router, Tag};
 use crate::rooms::savi::{AnchorConfig, BindingView, Configured, LinkConfig, Towards};
@@ -21,32 +21,9 @@ use crate::rooms::savi::{AnchorConfig, BindingView, Configured, LinkConfig, Towa
 impl Engine {
     /// Has the guards' room follow the model.
     pub(super) fn follow_guards(&mut self) {
-        let anchors = &self.security.anchors;
-        let secure = self.model.ports.iter().filter(|port| port.port_security);
-        let mut reserved = reservations(&self.model, anchors);
-        let config = |port: &TenantPort| {
-            let fixed = port.fixed_ips.iter().copied();
-            let reserved = reserved.remove(&port.id).unwrap_or_default();
-            let single = port.pairs.iter().filter(|pair| {
-                let prefix = pair.prefix;
-                prefix.prefix_len() == prefix.max_prefix_len()
-            });
-            let config = AnchorConfig {
-                link: anchors.link(port.id),
-                macs: port.macs(),
-                fixed: fixed.chain(reserved).collect(),
-                shared: single.map(|pair| (pair.prefix.addr(), pair.mac)).collect(),
-                learns: port.learning == Learning::Fcfs,
-                max_addresses: port.max_addresses,
-            };
-            (port.id, config)
-        };
-        let ports: BTreeMap<AnchorId, AnchorConfig> = secure.map(config).collect();
+        let anchors = guarded_ports(&self.model, &self.security.anchors);
         let links = self.guarded_links();
-        let wanted = Configured {
-            links,
-            anchors: ports,
-        };
+        let wanted = Configured { links, anchors };
         if self.guards.follow(wanted) {
             // What a port had by a lease, it has again: who has just come is told too.
             self.bus.hear_leases(!self.model.ports.is_empty());
@@ -71,6 +48,9 @@ impl Engine {
                 (mac, (left != u32::MAX).then_some(left))
             });
             match (as_address(leasing.resource), given) {
+                (Ok(address), _) if leasing.is_registered => {
+                    self.guards.registered(*link, address, given);
+                }
                 (Ok(address), Some((mac, left))) => self.guards.leased(*link, address, mac, left),
                 (Ok(address), None) => self.guards.released(*link, address),
                 (Err(prefix), Some((mac, left))) => {
@@ -188,6 +168,30 @@ impl Engine {
     }
 }
 
+/// What the guards' room is told of ports: of those that have security.
+fn guarded_ports(model: &Model, anchors: &Anchors) -> BTreeMap<AnchorId, AnchorConfig> {
+    let secure = model.ports.iter().filter(|port| port.port_security);
+    let mut reserved = reservations(model, anchors);
+    let config = |port: &TenantPort| {
+        let fixed = port.fixed_ips.iter().copied();
+        let reserved = reserved.remove(&port.id).unwrap_or_default();
+        let single = port.pairs.iter().filter(|pair| {
+            let prefix = pair.prefix;
+            prefix.prefix_len() == prefix.max_prefix_len()
+        });
+        let config = AnchorConfig {
+            link: anchors.link(port.id),
+            macs: port.macs(),
+            fixed: fixed.chain(reserved).collect(),
+            shared: single.map(|pair| (pair.prefix.addr(), pair.mac)).collect(),
+            learns: port.learning == Learning::Fcfs,
+            max_addresses: port.max_addresses,
+        };
+        (port.id, config)
+    };
+    secure.map(config).collect()
+}
+
 /// Whether a lease is of an interface's link.
 fn is_on(leasing: &Leasing, interface: &Interface) -> bool {
     match as_address(leasing.resource) {
@@ -212,3 +216,6 @@ fn as_address(resource: Resource) -> Result<IpAddr, (Ipv6Addr, u8)> {
 fn is_members(binding: &BindingView) -> bool {
     binding.state != "tentative"
 }
+
+#[cfg(test)]
+mod tests;

@@ -373,6 +373,9 @@ impl Dhcp6Task {
             }) => info!(added, replaced, "DHCPv6 leases imported"),
             // Who imports is told why.
             Notice::NotImported { .. } => {}
+            Notice::RegistrationMoved { address, from, to } => {
+                info!(%address, %from, %to, "an address was registered by another client than before");
+            }
             Notice::ReconfigureFailed { client } => {
                 info!(%client, "client did not follow its Reconfigure messages");
             }

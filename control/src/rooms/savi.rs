@@ -173,7 +173,7 @@ impl Guards {
     }
 
     /// A server of this router has leased an address on a link to the client with this MAC, or renewed that; `left`: for so long.
-    /// `None`: for ever. An address that was registered (RFC 9686) is told the same way.
+    /// `None`: for ever.
     pub fn leased(&mut self, link: LinkId, address: IpAddr, mac: MacAddr, left: Option<u32>) {
         let until = left.map(|seconds| now() + Millis::from(seconds) * 1000);
         self.handle(Event::Leased {
@@ -181,6 +181,26 @@ impl Guards {
             address,
             mac,
             until,
+        });
+    }
+
+    /// A machine with this MAC has registered an address that it has formed (RFC 9686), for so many seconds or for ever. `None`: it has
+    /// taken that back, or the time is over.
+    pub fn registered(
+        &mut self,
+        link: LinkId,
+        address: IpAddr,
+        given: Option<(MacAddr, Option<u32>)>,
+    ) {
+        let until = |left: Option<u32>| left.map(|secs| now() + Millis::from(secs) * 1000);
+        self.handle(match given {
+            Some((mac, left)) => Event::Registered {
+                link,
+                address,
+                mac,
+                until: until(left),
+            },
+            None => Event::Unregistered { link, address },
         });
     }
 

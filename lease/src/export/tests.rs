@@ -152,6 +152,11 @@ fn each_fault_of_a_csv_has_its_line_and_field() {
     check(",7,", ",,", &["line 2, iaid: it is empty"]);
     check("bound", "offered", &["line 2, state: an offer is not kept"]);
     check(
+        "bound",
+        "registered",
+        &["line 2, state: a registration is its host's to make"],
+    );
+    check(
         "never",
         "2026-08-22T10:30:00Z",
         &["line 2, preferred_until: it is after the end"],
@@ -286,8 +291,8 @@ fn each_fault_of_a_json_has_its_line_and_field() {
         "\"bound\"",
         "\"gone\"",
         &[
-            "line 2, state: it is one of bound, declined, released, offered",
-            "line 3, state: it is one of bound, declined, released, offered",
+            "line 2, state: it is one of bound, declined, released, offered, registered",
+            "line 3, state: it is one of bound, declined, released, offered, registered",
         ],
     );
     check(

@@ -432,7 +432,7 @@ fn use_of(lease: Option<&Lease>) -> Use {
     match lease.map(|lease| lease.state) {
         None => Use::Free,
         Some(State::Released) => Use::Kept,
-        Some(State::Bound | State::Offered | State::Declined) => Use::Busy,
+        Some(State::Bound | State::Offered | State::Declined | State::Registered) => Use::Busy,
     }
 }
 

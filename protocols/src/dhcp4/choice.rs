@@ -155,7 +155,7 @@ impl Desk<'_> {
             State::Released => true,
             State::Declined => lease.ends <= self.now(),
             // The same port with another identifier: a boot loader, or its machine was installed anew.
-            State::Bound | State::Offered => {
+            State::Bound | State::Offered | State::Registered => {
                 lease.holder == self.client.holder
                     || lease.ends <= self.now()
                     || (lease.mac.is_some() && lease.mac == self.client.mac)

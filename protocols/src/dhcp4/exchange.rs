@@ -102,7 +102,7 @@ impl Desk<'_> {
         let lease = self.book.get(self.link.realm, resource);
         let mine = lease.filter(|l| l.holder == self.client.holder);
         match mine.map(|l| l.state) {
-            Some(State::Bound | State::Released) => false,
+            Some(State::Bound | State::Released | State::Registered) => false,
             Some(State::Offered | State::Declined) | None => {
                 let was_offered = mine.is_some_and(|l| l.state == State::Offered);
                 let now = self.now();

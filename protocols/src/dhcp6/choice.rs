@@ -225,7 +225,8 @@ impl Desk<'_> {
             return true;
         };
         match lease.state {
-            State::Released => true,
+            // What is reserved is not its host's to register; this one was registered before.
+            State::Released | State::Registered => true,
             State::Declined => lease.ends <= self.now(),
             State::Bound | State::Offered if lease.holder == *holder => true,
             State::Bound | State::Offered if lease.holder.client == holder.client => {

@@ -226,6 +226,8 @@ pub struct Settings {
     pub sol_max_rt: Option<Duration>,
     /// INF_MAX_RT (RFC 8415 section 21.25): 60 to 86400 s.
     pub inf_max_rt: Option<Duration>,
+    /// Take registrations of addresses that hosts have formed, and tell who asks that they are taken (RFC 9686), off.
+    pub address_registration: bool,
     /// The domain for clients that tell only a part of their name (RFC 4704 section 6).
     pub fqdn_domain: Option<String>,
     /// Further options.
@@ -333,7 +335,7 @@ impl Config {
 }
 
 /// Options that the server writes itself, which [`RawOption`] must not name.
-const OWN: [u16; 17] = [
+const OWN: [u16; 18] = [
     code::CLIENT_ID,
     code::SERVER_ID,
     code::IA_NA,
@@ -351,4 +353,5 @@ const OWN: [u16; 17] = [
     code::IA_PD,
     code::IA_PREFIX,
     code::CLIENT_FQDN,
+    code::ADDR_REG_ENABLE,
 ];

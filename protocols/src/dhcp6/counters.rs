@@ -21,12 +21,16 @@ counters! {
         declines,
         /// Information-request messages received.
         information_requests,
+        /// ADDR-REG-INFORM messages received (RFC 9686).
+        addr_reg_informs,
         /// Of the messages received, those that came through a relay.
         relayed,
         /// Advertise messages sent.
         advertises,
         /// Reply messages sent.
         replies,
+        /// ADDR-REG-REPLY messages sent (RFC 9686).
+        addr_reg_replies,
         /// Reconfigure messages sent.
         reconfigures,
         /// Replies that ask the client to use multicast (RFC 8415 section 18.4).
@@ -67,6 +71,24 @@ counters! {
         leases_expired,
         /// Leases that an import put.
         leases_imported,
+        /// Addresses registered by hosts that have formed them.
+        addresses_registered,
+        /// Registrations renewed.
+        registrations_renewed,
+        /// Registrations taken back by their hosts.
+        registrations_withdrawn,
+        /// Registrations that ran out.
+        registrations_expired,
+        /// Registrations that another client took over (RFC 9686 section 4.2.1).
+        registrations_moved,
+        /// Registrations on a link where none are taken.
+        registrations_disabled,
+        /// Registrations of addresses that are not of the link.
+        registrations_not_on_link,
+        /// Registrations of addresses that are leased, declined, or reserved for somebody else.
+        registrations_refused,
+        /// Registrations beyond those that a subnet or one client may have.
+        registrations_limited,
         /// Leases whose holder came with another MAC than before: two machines may have the same DUID.
         mac_changed,
         /// Reconfigure messages that clients followed.

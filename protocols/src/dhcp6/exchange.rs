@@ -15,6 +15,7 @@ pub(super) fn answer(desk: &mut Desk<'_>) -> Option<Answer> {
         MessageType::Release => Some(end(desk, |desk, resource| desk.release(resource))),
         MessageType::Decline => Some(decline(desk)),
         MessageType::InformationRequest => Some(with_settings(desk, REPLY)),
+        MessageType::AddrRegInform => unreachable!("register.rs has answered it"),
     }
 }
 

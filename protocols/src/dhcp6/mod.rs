@@ -26,9 +26,11 @@
 //!   RFC 4994 (echo), RFC 8357 (source port). Only relays that the configuration trusts.
 //! - RFC 8168 length hints, RFC 6603 prefix exclude, RFC 8987 routes to delegated prefixes, through relays too.
 //! - Sections 18.3.11 and 20.4: Reconfigure with RKAP, to clients that accept it.
+//! - RFC 9686: a host registers an address that it has formed (`register.rs`). It is kept as a lease in a state of its own: nobody is
+//!   given it, and nobody's lease, reservation or quarantine gives way to it.
 //! - RFC 3646, 4704, 5908, 5970, vendor options, SOL_MAX_RT, INF_MAX_RT, any option by code.
 //! - Not done: DNS updates (RFC 4704 flags say so), leasequery (RFC 5007), options that relays supply for clients (RFC 6422),
-//!   DHCPv4 over DHCPv6 (RFC 7341), address registration (RFC 9686).
+//!   DHCPv4 over DHCPv6 (RFC 7341), registration of addresses of a prefix that was delegated to the client itself.
 //!
 //! Messages are read by `packet.rs` and `relay.rs` in one walk that names every way to be malformed, and written by `writer.rs`:
 //! order and repetition of options matter, and names must not be compressed. The crate dhcproto checks both in tests.
@@ -72,6 +74,7 @@ pub mod packet;
 mod pools;
 mod receive;
 mod reconfigure;
+mod register;
 pub mod relay;
 mod reply;
 mod routes;

@@ -72,6 +72,8 @@ pub mod code {
     pub const INF_MAX_RT: u16 = 83;
     /// Relay Source Port (RFC 8357).
     pub const RELAY_SOURCE_PORT: u16 = 135;
+    /// Address Registration Option (RFC 9686 section 4.1), without data: the server takes registrations.
+    pub const ADDR_REG_ENABLE: u16 = 148;
 }
 
 /// What can be wrong with a message so that nothing of it is used. The label is the rule's name in counters.
@@ -122,9 +124,18 @@ pub enum Invalid {
     /// A Server Identifier where none may be: Solicit, Confirm, Rebind.
     #[error("a server identifier in a message to all servers")]
     UnexpectedServerId,
-    /// An IA in an Information-request (RFC 8415 section 16.12).
-    #[error("an IA in an Information-request")]
+    /// An IA in an Information-request (RFC 8415 section 16.12) or a registration.
+    #[error("an IA where none may be")]
     UnexpectedIa,
+    /// A registration without an IA Address (RFC 9686 section 4.2.1).
+    #[error("a registration without an address")]
+    NoAddress,
+    /// A registration of another address than the one that it was sent from.
+    #[error("a registration of another address than its source")]
+    ForeignAddress,
+    /// A registration that requests options.
+    #[error("a registration that requests options")]
+    UnexpectedRequest,
     /// A prefix longer than 128 bits.
     #[error("a prefix longer than 128 bits")]
     PrefixLength,
@@ -150,7 +161,7 @@ pub enum Invalid {
 
 impl Invalid {
     /// Every class, for counters that start at zero and for the tests.
-    pub const ALL: [Invalid; 23] = [
+    pub const ALL: [Invalid; 26] = [
         Invalid::ShortMessage,
         Invalid::UnknownType,
         Invalid::WrongDirection,
@@ -167,6 +178,9 @@ impl Invalid {
         Invalid::NoServerId,
         Invalid::UnexpectedServerId,
         Invalid::UnexpectedIa,
+        Invalid::NoAddress,
+        Invalid::ForeignAddress,
+        Invalid::UnexpectedRequest,
         Invalid::PrefixLength,
         Invalid::DomainName,
         Invalid::Source,
@@ -195,6 +209,9 @@ impl Invalid {
             Invalid::NoServerId => "no_server_id",
             Invalid::UnexpectedServerId => "unexpected_server_id",
             Invalid::UnexpectedIa => "unexpected_ia",
+            Invalid::NoAddress => "no_address",
+            Invalid::ForeignAddress => "foreign_address",
+            Invalid::UnexpectedRequest => "unexpected_request",
             Invalid::PrefixLength => "prefix_length",
             Invalid::DomainName => "domain_name",
             Invalid::Source => "source",

@@ -35,6 +35,8 @@ pub enum MessageType {
     Decline,
     /// 11: tell me the other settings.
     InformationRequest,
+    /// 36: I have formed this address (RFC 9686).
+    AddrRegInform,
 }
 
 impl MessageType {
@@ -48,7 +50,10 @@ impl MessageType {
             8 => MessageType::Release,
             9 => MessageType::Decline,
             11 => MessageType::InformationRequest,
-            ADVERTISE | REPLY | RECONFIGURE | RELAY_REPLY => return Err(Invalid::WrongDirection),
+            36 => MessageType::AddrRegInform,
+            ADVERTISE | REPLY | RECONFIGURE | RELAY_REPLY | ADDR_REG_REPLY => {
+                return Err(Invalid::WrongDirection);
+            }
             _ => return Err(Invalid::UnknownType),
         })
     }
@@ -64,6 +69,7 @@ impl MessageType {
             MessageType::Release => 8,
             MessageType::Decline => 9,
             MessageType::InformationRequest => 11,
+            MessageType::AddrRegInform => 36,
         }
     }
 }
@@ -78,6 +84,8 @@ pub const RECONFIGURE: u8 = 10;
 pub const RELAY_FORWARD: u8 = 12;
 /// Message type of a Relay-reply.
 pub const RELAY_REPLY: u8 = 13;
+/// Message type of an ADDR-REG-REPLY (RFC 9686 section 4.3).
+pub const ADDR_REG_REPLY: u8 = 37;
 
 /// Kinds of identity associations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +119,19 @@ pub struct Asked {
     pub len: u8,
 }
 
+/// An address that a client has formed, as it registers it (RFC 9686 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered<'a> {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// How long it is preferred from now on, seconds.
+    pub preferred: u32,
+    /// How long it is valid from now on, seconds; 0: it is not used any more.
+    pub valid: u32,
+    /// The data of its IA Address option, which the answer repeats.
+    pub(super) data: &'a [u8],
+}
+
 /// The Client FQDN option (RFC 4704 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fqdn<'a> {
@@ -135,6 +156,8 @@ pub struct Message<'a> {
     pub ias: Vec<Ia>,
     /// Addresses and prefixes of all identity associations.
     asked: Vec<Asked>,
+    /// What is registered; in nothing but a registration, and there always.
+    pub registered: Option<Registered<'a>>,
     /// Option Request: codes of two octets each.
     oro: &'a [u8],
     /// How long the client has tried, hundredths of a second.
@@ -162,6 +185,7 @@ impl<'a> Message<'a> {
             server_id: None,
             ias: Vec::new(),
             asked: Vec::new(),
+            registered: None,
             oro: &[],
             elapsed: 0,
             rapid_commit: false,
@@ -179,6 +203,9 @@ impl<'a> Message<'a> {
                 code::IA_NA => message.read_ia(IaKind::Na, data, &mut budget)?,
                 code::IA_TA => message.read_ia(IaKind::Ta, data, &mut budget)?,
                 code::IA_PD => message.read_ia(IaKind::Pd, data, &mut budget)?,
+                code::IA_ADDR if message.kind == MessageType::AddrRegInform => {
+                    once(&mut message.registered, read_registered(data, &mut budget)?)?;
+                }
                 code::IA_ADDR | code::IA_PREFIX | code::RELAY_MSG => {
                     return Err(Invalid::MisplacedOption);
                 }
@@ -202,17 +229,20 @@ impl<'a> Message<'a> {
                 _ => {}
             }
         }
+        if message.kind == MessageType::AddrRegInform && oro.is_some() {
+            return Err(Invalid::UnexpectedRequest);
+        }
         message.oro = oro.unwrap_or_default();
         message.elapsed = elapsed.unwrap_or_default();
         message.check()?;
         Ok(message)
     }
 
-    /// RFC 8415 section 16: which identifiers each message must and must not have.
+    /// RFC 8415 section 16 and RFC 9686 section 4.2.1: which identifiers each message must and must not have.
     fn check(&self) -> Result<(), Invalid> {
         use MessageType::*;
         let (needs_client, server) = match self.kind {
-            Solicit | Confirm | Rebind => (true, Some(false)),
+            Solicit | Confirm | Rebind | AddrRegInform => (true, Some(false)),
             Request | Renew | Release | Decline => (true, Some(true)),
             InformationRequest => (false, None),
         };
@@ -224,8 +254,11 @@ impl<'a> Message<'a> {
             (Some(false), Some(_)) => return Err(Invalid::UnexpectedServerId),
             _ => {}
         }
-        if self.kind == InformationRequest && !self.ias.is_empty() {
+        if matches!(self.kind, InformationRequest | AddrRegInform) && !self.ias.is_empty() {
             return Err(Invalid::UnexpectedIa);
+        }
+        if self.kind == AddrRegInform && self.registered.is_none() {
+            return Err(Invalid::NoAddress);
         }
         Ok(())
     }
@@ -322,6 +355,24 @@ fn belongs_elsewhere(code: u16) -> bool {
             | code::IA_PREFIX
             | code::RELAY_MSG
     )
+}
+
+fn read_registered<'a>(data: &'a [u8], budget: &mut Budget) -> Result<Registered<'a>, Invalid> {
+    let (address, rest) = split::<16>(data)?;
+    let (preferred, rest) = split::<4>(rest)?;
+    let (valid, inner) = split::<4>(rest)?;
+    for option in Tlvs(inner) {
+        budget.spend()?;
+        if belongs_elsewhere(option?.0) {
+            return Err(Invalid::MisplacedOption);
+        }
+    }
+    Ok(Registered {
+        address: address.into(),
+        preferred: u32::from_be_bytes(preferred),
+        valid: u32::from_be_bytes(valid),
+        data,
+    })
 }
 
 fn read_fqdn(data: &[u8]) -> Result<Fqdn<'_>, Invalid> {

@@ -10,12 +10,13 @@ use super::link::{Link, LinkId};
 use super::option::Invalid;
 use super::packet::{Message, MessageType};
 use super::reconfigure::Contact;
+use super::register;
 use super::relay::{self, Layer};
 use super::reply::{Answer, Status};
 use super::settings;
 use super::sm::{Action, Datagram, Machine, Via};
 use super::writer::Writer;
-use lease::{ClientId, NextHop};
+use lease::{ClientId, NextHop, Wall};
 
 /// Clients' port (RFC 8415 section 7.2).
 pub(super) const CLIENT_PORT: u16 = 546;
@@ -58,6 +59,11 @@ impl Machine {
             return Err(Invalid::UntrustedRelay);
         }
         let message = Message::read(inner)?;
+        // RFC 9686 section 4.2.1: who registers an address has it, as far as the packet shows.
+        let sender = layers.last().map_or(source, |layer| layer.peer_address);
+        if message.registered.is_some_and(|of| of.address != sender) {
+            return Err(Invalid::ForeignAddress);
+        }
         let Some(id) = self.link_of_client(arrival, &layers) else {
             self.counters_of(arrival).unknown_link += 1;
             return Ok(());
@@ -110,7 +116,9 @@ impl Machine {
     ) -> Result<(), Invalid> {
         use MessageType::*;
         match message.kind {
-            Solicit | Confirm | Rebind | InformationRequest => return Err(Invalid::Unicast),
+            Solicit | Confirm | Rebind | InformationRequest | AddrRegInform => {
+                return Err(Invalid::Unicast);
+            }
             Request | Renew | Release | Decline => {}
         }
         self.counters_of(id).use_multicast += 1;
@@ -155,6 +163,15 @@ impl Machine {
         let config = &link.config;
         if config.reserved_only && reservation.is_none() {
             link.counters.not_reserved += 1;
+            return;
+        }
+        if let Some(registered) = &message.registered {
+            let now = Wall::from(self.clock.1);
+            let is_heard = register::register(link, &mut self.book, now, &client, registered, out);
+            if is_heard {
+                let answer = Answer::new(super::packet::ADDR_REG_REPLY);
+                self.send(id, datagram, layers, message, None, &answer, true, out);
+            }
             return;
         }
         let accepts = config.reconfigure && message.reconfigure_accept;
@@ -236,6 +253,7 @@ impl Machine {
         };
         match answer.kind {
             super::packet::ADVERTISE => link.counters.advertises += 1,
+            super::packet::ADDR_REG_REPLY => link.counters.addr_reg_replies += 1,
             _ => link.counters.replies += 1,
         }
         let (via, dst_port) = way(datagram, layers, link);
@@ -334,5 +352,6 @@ fn count(counters: &mut Counters, kind: MessageType) {
         MessageType::Release => &mut counters.releases,
         MessageType::Decline => &mut counters.declines,
         MessageType::InformationRequest => &mut counters.information_requests,
+        MessageType::AddrRegInform => &mut counters.addr_reg_informs,
     } += 1;
 }

@@ -145,6 +145,10 @@ impl Answer {
             w.data(code::CLIENT_ID, client);
         }
         w.data(code::SERVER_ID, server);
+        if let Some(registered) = &message.registered {
+            // RFC 9686 section 4.3: as it came.
+            w.data(code::IA_ADDR, registered.data);
+        }
         if let Some(status) = self.status {
             write_status(w, status);
         }

@@ -73,6 +73,9 @@ pub(super) fn write(w: &mut Writer, message: &Message<'_>, settings: &Settings, 
             w.option(code, |w| w.u32(seconds(time)));
         }
     }
+    if settings.address_registration && message.requests(code::ADDR_REG_ENABLE) {
+        w.data(code::ADDR_REG_ENABLE, &[]);
+    }
     for option in &settings.extra {
         if !own.iter().any(|mine| mine.code == option.code) {
             raw(w, message, option);

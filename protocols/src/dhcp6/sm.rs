@@ -223,6 +223,15 @@ pub enum Notice {
         /// Why not.
         why: ImportRefused,
     },
+    /// An address was registered by another client than before (RFC 9686 section 4.2.1).
+    RegistrationMoved {
+        /// The address.
+        address: Ipv6Addr,
+        /// Who had it.
+        from: ClientId,
+        /// Who has it now.
+        to: ClientId,
+    },
     /// A client did not follow its Reconfigure messages.
     ReconfigureFailed {
         /// The client.
@@ -471,7 +480,12 @@ impl Machine {
             return;
         }
         for write in self.book.expire(wall.into(), EXPIRE_AT_ONCE) {
-            let before = write.before.as_ref().filter(|l| l.state == State::Bound);
+            let ended = write.before.as_ref();
+            let is_registered = ended.is_some_and(|l| l.state == State::Registered);
+            if let Some(link) = self.link_of(ended.filter(|_| is_registered)) {
+                link.counters.registrations_expired += 1;
+            }
+            let before = ended.filter(|l| l.state == State::Bound);
             match self.link_of(before) {
                 Some(link) => {
                     link.counters.leases_expired += 1;

@@ -9,6 +9,8 @@ counters! {
         learned,
         /// Addresses bound by leases.
         leased,
+        /// Registrations of addresses that the port has, or began to learn by them.
+        registered,
         /// Addresses that were tentative, and another machine had them.
         denied,
         /// Claims to addresses that somebody else has, refused.

@@ -101,7 +101,7 @@ pub enum Event {
         /// Whether it only looks whether anybody has it.
         probes: bool,
     },
-    /// A server of this router has leased an address, or a lease was renewed; or an address was registered.
+    /// A server of this router has leased an address, or a lease was renewed.
     Leased {
         /// On which link the client is.
         link: LinkId,
@@ -114,6 +114,24 @@ pub enum Event {
     },
     /// A lease has ended before its time.
     Released {
+        /// On which link.
+        link: LinkId,
+        /// The address.
+        address: IpAddr,
+    },
+    /// A machine has told a server of this router that it has formed an address (RFC 9686), or has told it again.
+    Registered {
+        /// On which link the machine is.
+        link: LinkId,
+        /// The address.
+        address: IpAddr,
+        /// The machine.
+        mac: MacAddr,
+        /// Until when it has it. `None`: for ever.
+        until: Option<Millis>,
+    },
+    /// It does not have it any more, or did not say so again in time.
+    Unregistered {
         /// On which link.
         link: LinkId,
         /// The address.
@@ -271,9 +289,9 @@ pub enum Origin {
     Fixed,
     /// By configuration, of several ports.
     Shared,
-    /// By a lease or registration.
+    /// By a lease.
     Leased,
-    /// Its holder was first to use it.
+    /// Its holder was first to use it, or to register it.
     Learned,
     /// It is that of a machine without a port.
     Stranger,

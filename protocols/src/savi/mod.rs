@@ -26,7 +26,7 @@
 //! # Rules followed
 //!
 //! - RFC 6620: who is first has the address, from its probe or its first packet on. As section 3.2.3 has it, what comes from a tentative
-//!   address does not pass; where a link has no strangers there is nobody whom to wait for, and the address is valid at once.
+//!   address does not pass, but for what says nothing of whose it is (`dataplane::guard`); where a link has no strangers there is nobody whom to wait for, and the address is valid at once.
 //! - An owner that was heard within [`Timing::alive`] is not asked before another's claim is refused: a probe would disturb its own
 //!   duplicate detection. The claim was not let through by the worker; who probed is told by an answer of ours (RFC 4862 section 5.4.4,
 //!   RFC 5227 section 2.1.1), so that it does not use the address in vain.
@@ -34,7 +34,8 @@
 //!   from who only was first. A prefix that is delegated is a lease too.
 //! - At most `max_addresses` of each family are learned at a port, temporary and stable ones alike; where there are as many, one that was
 //!   not used for [`Timing::unused`] makes room.
-//! - RFC 9686: a registered address is a lease without a server's choice ([`Event::Leased`]); no server of this router takes registrations yet.
+//! - RFC 9686: a registration is a claim as any other, under the same limits and against the same owners; an address that its owner has
+//!   registered is not asked for before the registration has ended. After a restart, stored registrations are the first claims.
 //! - Not done: reading leases of other servers from their packets (RFC 7513 section 6.4), SEND (RFC 7219), keeping bindings over a restart
 //!   (RFC 6620 section 3.4.2: they are learned again from use).
 //!

@@ -45,6 +45,8 @@ struct Held {
     state: State,
     /// When it was used last, as far as we were told.
     heard: Millis,
+    /// Until when its owner has registered it; 0: it has not.
+    registered: Millis,
     /// When its owner was asked, and how often.
     asked: Millis,
     tries: u8,
@@ -63,6 +65,7 @@ impl Held {
             origin,
             state: State::Valid,
             heard: now,
+            registered: 0,
             asked: now,
             tries: 0,
             rival: None,
@@ -196,6 +199,13 @@ impl Machine {
                 until,
             } => self.leased(now, (link, address), mac, until, out),
             Event::Released { link, address } => self.released((link, address), out),
+            Event::Registered {
+                link,
+                address,
+                mac,
+                until,
+            } => self.registered(now, (link, address), mac, until, seen, out),
+            Event::Unregistered { link, address } => self.unregistered((link, address)),
             Event::Delegated {
                 link,
                 prefix,
@@ -398,6 +408,11 @@ impl Machine {
             None => self.macs.get(&(link, mac))?.anchor,
         }
     }
+}
+
+/// When an owner that was last heard then is to be asked whether it is there.
+fn end_of(timing: &Timing, held: &Held, heard: Millis) -> Millis {
+    (heard + timing.lifetime).max(held.registered)
 }
 
 /// When an address was used last: within that second, of which we are told the beginning.

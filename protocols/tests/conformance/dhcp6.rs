@@ -134,6 +134,7 @@ fn config(step: &Value) -> Config {
         settings: Settings {
             dns_servers: list(step, "dns"),
             domain_search: list(step, "domains"),
+            address_registration: maybe(step, "address_registration").unwrap_or(false),
             ..Settings::default()
         },
         rapid_commit: maybe(step, "rapid_commit").unwrap_or(false),
@@ -163,7 +164,7 @@ fn tlv(code: u16, data: &[u8]) -> Vec<u8> {
 }
 
 /// The message that a step describes: `na` and `pd` name an IA with its IAID, `addresses` and `prefixes` what is in it,
-/// `oro` the options requested; `relay` puts it into an envelope with that link-address.
+/// `registers` an address that a registration is about, `oro` the options requested; `relay` puts it into an envelope with that link-address.
 fn message(step: &Value, kind: &str) -> Vec<u8> {
     let (number, to_server) = match kind {
         "solicit" => (1, false),
@@ -174,6 +175,7 @@ fn message(step: &Value, kind: &str) -> Vec<u8> {
         "release" => (8, true),
         "decline" => (9, true),
         "information_request" => (11, false),
+        "addr_reg_inform" => (36, false),
         other => panic!("{other} is not an event of this room"),
     };
     let mac: MacAddr = get(step, "mac");
@@ -196,6 +198,11 @@ fn message(step: &Value, kind: &str) -> Vec<u8> {
             ia.extend(tlv(26, &data));
         }
         bytes.extend(tlv(25, &ia));
+    }
+    if let Some(address) = maybe::<Ipv6Addr>(step, "registers") {
+        let life = |field| maybe::<u32>(step, field).unwrap_or(0).to_be_bytes();
+        let lives = [life("preferred"), life("valid")].concat();
+        bytes.extend(tlv(5, &[&address.octets()[..], &lives].concat()));
     }
     let requested = list::<u16>(step, "oro");
     if !requested.is_empty() {
@@ -263,6 +270,7 @@ fn words(bytes: &[u8]) -> String {
         2 => "Advertise",
         7 => "Reply",
         10 => "Reconfigure",
+        37 => "Addr-reg-reply",
         13 => {
             let options = options(&bytes[34..]);
             return format!("Relay-reply hop {} [{}]", bytes[1], options.join(", "));
@@ -308,6 +316,7 @@ fn options(bytes: &[u8]) -> Vec<String> {
             format!("dns {}", servers.join(" "))
         }
         24 => format!("domains {}", data.escape_ascii()),
+        148 if data.is_empty() => "registrations are taken".to_owned(),
         other => format!("option {other} {}", hex(data)),
     };
     Tlvs(bytes).map(|option| one(option.unwrap())).collect()

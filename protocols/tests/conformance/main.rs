@@ -176,6 +176,14 @@ fn dhcp6_relayed() {
     dhcp6::run("relayed");
 }
 
+// Input: a host asks whether registrations are taken, and registers an address; another registers that, and one of another link; a
+// registration is taken back.
+// Output: it is told so; what is the sender's own is written and answered, the rest is nothing; the first ends with its lifetime.
+#[test]
+fn dhcp6_registration() {
+    dhcp6::run("registration");
+}
+
 // Input: a client discovers, requests another address than it was offered, asks again; renews, releases, comes back.
 // Output: offers, the lease stored before its answer; later the same address again, and in the end nothing is kept.
 #[test]

@@ -245,6 +245,12 @@ pub(in crate::config) static DHCP6: Section = Section {
             "How long an address that a client found in use is given to nobody.",
         ),
         key(
+            "address_registration",
+            "boolean",
+            "true",
+            "Take registrations of addresses that hosts have formed in the subnets with DHCPv6, stateless or stateful, and tell hosts that ask (RFC 9686).",
+        ),
+        key(
             "relays",
             "array of IPv6 prefixes, or \"any\"",
             "none",

@@ -7,6 +7,7 @@ mod prefixes;
 mod proptests;
 mod realms;
 mod reconfigure;
+mod registered;
 mod relayed;
 mod settings;
 mod stateful;

@@ -69,6 +69,55 @@ impl Machine {
         }
     }
 
+    /// A registration is a claim: who has the address keeps it, and the port's limit is asked.
+    pub(super) fn registered(
+        &mut self,
+        now: Millis,
+        key: Key,
+        mac: MacAddr,
+        until: Option<Millis>,
+        seen: Seen<'_>,
+        out: &mut Vec<Action>,
+    ) {
+        // A machine behind a relay, or one that is not known here yet, has no port: its own packets say where it is.
+        let Some(anchor) = self.port_of(key.0, mac) else {
+            return;
+        };
+        let by = Rival {
+            anchor,
+            mac,
+            probes: false,
+        };
+        self.claimed(now, key, by, seen, out);
+        let Some(held) = self.held.get_mut(&key) else {
+            return;
+        };
+        if (held.anchor, held.mac, held.origin) != (Some(anchor), mac, Origin::Learned) {
+            return;
+        }
+        held.registered = until.unwrap_or(Millis::MAX);
+        if let Some(port) = self.ports.get_mut(&anchor) {
+            port.counters.registered += 1;
+        }
+        self.look_anew(key);
+    }
+
+    /// From now on it is kept for as long as it is used.
+    pub(super) fn unregistered(&mut self, key: Key) {
+        if let Some(held) = self.held.get_mut(&key) {
+            held.registered = 0;
+            self.look_anew(key);
+        }
+    }
+
+    fn look_anew(&mut self, key: Key) {
+        let held = self.held.get(&key);
+        let valid = held.filter(|held| held.state == State::Valid);
+        if let Some(due) = valid.and_then(|held| self.due_of(held)) {
+            self.set_due(key, Some(due));
+        }
+    }
+
     pub(super) fn delegated(
         &mut self,
         key: (LinkId, Prefix),

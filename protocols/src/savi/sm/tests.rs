@@ -1,4 +1,5 @@
 mod random;
+mod registered;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

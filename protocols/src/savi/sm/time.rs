@@ -27,13 +27,13 @@ impl Machine {
         };
         held.due = None;
         let heard = heard(now, &key, held, seen);
+        let end = end_of(&self.timing, held, heard);
         let is_there = heard >= held.asked && held.tries > 0;
         match held.state {
             State::Tentative => self.validate(now, key, out),
-            State::Valid if now < heard + self.timing.lifetime => {
-                let next = heard + self.timing.lifetime;
+            State::Valid if now < end => {
                 held.heard = heard;
-                self.set_due(key, Some(next));
+                self.set_due(key, Some(end));
             }
             State::Valid if held.anchor.is_some() => {
                 self.test(now, key, State::TestingLife, out);
@@ -106,7 +106,7 @@ impl Machine {
                 Some(held.asked + self.timing.tentative)
             }
             (Origin::Learned | Origin::Stranger, State::Valid) => {
-                Some(held.heard + self.timing.lifetime)
+                Some(end_of(&self.timing, held, held.heard))
             }
             _ => None,
         }

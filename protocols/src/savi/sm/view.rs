@@ -22,7 +22,7 @@ impl Machine {
                 left: match held.origin {
                     Origin::Leased => self.leases.get(key).and_then(|lease| lease.until),
                     Origin::Learned | Origin::Stranger => Some(match held.state {
-                        State::Valid => heard + self.timing.lifetime,
+                        State::Valid => end_of(&self.timing, held, heard),
                         _ => held.due.unwrap_or(now),
                     }),
                     _ => None,

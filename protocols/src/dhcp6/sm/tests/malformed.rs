@@ -156,6 +156,19 @@ fn samples() -> Vec<(Invalid, Vec<u8>)> {
         (Invalid::UnexpectedServerId, msg(6, &[id(), server()])),
         (Invalid::UnexpectedIa, msg(11, &[id(), ia(&[])])),
         (
+            Invalid::UnexpectedIa,
+            msg(36, &[id(), ia_addr("fe80::1"), ia(&[])]),
+        ),
+        (Invalid::NoAddress, msg(36, &[id()])),
+        (
+            Invalid::ForeignAddress,
+            msg(36, &[id(), ia_addr("2001:db8::1")]),
+        ),
+        (
+            Invalid::UnexpectedRequest,
+            msg(36, &[id(), ia_addr("fe80::1"), tlv(6, &[0, 23])]),
+        ),
+        (
             Invalid::PrefixLength,
             solicit(&[tlv(25, &[&[0; 12][..], &prefix(129)].concat())]),
         ),

@@ -27,6 +27,7 @@ fn all() -> Settings {
         information_refresh_time: Some(Duration::from_secs(7200)),
         sol_max_rt: Some(Duration::from_secs(100)),
         inf_max_rt: Some(Duration::from_secs(200)),
+        address_registration: false,
         fqdn_domain: Some("example.org".into()),
         extra: vec![
             RawOption {

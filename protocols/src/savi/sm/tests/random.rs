@@ -11,6 +11,8 @@ enum Step {
     Heard(u8, u8, u8, bool),
     Leased(u8, u8, u16),
     Released(u8),
+    Registered(u8, u8, u16),
+    Unregistered(u8),
     Delegated(u8, u8, u16),
     Configure(u8),
     Refused(u8),
@@ -23,6 +25,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..4_u8, 0..4_u8, 0..8_u8, any::<bool>()).prop_map(|(a, m, n, p)| Step::Heard(a, m, n, p)),
         2 => (0..8_u8, 0..4_u8, 0..2000_u16).prop_map(|(n, m, t)| Step::Leased(n, m, t)),
         1 => (0..8_u8).prop_map(Step::Released),
+        2 => (0..8_u8, 0..4_u8, 0..2000_u16).prop_map(|(n, m, t)| Step::Registered(n, m, t)),
+        1 => (0..8_u8).prop_map(Step::Unregistered),
         1 => (0..3_u8, 0..4_u8, 0..2000_u16).prop_map(|(n, m, t)| Step::Delegated(n, m, t)),
         1 => any::<u8>().prop_map(Step::Configure),
         1 => (0..8_u8).prop_map(Step::Refused),
@@ -79,6 +83,12 @@ proptest! {
                     world.leased(&address(n), mac(m), until);
                 }
                 Step::Released(n) => world.event(Event::Released { link: LAN, address: ip(&address(n)) }),
+                Step::Registered(n, m, t) => {
+                    let until = (t > 0).then(|| world.now + Millis::from(t) * 1000);
+                    let address = ip(&address(n));
+                    world.event(Event::Registered { link: LAN, address, mac: mac(m), until });
+                }
+                Step::Unregistered(n) => world.event(Event::Unregistered { link: LAN, address: ip(&address(n)) }),
                 Step::Delegated(n, m, t) => {
                     let until = (t > 0).then(|| world.now + Millis::from(t) * 1000);
                     let prefix = prefix(&format!("2001:db8:{n}::/56"));
