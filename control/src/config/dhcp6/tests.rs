@@ -44,7 +44,9 @@ fn faults(text: &str) -> Vec<String> {
 #[test]
 fn an_empty_table_is_a_server_by_default() {
     let config = config("");
-    assert_eq!(config, Config::default());
+    let mut default = Config::default();
+    default.settings.address_registration = true;
+    assert_eq!(config, default);
     assert_eq!(config.validate(), []);
     assert!(!model("").routers[0].interfaces[0].serves_dhcp6());
 }
@@ -52,7 +54,7 @@ fn an_empty_table_is_a_server_by_default() {
 #[test]
 fn settings_are_read() {
     let config = config(
-        "preference = 255\nrapid_commit = true\nreconfigure = true\nrespond_after = 5\nquarantine = \"1h\"\n\
+        "preference = 255\naddress_registration = false\nrapid_commit = true\nreconfigure = true\nrespond_after = 5\nquarantine = \"1h\"\n\
         relays = [\"2001:db8:9::/48\", \"fe80::5\"]\nlink_addresses = [\"2001:db8:7::/64\"]\n\
         dns_servers = [\"2001:db8::53\"]\ndomain_search = [\"a.example\"]\n\
         ntp_servers = [\"2001:db8::7b\", \"ff05::101\", \"ntp.example\"]\n\
@@ -76,6 +78,7 @@ fn settings_are_read() {
     let relays: Vec<_> = relays.iter().map(ToString::to_string).collect();
     assert_eq!(relays, ["2001:db8:9::/48", "fe80::5/128"]);
     let settings = &config.settings;
+    assert!(!settings.address_registration);
     assert_eq!(settings.ntp_servers.len(), 3);
     assert!(matches!(settings.ntp_servers[1], NtpServer::Multicast(_)));
     assert_eq!(

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use dataplane::denied::{Denials, denied_ring};
+use dataplane::denied::{Denials, Direction, denied_ring};
 use dataplane::drop::DropReason;
-use tables::classifier::Direction;
 use tables::publish::Qsbr;
 
 use super::*;
