@@ -35,8 +35,10 @@ use crate::secure;
 use crate::stages::tx::Outlet;
 use crate::stages::{hold, inject};
 use crate::state::{Context, Tables, WorkerState};
+use turns::Turns;
 
 pub mod clock;
+mod turns;
 
 /// What a worker does when there is nothing to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +95,7 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// What to do when idle.
     pub idle: Idle,
-    receive: Vec<(PortId, RxQueue)>,
+    receive: Turns<(PortId, RxQueue)>,
     frame: Box<Frame>,
     lane: Box<Lane>,
     hz: u64,
@@ -101,6 +103,8 @@ pub struct Worker {
 
 /// Receive queues a worker can poll.
 const MAX_QUEUES: usize = 256;
+/// One over the seconds that a queue's packets may take more than another's: 50 µs, some bursts.
+const SLICES: u64 = 20_000;
 
 impl Worker {
     /// A worker without ports.
@@ -120,7 +124,7 @@ impl Worker {
             commands,
             shared: Arc::default(),
             idle,
-            receive: Vec::with_capacity(MAX_QUEUES),
+            receive: Turns::new(MAX_QUEUES, clock::hz() / SLICES),
             frame: Frame::new(),
             lane: Lane::new(),
             hz: clock::hz(),
@@ -170,7 +174,7 @@ impl Worker {
             before = now;
         }
         // What was received has been dealt with; what is held, or half made, is freed with its owner.
-        self.receive.clear();
+        self.receive.retain(|_| false);
         self.state.close();
     }
 
@@ -181,14 +185,21 @@ impl Worker {
         let (frame, state) = (&mut *self.frame, &mut self.state);
         state.observer.follow(&cx);
         let mut work = 0;
-        for (port, queue) in &mut self.receive {
+        let mut round = self.receive.begin(now);
+        for turn in self.receive.iter_mut() {
+            if !round.may(turn) {
+                continue;
+            }
+            let (port, queue) = &mut turn.of;
             // SAFETY: `rx_burst` initialises as many packets as it says.
             let n = unsafe { frame.receive(|out| queue.rx_burst(out)) };
             if n > 0 {
                 process(simd, &cx, frame, Some(&mut self.lane), state, *port);
                 work += n;
             }
+            round.end(turn, n > 0, clock::ticks);
         }
+        self.receive.finish(&round);
         for _ in 0..INJECTS_PER_ROUND {
             let Some(request) = self.injects.pop() else {
                 break;

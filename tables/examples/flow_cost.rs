@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tables::classifier::{AddressSets, Member, Protocol, Query, Remote, Rule, RuleSet, SetId};
 use tables::flow::{
-    Direction, FlowHash, FlowKey, FlowTable, FlowWorker, New, Segment, Tcp, Upper, Verdict,
+    Direction, FlowKey, FlowTable, FlowWorker, New, Probe, Segment, Tcp, Upper, Verdict,
 };
 use tables::id::{AnchorId, RuleId};
 use tables::publish::{Qsbr, Reader};
@@ -78,12 +78,11 @@ fn fill(
         let seen = table.read(reader);
         let keys: [FlowKey; BURST] =
             std::array::from_fn(|n| key(burst * BURST as u32 + n as u32, protocol));
-        let hashes = keys.map(|key| seen.hash(&key));
-        hashes.iter().for_each(|&hash| seen.fetch(hash));
-        let hashes = hashes.map(|hash| seen.fetch_entry(hash));
-        for (key, &hash) in keys.iter().zip(&hashes) {
-            if seen.find(hash, key).is_none() {
-                let _ = black_box(worker.insert(reader, hash, key, &new(first)));
+        let mut probes = keys.map(|key| seen.probe(&key));
+        probes.iter_mut().for_each(|probe| seen.fetch(probe));
+        for (key, probe) in keys.iter().zip(&probes) {
+            if seen.probed(probe).is_none() {
+                let _ = black_box(worker.insert(reader, seen.hash(key), key, &new(first)));
             }
         }
         worker.expire(1000);
@@ -119,16 +118,13 @@ fn packets(
         .take(count as usize / BURST)
     {
         let seen = table.read(reader);
-        let mut hashes = [FlowHash::NONE; BURST];
-        for (hash, key) in hashes.iter_mut().zip(burst) {
-            *hash = seen.hash(key);
-            seen.fetch(*hash);
+        let mut probes = [Probe::NONE; BURST];
+        for (probe, key) in probes.iter_mut().zip(burst) {
+            *probe = seen.probe(key);
         }
-        for hash in &mut hashes {
-            *hash = seen.fetch_entry(*hash);
-        }
-        for (&hash, key) in hashes.iter().zip(burst) {
-            if let Some(flow) = seen.find(hash, key)
+        probes.iter_mut().for_each(|probe| seen.fetch(probe));
+        for probe in &probes {
+            if let Some(flow) = seen.probed(probe)
                 && flow.generation() == 1
                 && flow.packet(Direction::Egress, &segment, 1000) == Verdict::Pass
             {

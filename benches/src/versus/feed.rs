@@ -63,23 +63,27 @@ impl Feed {
 
 /// Writes a feed of one UDP packet for each destination.
 pub(super) fn write_pcap(path: &Path, destinations: &[IpAddr]) -> std::io::Result<()> {
-    write(path, destinations.iter().map(|to| frame(*to)))
+    write(path, 65_535, destinations.iter().map(|to| frame(*to)))
 }
 
-/// Writes a feed of frames.
+/// Writes a feed of frames, none of which has more than so many bytes.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_frames(path: &Path, frames: &[Vec<u8>]) -> Result<()> {
-    write(path, frames.iter().cloned()).with_context(|| format!("writing {}", path.display()))
+pub fn write_frames(
+    path: &Path,
+    longest: usize,
+    frames: impl Iterator<Item = Vec<u8>>,
+) -> Result<()> {
+    write(path, longest as u32, frames).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Writes a classic pcap file, little endian, Ethernet.
-fn write(path: &Path, frames: impl Iterator<Item = Vec<u8>>) -> std::io::Result<()> {
+fn write(path: &Path, longest: u32, frames: impl Iterator<Item = Vec<u8>>) -> std::io::Result<()> {
     let mut out = BufWriter::new(std::fs::File::create(path)?);
     out.write_all(&0xa1b2_c3d4_u32.to_le_bytes())?;
     out.write_all(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0])?;
-    out.write_all(&65_535_u32.to_le_bytes())?;
+    out.write_all(&longest.to_le_bytes())?;
     out.write_all(&1_u32.to_le_bytes())?;
     for frame in frames {
         let length = (frame.len() as u32).to_le_bytes();

@@ -322,6 +322,17 @@ impl Switch {
             .with_context(|| self.program.said())
     }
 
+    /// Takes a port away.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn remove_port(&self, bridge: &str, name: &str) -> Result<()> {
+        let arguments = ["--timeout=60", "del-port", bridge, name];
+        self.around
+            .vsctl(&arguments)
+            .with_context(|| self.program.said())
+    }
+
     /// Adds rules, one a line.
     ///
     /// # Errors

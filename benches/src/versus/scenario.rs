@@ -35,7 +35,7 @@ enum Kind {
     /// What is done, and the size of the table if it is not a few routes.
     Overlay(overlay::Overlay, Option<usize>),
     /// The port of a tenant's machine.
-    Security(security::Port),
+    Security(security::Scene),
     Dhcp6(dhcp6::Exchange),
     Dhcp6Load,
     Tenants,
@@ -74,7 +74,7 @@ pub fn all(options: &Options) -> Vec<Scenario> {
     let overlays =
         overlay::SCENARIOS.map(|(name, overlay, routes)| (name, Kind::Overlay(overlay, routes)));
     let tenants = (tenants::NAME, Kind::Tenants);
-    let security = security::SCENARIOS.map(|(name, port)| (name, Kind::Security(port)));
+    let security = security::SCENARIOS.map(|(name, scene)| (name, Kind::Security(scene)));
     let special = special
         .into_iter()
         .chain(overlays)
@@ -121,7 +121,7 @@ impl Scenario {
             Kind::Churn => churn::run(bench),
             Kind::TwoWorkers => two_workers::run(bench),
             Kind::Overlay(overlay, routes) => overlay::run(&self.name, overlay, routes, bench),
-            Kind::Security(port) => security::run(&self.name, port, bench),
+            Kind::Security(scene) => security::run(&self.name, scene, bench),
             Kind::Dhcp6Load => dhcp6_load::run(bench),
             Kind::Tenants => tenants::run(bench),
             Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),

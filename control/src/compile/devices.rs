@@ -46,7 +46,9 @@ pub fn options(model: &Model) -> DataplaneOptions {
             model::Idle::Adaptive => Idle::Adaptive,
         },
         buffers: system.mbufs,
-        buffer_size: data_room.max(defaults.buffer_size),
+        buffer_size: system
+            .mbuf_size
+            .unwrap_or(data_room.max(defaults.buffer_size)),
         // A reload gives what is new ids that what is gone had not.
         max_vrfs: 2 * usize::from(system.max_routers),
         max_interfaces: 2 * usize::from(system.max_interfaces) + 1,

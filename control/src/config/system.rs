@@ -42,6 +42,7 @@ pub(super) fn read(table: Option<Table<'_>>) -> System {
         mbufs: table
             .integer("mbufs", 1024..=(1 << 24) - 1)
             .unwrap_or(default.mbufs),
+        mbuf_size: table.integer("mbuf_size", 128..=16384),
         max_routers: table
             .integer("max_routers", 1..=MAX_ITEMS as u64)
             .unwrap_or(default.max_routers),

@@ -215,6 +215,7 @@ fn system(old: &Model, new: &Model) -> Vec<String> {
         ("memory", a.memory != b.memory),
         ("hugepages", a.hugepages != b.hugepages),
         ("mbufs", a.mbufs != b.mbufs),
+        ("mbuf_size", a.mbuf_size != b.mbuf_size),
         ("max_routers", a.max_routers != b.max_routers),
         ("max_interfaces", a.max_interfaces != b.max_interfaces),
         ("max_networks", a.max_networks != b.max_networks),

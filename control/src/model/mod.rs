@@ -88,6 +88,8 @@ pub struct System {
     pub hugepages: Hugepages,
     /// Packet buffers.
     pub mbufs: u32,
+    /// Octets of a packet that each has room for; `None`: as the devices' MTUs need.
+    pub mbuf_size: Option<u16>,
     /// Routers at most.
     pub max_routers: u16,
     /// Interfaces of all routers at most.
@@ -117,6 +119,7 @@ impl Default for System {
             memory: 256,
             hugepages: Hugepages::Auto,
             mbufs: 16384,
+            mbuf_size: None,
             max_routers: 1024,
             max_interfaces: 4096,
             max_networks: 4096,

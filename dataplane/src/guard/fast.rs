@@ -41,7 +41,7 @@ pub fn source_ok(
 /// False for IPv6 without extension headers and unfragmented IPv4 without options whose upper layer is TCP, UDP of no port of DHCP,
 /// ICMP, or ICMPv6 that is neither neighbour nor listener discovery; true for everything else, and what cannot be seen. Lengths are the
 /// caller's to check.
-#[inline]
+#[inline(always)]
 pub fn is_control(head: &[u8], l3: usize) -> bool {
     let Some(packet) = head.get(l3..) else {
         return true;

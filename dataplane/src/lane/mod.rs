@@ -26,7 +26,6 @@ use dpdk::Mbuf;
 use tables::id::{AnchorId, NextHopId, PortId};
 use tables::lpm::Simd;
 
-use crate::denied::Direction;
 use crate::forwarding::{Interface, PortView, Urpf};
 use crate::frame::{BURST, Frame, Meta};
 use crate::graph::Stage;
@@ -185,7 +184,7 @@ impl Lane {
         match cx.forwarding.security.get(interface.anchor) {
             Some(anchor) if plain != 0 => {
                 let flows = &mut self.flows;
-                flows.pass::<V6>(cx, w, anchor, Direction::Egress, mbufs, plain)
+                flows.pass_from::<V6>(cx, w, anchor, mbufs, plain)
             }
             _ => plain,
         }

@@ -5,14 +5,14 @@
 //! for a packet that does not pass here: the graph asks again.
 
 use dpdk::Mbuf;
-use tables::flow::{FlowHash, FlowKey, Verdict};
+use tables::flow::{FlowKey, Probe, Verdict};
 use tables::id::{AnchorId, NextHopId, Place, RuleId};
 
 use super::plain::{at, is_ip6};
 use super::{LINK, bits, only_ordinary};
 use crate::denied::Direction;
 use crate::forwarding::network::V4_MAPPED;
-use crate::forwarding::security::{Anchor, Filter};
+use crate::forwarding::security::Anchor;
 use crate::forwarding::{MacAddr, PortView, Selected};
 use crate::frame::BURST;
 use crate::guard::{Guard, is_control, source_ok};
@@ -20,75 +20,84 @@ use crate::secure::filter;
 use crate::secure::upper::{TCP, UDP};
 use crate::state::{Context, WorkerState};
 
-/// What is noted of the packets of a burst, by their number.
-pub(crate) struct Flows {
-    keys: [FlowKey; BURST],
-    hashes: [FlowHash; BURST],
-}
+/// The flows that packets of a burst are looked for by, by number.
+pub(crate) struct Flows([Probe; BURST]);
 
 impl Flows {
-    pub const NONE: Self = Self {
-        keys: [FlowKey::NONE; BURST],
-        hashes: [FlowHash::NONE; BURST],
-    };
+    pub const NONE: Self = Self([Probe::NONE; BURST]);
 
-    /// Those among plain packets of a family that pass: of a port with an anchor, with nothing left to ask.
+    /// Those among plain packets of a family from the machine at an anchor that pass with nothing left to ask.
     #[inline(always)]
-    pub fn pass<const V6: bool>(
+    pub fn pass_from<const V6: bool>(
         &mut self,
         cx: &Context<'_>,
         w: &mut WorkerState,
         anchor: &Anchor,
-        direction: Direction,
         mbufs: &[Mbuf],
         among: u64,
     ) -> u64 {
-        let among = match (&anchor.guard, direction) {
-            (Some(guard), Direction::Egress) => guarded::<V6>(cx, anchor, guard, mbufs, among),
-            _ => among,
+        let among = match &anchor.guard {
+            Some(guard) => guarded::<V6>(cx, anchor, guard, mbufs, among),
+            None => among,
         };
-        let Some(filter) = &anchor.filter else {
-            count(w, anchor, direction, mbufs, among);
-            return among;
-        };
-        // Nor are their lengths and upper layers looked at: there is nothing that they could get round.
-        if let Some(rule) = filter.unasked(direction, V6) {
-            count(w, anchor, direction, mbufs, among);
-            let bytes =
-                bits(among).map(|number| u64::from(packet_len(&mbufs[number & (BURST - 1)])));
-            w.counters
-                .rule(rule)
-                .add(among.count_ones().into(), bytes.sum());
-            return among;
-        }
-        let mut known = 0;
+        self.pass::<V6>(cx, w, Direction::Egress, mbufs, among, |_| Some(anchor))
+    }
+
+    /// Those among plain packets of a family that the groups of their anchors let pass with nothing left to ask.
+    #[inline(always)]
+    fn pass<'r, const V6: bool>(
+        &mut self,
+        cx: &Context<'r>,
+        w: &mut WorkerState,
+        direction: Direction,
+        mbufs: &[Mbuf],
+        among: u64,
+        anchor: impl Fn(usize) -> Option<&'r Anchor>,
+    ) -> u64 {
+        let probes = &mut self.0;
+        let (mut passed, mut known) = (Passed::new(direction), 0);
         for number in bits(among) {
             let number = number & (BURST - 1);
-            let Some(key) = key::<V6>(anchor, direction, &mbufs[number]) else {
+            let Some(anchor) = anchor(number) else {
                 continue;
             };
-            self.hashes[number] = cx.flows.hash(&key);
-            self.keys[number] = key;
-            cx.flows.fetch(self.hashes[number]);
-            known |= 1 << number;
-        }
-        for number in bits(known) {
-            let hash = &mut self.hashes[number & (BURST - 1)];
-            *hash = cx.flows.fetch_entry(*hash);
-        }
-        let mut passed = Passed::default();
-        let mut done = 0;
-        for number in bits(known) {
-            let number = number & (BURST - 1);
             let mbuf = &mbufs[number];
-            let (hash, key) = (self.hashes[number], &self.keys[number]);
-            if let Some(rule) = one::<V6>(cx, filter, direction, hash, key, mbuf) {
-                passed.count(w, rule, packet_len(mbuf), frame_len(mbuf, direction));
-                done |= 1 << number;
+            match free_rule::<V6>(anchor, direction) {
+                Some(rule) => {
+                    passed.count(w, number, anchor.id, rule, packet_len::<V6>(mbuf), mbuf)
+                }
+                None => {
+                    if let Some(key) = key::<V6>(anchor.id, direction, mbuf) {
+                        probes[number] = cx.flows.probe(&key);
+                        known |= 1 << number;
+                    }
+                }
             }
         }
-        passed.end(w, anchor, direction);
-        done
+        for number in bits(known) {
+            cx.flows.fetch(&mut probes[number & (BURST - 1)]);
+        }
+        let seconds = cx.seconds();
+        for number in bits(known) {
+            let number = number & (BURST - 1);
+            let (mbuf, probe) = (&mbufs[number], &probes[number]);
+            if let Some(anchor) = anchor(number)
+                && let Some((rule, len)) = one::<V6>(cx, anchor, direction, probe, mbuf, seconds)
+            {
+                passed.count(w, number, anchor.id, rule, len, mbuf);
+            }
+        }
+        passed.end(w)
+    }
+}
+
+/// The rule that lets every packet of a family pass at an anchor, if there is one; [`NOBODY`] where there are no groups. Nor are lengths
+/// and upper layers looked at then: there is nothing that they could get round.
+#[inline(always)]
+fn free_rule<const V6: bool>(anchor: &Anchor, direction: Direction) -> Option<RuleId> {
+    match &anchor.filter {
+        Some(filter) => filter.unasked(direction, V6),
+        None => Some(NOBODY),
     }
 }
 
@@ -118,8 +127,8 @@ pub(crate) fn admit_frames(
     let ordinary = only_ordinary(mbufs, among);
     let is6 = bits(ordinary).filter(|&number| is_ip6(&mbufs[number]));
     let is6 = is6.fold(0, |found, number| found | 1 << number);
-    flows.pass::<true>(cx, w, anchor, Direction::Egress, mbufs, is6)
-        | flows.pass::<false>(cx, w, anchor, Direction::Egress, mbufs, ordinary & !is6)
+    flows.pass_from::<true>(cx, w, anchor, mbufs, is6)
+        | flows.pass_from::<false>(cx, w, anchor, mbufs, ordinary & !is6)
 }
 
 /// Those among packets, by their place, that go to machines of tenants and are not known to be let pass.
@@ -139,17 +148,11 @@ pub(super) fn barred<const V6: bool>(
         *anchor = interface.map_or(AnchorId(0), |interface| interface.anchor);
         left |= u64::from(*anchor != AnchorId(0)) << place;
     }
-    let mut barred = 0;
-    while left != 0 {
-        let anchor = anchors[left.trailing_zeros() as usize % BURST];
-        let alike = bits(left).filter(|&place| anchors[place % BURST] == anchor);
-        let alike = alike.fold(0, |alike, place| alike | 1 << place);
-        left &= !alike;
-        if let Some(anchor) = cx.forwarding.security.get(anchor) {
-            barred |= alike & !flows.pass::<V6>(cx, w, anchor, Direction::Ingress, mbufs, alike);
-        }
+    if left == 0 {
+        return 0;
     }
-    barred
+    let anchor = |place: usize| cx.forwarding.security.get(anchors[place]);
+    left & !flows.pass::<V6>(cx, w, Direction::Ingress, mbufs, left, anchor)
 }
 
 /// Those among packets of a family that are of no concern to a guard but for their source, and have one that is bound.
@@ -163,70 +166,83 @@ fn guarded<const V6: bool>(
 ) -> u64 {
     let seconds = cx.seconds();
     // Most bursts are one address's.
-    let mut last: Option<(MacAddr, u128)> = None;
-    let mut passes = |number: usize| {
+    let (mut last, mut passed) = (None, 0);
+    for number in bits(among) {
         let mbuf = &mbufs[number & (BURST - 1)];
-        let Some((mac, source)) = source::<V6>(mbuf) else {
-            return false;
+        let Some(says) = source::<V6>(mbuf) else {
+            continue;
         };
-        // An IPv4-mapped address is nobody's in IPv6.
-        if is_control(mbuf.data(), LINK) || V6 && source >> 32 == V4_MAPPED >> 32 {
-            return false;
+        // Not by a closure: it is compiled on its own.
+        if is_controls(mbuf) {
+            continue;
         }
-        if last == Some((mac, source)) {
-            return true;
+        if last == Some(says) {
+            passed |= 1 << number;
+        } else if is_bound::<V6>(cx, anchor, guard, says, seconds) {
+            last = Some(says);
+            passed |= 1 << number;
         }
-        let is_right = (guard.macs.is_empty() || guard.macs.contains(&mac))
-            && source_ok(cx.known, anchor.id, &mac, source, seconds);
-        if is_right {
-            last = Some((mac, source));
-        }
-        is_right
-    };
-    let passed = bits(among).filter(|&number| passes(number));
-    passed.fold(0, |passed, number| passed | 1 << number)
+    }
+    passed
 }
 
-/// The source of a frame: MAC and address, IPv4 as an IPv4-mapped one.
+/// Whether a MAC and an address are those of the machine at an anchor.
+#[inline(never)]
+fn is_bound<const V6: bool>(
+    cx: &Context<'_>,
+    anchor: &Anchor,
+    guard: &Guard,
+    (mac, source): (MacAddr, [u8; 16]),
+    seconds: u32,
+) -> bool {
+    let source = match V6 {
+        true => u128::from_be_bytes(source),
+        false => V4_MAPPED | u128::from(u32::from_be_bytes(at(&source, 12))),
+    };
+    // An IPv4-mapped address is nobody's in IPv6.
+    (!V6 || source >> 32 != V4_MAPPED >> 32)
+        && (guard.macs.is_empty() || guard.macs.contains(&mac))
+        && source_ok(cx.known, anchor.id, &mac, source, seconds)
+}
+
+/// The source of a frame: MAC and address as they stand there, IPv4 at the end.
 #[inline(always)]
-fn source<const V6: bool>(mbuf: &Mbuf) -> Option<(MacAddr, u128)> {
+fn source<const V6: bool>(mbuf: &Mbuf) -> Option<(MacAddr, [u8; 16])> {
     if V6 {
         let head = mbuf.head::<{ LINK + 40 }>()?;
-        Some((at(head, 6), u128::from_be_bytes(at(head, LINK + 8))))
+        Some((at(head, 6), at(head, LINK + 8)))
     } else {
         let head = mbuf.head::<{ LINK + 20 }>()?;
-        let source = u32::from_be_bytes(at(head, LINK + 12));
-        Some((at(head, 6), V4_MAPPED | u128::from(source)))
+        let mut address = [0; 16];
+        address[12..].copy_from_slice(&head[LINK + 12..LINK + 16]);
+        Some((at(head, 6), address))
     }
 }
 
-/// Counts packets that pass with nobody asked.
+/// [`is_control`] of a frame; what is long enough for every header is looked at without asking for each byte whether it is there.
 #[inline(always)]
-fn count(w: &WorkerState, anchor: &Anchor, direction: Direction, mbufs: &[Mbuf], passed: u64) {
-    let bytes =
-        bits(passed).map(|number| u64::from(frame_len(&mbufs[number & (BURST - 1)], direction)));
-    let traffic = w.counters.anchor(anchor.id).passed(direction);
-    traffic.add(passed.count_ones().into(), bytes.sum());
+fn is_controls(mbuf: &Mbuf) -> bool {
+    const HEAD: usize = LINK + 60;
+    match mbuf.head::<HEAD>() {
+        Some(head) if HEAD <= mbuf.data_len() as usize => is_control(head, LINK),
+        _ => is_control_of_short(mbuf),
+    }
+}
+
+#[inline(never)]
+fn is_control_of_short(mbuf: &Mbuf) -> bool {
+    is_control(mbuf.data(), LINK)
 }
 
 /// Bytes of a plain IP packet.
 #[inline(always)]
-fn packet_len(mbuf: &Mbuf) -> u32 {
+fn packet_len<const V6: bool>(mbuf: &Mbuf) -> u32 {
     let Some(head) = mbuf.head::<{ LINK + 6 }>() else {
         return 0;
     };
-    match head[LINK] >> 4 {
-        6 => 40 + u32::from(u16::from_be_bytes(at(head, LINK + 4))),
-        _ => u32::from(u16::from_be_bytes(at(head, LINK + 2))),
-    }
-}
-
-/// Bytes of a frame: as it came, or as it will go, without padding.
-#[inline(always)]
-fn frame_len(mbuf: &Mbuf, direction: Direction) -> u32 {
-    match direction {
-        Direction::Egress => mbuf.pkt_len(),
-        Direction::Ingress => LINK as u32 + packet_len(mbuf),
+    match V6 {
+        true => 40 + u32::from(u16::from_be_bytes(at(head, LINK + 4))),
+        false => u32::from(u16::from_be_bytes(at(head, LINK + 2))),
     }
 }
 
@@ -236,47 +252,55 @@ pub(crate) fn delivers(cx: &Context<'_>, w: &WorkerState, id: AnchorId, mbuf: &M
     let Some(anchor) = cx.forwarding.security.get(id) else {
         return false;
     };
-    let Some(filter) = &anchor.filter else {
-        return true;
-    };
-    let is6 = is_ip6(mbuf);
-    let key = match is6 {
-        true => key::<true>(anchor, Direction::Ingress, mbuf),
-        false => key::<false>(anchor, Direction::Ingress, mbuf),
-    };
-    let Some(key) = key else { return false };
-    let hash = cx.flows.hash(&key);
-    let rule = match is6 {
-        true => one::<true>(cx, filter, Direction::Ingress, hash, &key, mbuf),
-        false => one::<false>(cx, filter, Direction::Ingress, hash, &key, mbuf),
-    };
-    let Some(rule) = rule else { return false };
-    let mut passed = Passed::default();
-    let direction = Direction::Ingress;
-    passed.count(w, rule, packet_len(mbuf), frame_len(mbuf, direction));
-    passed.end(w, anchor, Direction::Ingress);
-    true
+    match is_ip6(mbuf) {
+        true => delivers_as::<true>(cx, w, anchor, mbuf),
+        false => delivers_as::<false>(cx, w, anchor, mbuf),
+    }
 }
 
-/// The rule that lets a packet of a known flow pass; `None` if the graph is to be asked.
+#[inline(always)]
+fn delivers_as<const V6: bool>(
+    cx: &Context<'_>,
+    w: &WorkerState,
+    anchor: &Anchor,
+    mbuf: &Mbuf,
+) -> bool {
+    let direction = Direction::Ingress;
+    let passes = match free_rule::<V6>(anchor, direction) {
+        Some(rule) => Some((rule, packet_len::<V6>(mbuf))),
+        None => key::<V6>(anchor.id, direction, mbuf).and_then(|key| {
+            let probe = cx.flows.probe(&key);
+            one::<V6>(cx, anchor, direction, &probe, mbuf, cx.seconds())
+        }),
+    };
+    let Some((rule, len)) = passes else {
+        return false;
+    };
+    let mut passed = Passed::new(direction);
+    passed.count(w, 0, anchor.id, rule, len, mbuf);
+    passed.end(w) != 0
+}
+
+/// The rule that lets a packet of a known flow pass, and the packet's bytes; `None` if the graph is to be asked.
 #[inline(always)]
 fn one<const V6: bool>(
     cx: &Context<'_>,
-    filter: &Filter,
+    anchor: &Anchor,
     direction: Direction,
-    hash: FlowHash,
-    key: &FlowKey,
+    probe: &Probe,
     mbuf: &Mbuf,
-) -> Option<RuleId> {
-    let flow = cx.flows.find(hash, key)?;
+    seconds: u32,
+) -> Option<(RuleId, u32)> {
+    let filter = anchor.filter.as_ref()?;
+    let flow = cx.flows.probed(probe)?;
     if flow.generation() != filter.generation {
         return None;
     }
     let l3 = mbuf.data().get(LINK..)?;
     let liberal = !cx.forwarding.security.tcp_window_checks;
-    let segment = filter::plain_segment::<V6>(l3, key.protocol, liberal)?;
-    match flow.packet(direction, &segment, cx.seconds()) {
-        Verdict::Pass => Some(flow.rule()),
+    let segment = filter::plain_segment::<V6>(l3, probe.protocol(), liberal)?;
+    match flow.packet(direction, &segment, seconds) {
+        Verdict::Pass => Some((flow.rule(), segment.bytes)),
         Verdict::Invalid | Verdict::Over => None,
     }
 }
@@ -284,7 +308,7 @@ fn one<const V6: bool>(
 /// What a packet's flow is known by; `None` if it has extension headers, options or is a fragment, is neither TCP nor UDP, or ends before
 /// its ports do: of frames of networks nobody has looked at the lengths.
 #[inline(always)]
-fn key<const V6: bool>(anchor: &Anchor, direction: Direction, mbuf: &Mbuf) -> Option<FlowKey> {
+fn key<const V6: bool>(anchor: AnchorId, direction: Direction, mbuf: &Mbuf) -> Option<FlowKey> {
     let (protocol, source, destination, ports) = if V6 {
         let head = mbuf.head::<{ LINK + 44 }>()?;
         let address = |offset| u128::from_be_bytes(at(head, offset));
@@ -323,7 +347,7 @@ fn key<const V6: bool>(anchor: &Anchor, direction: Direction, mbuf: &Mbuf) -> Op
         Direction::Ingress => (destination, source),
     };
     Some(FlowKey {
-        anchor: anchor.id,
+        anchor,
         v6: V6,
         protocol,
         local,
@@ -331,39 +355,78 @@ fn key<const V6: bool>(anchor: &Anchor, direction: Direction, mbuf: &Mbuf) -> Op
     })
 }
 
-/// Packets that have passed, of the rule that was met last.
-#[derive(Default)]
+/// What stands for a rule where nobody was asked.
+const NOBODY: RuleId = RuleId(0);
+
+/// Packets that have passed, and those of the anchor and the rule that were met last.
 struct Passed {
+    direction: Direction,
+    numbers: u64,
+    anchor: AnchorId,
     rule: RuleId,
-    of_rule: (u64, u64),
-    all: (u64, u64),
+    packets: u64,
+    /// Of the packets, and of their frames.
+    bytes: (u64, u64),
 }
 
 impl Passed {
     #[inline(always)]
-    fn count(&mut self, w: &WorkerState, rule: RuleId, len: u32, frame_len: u32) {
-        if rule != self.rule {
-            self.count_rule(w);
-            self.rule = rule;
-        }
-        self.of_rule = (self.of_rule.0 + 1, self.of_rule.1 + u64::from(len));
-        self.all = (self.all.0 + 1, self.all.1 + u64::from(frame_len));
-    }
-
-    #[inline(always)]
-    fn count_rule(&mut self, w: &WorkerState) {
-        if self.of_rule.0 != 0 {
-            w.counters
-                .rule(self.rule)
-                .add(self.of_rule.0, self.of_rule.1);
-            self.of_rule = (0, 0);
+    fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            numbers: 0,
+            anchor: AnchorId(0),
+            rule: NOBODY,
+            packets: 0,
+            bytes: (0, 0),
         }
     }
 
+    /// Counts a packet of `len` bytes.
     #[inline(always)]
-    fn end(mut self, w: &WorkerState, anchor: &Anchor, direction: Direction) {
-        self.count_rule(w);
-        let traffic = w.counters.anchor(anchor.id).passed(direction);
-        traffic.add(self.all.0, self.all.1);
+    fn count(
+        &mut self,
+        w: &WorkerState,
+        number: usize,
+        anchor: AnchorId,
+        rule: RuleId,
+        len: u32,
+        mbuf: &Mbuf,
+    ) {
+        if (anchor, rule) != (self.anchor, self.rule) {
+            self.write(w);
+            (self.anchor, self.rule) = (anchor, rule);
+        }
+        // As it came, or as it will go, without padding.
+        let frame = match self.direction {
+            Direction::Egress => mbuf.pkt_len(),
+            Direction::Ingress => LINK as u32 + len,
+        };
+        self.numbers |= 1 << number;
+        self.packets += 1;
+        self.bytes.0 += u64::from(len);
+        self.bytes.1 += u64::from(frame);
+    }
+
+    #[inline(always)]
+    fn write(&mut self, w: &WorkerState) {
+        if self.packets == 0 {
+            return;
+        }
+        let anchor = w.counters.anchor(self.anchor);
+        anchor
+            .passed(self.direction)
+            .add(self.packets, self.bytes.1);
+        if self.rule != NOBODY {
+            w.counters.rule(self.rule).add(self.packets, self.bytes.0);
+        }
+        (self.packets, self.bytes) = (0, (0, 0));
+    }
+
+    /// The numbers of all.
+    #[inline(always)]
+    fn end(mut self, w: &WorkerState) -> u64 {
+        self.write(w);
+        self.numbers
     }
 }

@@ -1,9 +1,10 @@
 //! Capture files as a wire: replay and record.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
-use super::{DeviceSpec, Driver, Fault, socket};
+use super::{DeviceSpec, Driver, Fault, LINK_HEADER, socket};
 
 /// Receives the packets of a file, writes what it sends into another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,13 @@ impl Driver for Pcap {
         Ok(())
     }
 
+    /// No packet of the file is longer than it says.
+    fn min_data_room(&self, spec: &DeviceSpec) -> u16 {
+        let longest = spec.mtu.saturating_add(LINK_HEADER);
+        let longest_of_file = self.rx.as_deref().and_then(longest_packet);
+        longest_of_file.map_or(longest, |of_file| of_file.min(longest))
+    }
+
     fn max_queues(&self) -> u16 {
         1
     }
@@ -61,4 +69,20 @@ impl Driver for Pcap {
     fn program_mac(&self) -> bool {
         false
     }
+}
+
+/// The longest packet that a capture file may have, by its header (classic pcap, either byte order); `None` if it is something else.
+fn longest_packet(path: &Path) -> Option<u16> {
+    const SNAPLEN: usize = 16;
+    let mut header = [0; 24];
+    File::open(path).ok()?.read_exact(&mut header).ok()?;
+    let (magic, _) = header.split_first_chunk()?;
+    let snaplen = header[SNAPLEN..].first_chunk()?;
+    let longest = match magic {
+        [0xd4, 0xc3, 0xb2, 0xa1] | [0x4d, 0x3c, 0xb2, 0xa1] => u32::from_le_bytes(*snaplen),
+        [0xa1, 0xb2, 0xc3, 0xd4] | [0xa1, 0xb2, 0x3c, 0x4d] => u32::from_be_bytes(*snaplen),
+        _ => return None,
+    };
+    // Some writers have 0 for "no limit".
+    (longest != 0).then(|| longest.try_into().unwrap_or(u16::MAX))
 }

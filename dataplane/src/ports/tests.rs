@@ -156,3 +156,31 @@ fn the_hosts_end_of_a_tap_keeps_its_address() {
     assert_eq!(tap.default_mac([2, 0, 0, 0, 0, 4]), [2, 0, 0, 0, 0, 5]);
     assert_eq!(Ring.default_mac([2, 0, 0, 0, 0, 4]), [2, 0, 0, 0, 0, 4]);
 }
+
+#[test]
+fn a_capture_file_needs_room_for_its_longest_packet() {
+    let dir = tempfile::tempdir().unwrap();
+    let room = |header: &[u8]| {
+        let rx = dir.path().join("rx.pcap");
+        std::fs::write(&rx, header).unwrap();
+        let pcap = Pcap {
+            rx: Some(rx),
+            ..Pcap::default()
+        };
+        DeviceSpec::new("d", pcap).min_data_room()
+    };
+    let header = |magic: [u8; 4], snaplen: [u8; 4]| {
+        let mut header = [0; 24];
+        header[..4].copy_from_slice(&magic);
+        header[16..20].copy_from_slice(&snaplen);
+        header
+    };
+    let unknown = room(&[]);
+    assert!(unknown >= 1514);
+    let (le, be) = ([0xd4, 0xc3, 0xb2, 0xa1], [0xa1, 0xb2, 0x3c, 0x4d]);
+    assert_eq!(room(&header(le, 78_u32.to_le_bytes())), 78);
+    assert_eq!(room(&header(be, 78_u32.to_be_bytes())), 78);
+    assert_eq!(room(&header(le, 262_144_u32.to_le_bytes())), unknown);
+    assert_eq!(room(&header(le, [0; 4])), unknown);
+    assert_eq!(room(&header([0; 4], 78_u32.to_le_bytes())), unknown);
+}

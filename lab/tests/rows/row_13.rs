@@ -361,12 +361,12 @@ fn row_13_icmpv6_is_matched_by_type_and_code() -> Result<()> {
     let came = wait_for(Duration::from_secs(5), "the request that passes", || {
         ear.log().contains(&id).then_some(())
     });
-    assert!(
-        came.is_ok(),
-        "{} {}",
-        ear.log(),
-        net.r.hextetctl("show drops")?
-    );
+    if came.is_err() {
+        let shows = ["drops", "devices", "flows", "ports", "accounting"];
+        let shows = shows.map(|what| net.r.hextetctl(&format!("show {what}")));
+        let devices = net.vm.ok("ip -s link show eth0")?;
+        panic!("{}\n{shows:#?}\n{devices:?}", ear.log());
+    }
     let log = ear.log();
     let came = log.lines().filter(|line| line.contains("::b1 > ")).count();
     assert_eq!(came, 1, "{log}");

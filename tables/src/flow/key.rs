@@ -147,6 +147,27 @@ impl FlowHash {
     }
 }
 
+/// A key on the way to its flow: as entries have it, and where it is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    pub(super) words: Words,
+    pub(super) hash: FlowHash,
+}
+
+impl Probe {
+    /// Of no key in particular.
+    pub const NONE: Self = Self {
+        words: [0; 5],
+        hash: FlowHash::NONE,
+    };
+
+    /// The upper-layer protocol of the key.
+    #[inline(always)]
+    pub const fn protocol(&self) -> u8 {
+        FlowKey::from_words(self.words).protocol
+    }
+}
+
 /// Hashes keys under secrets drawn at the start, so that nobody can aim at a bucket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Secrets([u64; 6]);

@@ -16,7 +16,7 @@
 //! machine (egress) and one to it (ingress) give the same key, so one entry serves both and nothing is sorted. A packet from one
 //! anchor to another meets a flow at each.
 //!
-//! A lookup costs a line of a bucket and the entry, and [`Flows::fetch`], [`Flows::fetch_entry`] ask for them a burst ahead. The *word* of an entry says
+//! A lookup costs a line of a bucket and the entry, and [`Flows::probe`], [`Flows::fetch`] ask for them a burst ahead. The *word* of an entry says
 //! its state and whether it lives at all; it is changed by compare-and-exchange, and only when the state does. Everything else on
 //! the established path are relaxed loads and stores.
 //!
@@ -71,7 +71,7 @@ mod worker;
 mod tests;
 
 pub use entry::{Flow, Verdict};
-pub use key::{Direction, FlowHash, FlowKey};
+pub use key::{Direction, FlowHash, FlowKey, Probe};
 pub use segment::{Sctp, Segment, Tcp, Upper, window_scale};
 pub use snapshot::{FlowInfo, Traffic};
 pub use state::State;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::entry::Flow;
-use super::key::{FlowHash, FlowKey, Secrets, Words};
+use super::key::{FlowHash, FlowKey, Probe, Secrets, Words};
 use super::loose::ANCHORS;
 use super::memory::Lines;
 use super::timeouts::{Shared, Timeouts};
@@ -299,18 +299,17 @@ impl FlowTable {
     }
 
     #[inline(always)]
-    fn find(&self, hash: FlowHash, key: &FlowKey) -> Option<&Flow> {
-        let words = key.words();
+    fn find(&self, hash: FlowHash, words: &Words) -> Option<&Flow> {
         // As fetched, most likely.
         if let Some(flow) = self.entry(hash.number())
-            && flow.is(&words)
+            && flow.is(words)
         {
             return Some(flow);
         }
-        self.search(hash, &words)
+        self.search(hash, words)
     }
 
-    #[inline]
+    #[inline(never)]
     fn search(&self, hash: FlowHash, words: &Words) -> Option<&Flow> {
         hash.pair(self.mask).into_iter().find_map(|bucket| {
             let bucket = &self.buckets[bucket];
@@ -334,32 +333,40 @@ impl<'r> Flows<'r> {
         self.0.hash(key)
     }
 
-    /// Asks for the first bucket of a flow to be in the cache soon.
+    /// Begins to look for a flow: asks for its first bucket to be in the cache soon.
     #[inline(always)]
-    pub fn fetch(self, hash: FlowHash) {
+    pub fn probe(self, key: &FlowKey) -> Probe {
+        let words = key.words();
+        let hash = self.0.secrets.hash(words);
         let [first, _] = hash.pair(self.0.mask);
         fetch(&self.0.buckets[first]);
+        Probe { words, hash }
     }
 
-    /// Asks for the flow that its first bucket names to be in the cache soon, or else for the second bucket. What it gives finds
-    /// the same flow as `hash`, sooner; until the next quiescent state.
+    /// Asks for the flow that its first bucket names to be in the cache soon, or else for the second bucket. The probe is good until
+    /// the next quiescent state.
     #[inline(always)]
-    pub fn fetch_entry(self, hash: FlowHash) -> FlowHash {
-        let [first, second] = hash.pair(self.0.mask);
+    pub fn fetch(self, probe: &mut Probe) {
+        let [first, second] = probe.hash.pair(self.0.mask);
         let bucket = &self.0.buckets[first];
-        let Some(way) = bucket.hits(hash.tag()).next() else {
-            fetch(&self.0.buckets[second]);
-            return hash;
+        let Some(way) = bucket.hits(probe.hash.tag()).next() else {
+            return fetch(&self.0.buckets[second]);
         };
         let number = bucket.number(way);
         self.0.fetch(number);
-        hash.at(number)
+        probe.hash = probe.hash.at(number);
+    }
+
+    /// The flow that was looked for.
+    #[inline(always)]
+    pub fn probed(self, probe: &Probe) -> Option<&'r Flow> {
+        self.0.find(probe.hash, &probe.words)
     }
 
     /// The flow of a key.
     #[inline(always)]
     pub fn find(self, hash: FlowHash, key: &FlowKey) -> Option<&'r Flow> {
-        self.0.find(hash, key)
+        self.0.find(hash, &key.words())
     }
 
     /// Removes a flow: nobody finds it from now on. Whose entry it is takes it back in time.

@@ -116,7 +116,7 @@ pub fn run(
         &table.destinations(Trace::Uniform, feed::N_PACKETS),
     );
     let pcap: PathBuf = bench.dir.join("feed.pcap");
-    feed::write_frames(&pcap, &frames)?;
+    feed::write_frames(&pcap, 65_535, frames.iter().cloned())?;
     println!(
         "\n{name}: {} routes, {} packets of {} bytes",
         table.len(),

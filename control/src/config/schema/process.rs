@@ -101,6 +101,13 @@ pub(in crate::config) static SYSTEM: Section = Section {
             "Packet buffers, shared by all devices.",
         ),
         key(
+            "mbuf_size",
+            "integer 128 to 16384, octets",
+            "as the largest MTU needs, at least 2048",
+            "Octets of a packet that a buffer has room for. Less saves memory where all packets are short, as in a trace that is replayed; \
+             a device that may receive longer ones, and cannot spread them over several buffers, is refused.",
+        ),
+        key(
             "max_routers",
             "integer 1 to 16384",
             "1024",

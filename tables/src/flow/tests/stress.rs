@@ -39,9 +39,9 @@ fn work(
         };
         let flows = table.read(reader);
         let hash = flows.hash(&key);
-        flows.fetch(hash);
-        flows.fetch_entry(hash);
-        if let Some(flow) = flows.find(hash, &key) {
+        let mut probe = flows.probe(&key);
+        flows.fetch(&mut probe);
+        if let Some(flow) = flows.probed(&probe) {
             flow.packet(direction, &segment(Upper::Other), now);
             // Nobody makes it another's while it is held.
             assert_eq!((flow.key(), flow.rule()), (key, rule_of(&key)));
