@@ -43,6 +43,19 @@ impl Flows {
         self.pass::<V6>(cx, w, Direction::Egress, mbufs, among, |_| Some(anchor))
     }
 
+    /// Those among plain packets of a family, each to the machine at its anchor, that pass with nothing left to ask.
+    #[inline(always)]
+    pub fn pass_to<'r, const V6: bool>(
+        &mut self,
+        cx: &Context<'r>,
+        w: &mut WorkerState,
+        mbufs: &[Mbuf],
+        among: u64,
+        anchor: impl Fn(usize) -> Option<&'r Anchor>,
+    ) -> u64 {
+        self.pass::<V6>(cx, w, Direction::Ingress, mbufs, among, anchor)
+    }
+
     /// Those among plain packets of a family that the groups of their anchors let pass with nothing left to ask.
     #[inline(always)]
     fn pass<'r, const V6: bool>(
@@ -152,7 +165,7 @@ pub(super) fn barred<const V6: bool>(
         return 0;
     }
     let anchor = |place: usize| cx.forwarding.security.get(anchors[place]);
-    left & !flows.pass::<V6>(cx, w, Direction::Ingress, mbufs, left, anchor)
+    left & !flows.pass_to::<V6>(cx, w, mbufs, left, anchor)
 }
 
 /// Those among packets of a family that are of no concern to a guard but for their source, and have one that is bound.

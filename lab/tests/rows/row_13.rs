@@ -164,6 +164,22 @@ for part in fragment6(p/IPv6ExtHdrFragment(id=port)/u("parts", 2000), 1280):
     send(part)
 "#;
 
+/// Bursts of an echo request, a solicitation that goes to everybody, and another request; each request begins a flow.
+const BURSTS_OF: &str = r#"
+import sys, time, warnings
+warnings.filterwarnings("ignore")
+from scapy.all import *
+mac, link = get_if_hwaddr("eth0"), conf.L2socket(iface="eth0")
+to_all = Ether(src=mac, dst="33:33:00:00:00:02")/IPv6(src="fe80::ff:fe00:13b1", dst="ff02::2")/ICMPv6ND_RS()
+ask = lambda n: Ether(src=mac, dst="02:00:00:00:13:a1")/IPv6(src="2001:db8:13::b1", dst="2001:db8:13::a1")/ICMPv6EchoRequest(id=n)
+for n in range(int(sys.argv[1])):
+    for frame in [bytes(ask(1000 + 2 * n)), bytes(to_all), bytes(ask(1001 + 2 * n))]:
+        link.send(frame)
+    time.sleep(0.1)
+print("sent", flush=True)
+time.sleep(600)
+"#;
+
 struct Net {
     vm: Host,
     friend: Host,
@@ -268,6 +284,15 @@ impl Net {
         Ok(arrived.map(str::to_owned).collect())
     }
 
+    /// What can be told of packets that did not come: for the message of a failure.
+    fn seen(&self, ear: &Daemon) -> Result<String> {
+        let mut text = ear.log();
+        for what in ["drops", "devices", "flows", "ports", "accounting"] {
+            text += &self.r.hextetctl(&format!("show {what}"))?;
+        }
+        Ok(text + &self.vm.ok("ip -s link show eth0")?)
+    }
+
     fn reload(&self, config: &str) -> Result<()> {
         self.r.configure(config)?;
         self.r.hextetctl("reload").map(drop)
@@ -361,17 +386,41 @@ fn row_13_icmpv6_is_matched_by_type_and_code() -> Result<()> {
     let came = wait_for(Duration::from_secs(5), "the request that passes", || {
         ear.log().contains(&id).then_some(())
     });
-    if came.is_err() {
-        let shows = ["drops", "devices", "flows", "ports", "accounting"];
-        let shows = shows.map(|what| net.r.hextetctl(&format!("show {what}")));
-        let devices = net.vm.ok("ip -s link show eth0")?;
-        panic!("{}\n{shows:#?}\n{devices:?}", ear.log());
-    }
+    assert!(came.is_ok(), "{}", net.seen(&ear)?);
     let log = ear.log();
     let came = log.lines().filter(|line| line.contains("::b1 > ")).count();
     assert_eq!(came, 1, "{log}");
     assert_eq!(net.r.dropped("ingress_denied")? - denied, 3);
-    Ok(())
+    net.r.assert_balanced()
+}
+
+/// What goes to one machine and what goes to all, in the same bursts: none is lost.
+#[test]
+fn row_13_packets_among_multicast_all_arrive() -> Result<()> {
+    const BURSTS: usize = 40;
+    let lab = Lab::new("row13bursts")?;
+    let net = Net::start(&lab, &config(true, &stateful(), &["friend"]))?;
+    let ear = net
+        .vm
+        .spawn("tcpdump --immediate-mode -l -n -i eth0 inbound and icmp6 and ip6[40]==128")?;
+    wait_for(Duration::from_secs(5), "tcpdump", || {
+        ear.log().contains("listening").then_some(())
+    })?;
+    std::thread::sleep(Duration::from_secs(1));
+    let sender = net.friend.python(BURSTS_OF, &BURSTS.to_string())?;
+    wait_for(Duration::from_secs(60), "the sender", || {
+        sender.log().contains("sent").then_some(())
+    })?;
+    let came = || {
+        let log = ear.log();
+        let is_there = |n: &usize| log.contains(&format!("id {}, ", 1000 + n));
+        (0..2 * BURSTS).filter(is_there).count()
+    };
+    let _ = wait_for(Duration::from_secs(5), "the last request", || {
+        (came() == 2 * BURSTS).then_some(())
+    });
+    assert_eq!(came(), 2 * BURSTS, "{}", net.seen(&ear)?);
+    net.r.assert_balanced()
 }
 
 #[test]

@@ -241,11 +241,11 @@ impl Bed {
             }
             (Direction::Ingress, false) => {
                 let is_plain = mbuf.nb_segs() == 1 && is_plain(&offered.bytes);
-                let direction = Direction::Ingress;
+                let of = |_| Some(anchor);
                 is_plain
                     && match offered.ether_type {
-                        0x86dd => lane.pass::<true>(&cx, w, anchor, direction, &mbufs, 1) != 0,
-                        _ => lane.pass::<false>(&cx, w, anchor, direction, &mbufs, 1) != 0,
+                        0x86dd => lane.pass_to::<true>(&cx, w, &mbufs, 1, of) != 0,
+                        _ => lane.pass_to::<false>(&cx, w, &mbufs, 1, of) != 0,
                     }
             }
         }
