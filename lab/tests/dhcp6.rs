@@ -249,7 +249,7 @@ is_answer = lambda p: p.haslayer(UDP) and p[UDP].dport == 546 and p[IPv6].dst ==
 heard = AsyncSniffer(iface="eth0", lfilter=is_answer, count=1, timeout=4)
 heard.start()
 time.sleep(0.5)
-sendp(Ether(dst="33:33:00:01:00:02") / IPv6(src=source, dst="ff02::1:2", hlim=1)
+sendp(Ether(src=get_if_hwaddr("eth0"), dst="33:33:00:01:00:02") / IPv6(src=source, dst="ff02::1:2", hlim=1)
       / UDP(sport=546, dport=547) / Raw(inform), iface="eth0", verbose=0)
 heard.join()
 for answer in heard.results:
@@ -297,7 +297,16 @@ fn a_host_on_a_port_registers_the_address_that_it_has_formed() -> Result<()> {
             .collect())
     };
     let answer = register(&own, 3600)?;
-    assert_eq!(answer.trim(), "type 37 xid 010203 same address True");
+    let told = [
+        "show drops",
+        "show counters",
+        "show guards",
+        "show port-bindings",
+        "why-dropped a",
+    ];
+    let told = told.map(|what| net.r.hextetctl(what).unwrap_or_default());
+    let registration = "type 37 xid 010203 same address True";
+    assert_eq!(answer.trim(), registration, "{}", told.concat());
     assert_eq!(registered()?, std::slice::from_ref(&own));
     // Somebody else's is not its to register.
     assert_eq!(register("2001:db8:1::bad", 3600)?, "");

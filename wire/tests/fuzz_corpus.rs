@@ -12,7 +12,15 @@ use wire::fuzzing::{TARGETS, Target};
 const MUTATIONS_PER_TARGET: usize = 4000;
 
 /// Targets of other crates, which replay their own.
-const ELSEWHERE: [&str; 5] = ["dhcp4", "dhcp6", "dhcp6_client", "relay4", "relay6"];
+const ELSEWHERE: [&str; 7] = [
+    "dhcp4",
+    "dhcp6",
+    "dhcp6_client",
+    "groups",
+    "guard",
+    "relay4",
+    "relay6",
+];
 
 fn folder(kind: &str, target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
