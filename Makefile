@@ -35,6 +35,7 @@ conformance: ## the 22 rows: which are closed
 
 docs: ## regenerate the generated documents
 	HEXTET_BLESS=1 cargo nextest run -p dataplane -p control -p cli --no-fail-fast -E 'test(doc) or test(metrics) or test(table) or binary(hextetctl)'
+	HEXTET_BLESS=1 cargo nextest run -p lab --test security -E 'test(document)'
 
 fmt: ## format the code
 	cargo fmt --all
