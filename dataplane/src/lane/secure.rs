@@ -281,7 +281,7 @@ fn delivers_as<const V6: bool>(
     let direction = Direction::Ingress;
     // Not by a rule for everything: what is switched has had its headers looked at by nobody.
     let passes = match anchor.filter {
-        None => Some((NOBODY, packet_len::<V6>(mbuf))),
+        None => Some((NOBODY, mbuf.pkt_len().saturating_sub(LINK as u32))),
         Some(_) => key::<V6>(anchor.id, direction, mbuf).and_then(|key| {
             let probe = cx.flows.probe(&key);
             one::<V6>(cx, anchor, direction, &probe, mbuf, cx.seconds())

@@ -359,12 +359,13 @@ pub const ATTACKS: &[Attack] = &[
         "atk6-implementation6 -p eth0 {victim}",
         &["ingress_denied"],
     )),
-    tool(
+    // It looks for a router first, and takes its time.
+    long(tool(
         "frag6",
         "guess how fragments are numbered",
         "frag6 -i eth0 -d {victim} --frag-id-policy",
         &["ip6_source_spoofed"],
-    ),
+    )),
     tool(
         "hping3",
         "SYNs of invented IPv4 sources",

@@ -93,21 +93,10 @@ name = "tenant"
 [[security_group.rule]]
 direction = "egress"
 ethertype = "ipv6"
-[[router]]
-name = "main"
-[[router.interface]]
-name = "victim"
-device = "feed"
-mac = "02:70:63:61:70:00"
-addresses = ["2001:db8:ffff::2/48"]
-[[router.interface]]
-name = "world"
-device = "second"
-mac = "02:70:63:61:70:01"
-addresses = ["2001:db8:fffe::2/48"]
 "#
     );
-    router::routes(&mut text, &feeds.requests, "world");
+    router::machine(&mut text);
+    router::world(&mut text, "second", &feeds.requests);
     // The flood leaves by the way it came, in a router of its own, so that what leaves by the world's is the victim's.
     let _ = write!(
         text,

@@ -131,21 +131,7 @@ impl<'a> Setup<'a> {
         if self.port != Port::Open {
             secured(&mut text, self.port);
         }
-        let _ = write!(
-            text,
-            r#"
-[[router]]
-name = "main"
-[[router.interface]]
-name = "machine"
-device = "feed"
-mac = "02:70:63:61:70:00"
-addresses = ["2001:db8:ffff::2/48"]
-[[router.interface.neighbor]]
-address = "{ADDRESS}"
-mac = "{MACHINE}"
-"#
-        );
+        machine(&mut text);
         if answers && world != "answers" {
             text.push_str(
                 r#"
@@ -157,17 +143,7 @@ addresses = ["2001:db8:fffc::2/48"]
 "#,
             );
         }
-        let _ = write!(
-            text,
-            r#"
-[[router.interface]]
-name = "world"
-device = "{world}"
-mac = "02:70:63:61:70:01"
-addresses = ["2001:db8:fffe::2/48"]
-"#
-        );
-        routes(&mut text, &self.feeds.requests, "world");
+        self::world(&mut text, world, &self.feeds.requests);
         text
     }
 }
@@ -232,8 +208,37 @@ pub fn device(text: &mut String, name: &str, feed: Option<&Feed>) {
     let _ = write!(text, "\n[[device]]\nname = \"{name}\"\nkind = {kind}\n");
 }
 
-/// The routes of a feed, by neighbours on an interface whose table is open.
-pub fn routes(text: &mut String, feed: &Feed, interface: &str) {
+/// The router, with an interface for the machine that sends the requests.
+pub fn machine(text: &mut String) {
+    let _ = write!(
+        text,
+        r#"
+[[router]]
+name = "main"
+[[router.interface]]
+name = "machine"
+device = "feed"
+mac = "02:70:63:61:70:00"
+addresses = ["2001:db8:ffff::2/48"]
+[[router.interface.neighbor]]
+address = "{ADDRESS}"
+mac = "{MACHINE}"
+"#
+    );
+}
+
+/// Its interface for the world, with the routes of a feed, by neighbours there.
+pub fn world(text: &mut String, device: &str, feed: &Feed) {
+    let _ = write!(
+        text,
+        r#"
+[[router.interface]]
+name = "world"
+device = "{device}"
+mac = "02:70:63:61:70:01"
+addresses = ["2001:db8:fffe::2/48"]
+"#
+    );
     let gateway = |number: u32| format!("2001:db8:fffe:1::{number:x}");
     for number in 1..=feed.table.n_next_hops() {
         let (address, [.., a, b]) = (gateway(number), number.to_be_bytes());
@@ -246,7 +251,7 @@ pub fn routes(text: &mut String, feed: &Feed, interface: &str) {
         let via = gateway(via);
         let _ = write!(
             text,
-            "[[router.route]]\nprefix = \"{prefix}\"\nvia = \"{via}\"\ninterface = \"{interface}\"\n"
+            "[[router.route]]\nprefix = \"{prefix}\"\nvia = \"{via}\"\ninterface = \"world\"\n"
         );
     }
 }
