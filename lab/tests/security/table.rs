@@ -359,13 +359,12 @@ pub const ATTACKS: &[Attack] = &[
         "atk6-implementation6 -p eth0 {victim}",
         &["ingress_denied"],
     )),
-    // It looks for a router first, and takes its time.
-    long(tool(
+    tool(
         "frag6",
         "guess how fragments are numbered",
         "frag6 -i eth0 -d {victim} --frag-id-policy",
-        &["ip6_source_spoofed"],
-    )),
+        &["ingress_denied", "fragment_unknown"],
+    ),
     tool(
         "hping3",
         "SYNs of invented IPv4 sources",
