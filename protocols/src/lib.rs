@@ -34,6 +34,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bfd;
 pub mod binding;
 mod counters;
 pub mod damping;

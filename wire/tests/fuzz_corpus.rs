@@ -12,7 +12,8 @@ use wire::fuzzing::{TARGETS, Target};
 const MUTATIONS_PER_TARGET: usize = 4000;
 
 /// Targets of other crates, which replay their own.
-const ELSEWHERE: [&str; 7] = [
+const ELSEWHERE: [&str; 8] = [
+    "bfd",
     "dhcp4",
     "dhcp6",
     "dhcp6_client",

@@ -4,6 +4,7 @@
 //! line is what the machine did, when. Timers run between events. Randomness has a fixed seed, so that a case is exact;
 //! bounds over many seeds are the unit tests'. `CONFORMANCE_WRITE=1` writes the outputs anew, to be read before they are committed.
 
+mod bfd;
 mod dhcp4;
 mod dhcp6;
 mod dhcp6_client;
@@ -345,4 +346,53 @@ fn savi_strangers() {
 #[test]
 fn savi_leases() {
     savi::run("leases");
+}
+
+// Input: each state hears each state, in the order in which one session can come to them: 16 pairs.
+// Output: the table of RFC 5880 sections 6.2 and 6.8.6; a change is told to the peer at once.
+#[test]
+fn bfd_state_table() {
+    bfd::run("state_table");
+}
+
+// Input: silence in Init; Up with a fast peer, a slow one, and one that tells a multiplier of 1; silence; another peer with the address.
+// Output: Down after the peer's multiplier of the slower interval, without its discriminator; the path has failed only where it was up.
+#[test]
+fn bfd_detection() {
+    bfd::run("detection");
+}
+
+// Input: the peer answers the poll; our intervals change, one up, one down; the peer slows us down, asks, silences us, asks, wants more.
+// Output: once a second until Up; the old interval until the answer; the peer's interval; only the answer; a packet at once; once a second.
+#[test]
+fn bfd_timers() {
+    bfd::run("timers");
+}
+
+// Input: a peer in demand mode; it asks; our interval changes and it answers; it leaves demand mode, comes back, and goes down.
+// Output: silence but for answers and our own question; packets again.
+#[test]
+fn bfd_demand() {
+    bfd::run("demand");
+}
+
+// Input: switched off and on here, then there; the router stops, the session is taken away.
+// Output: the path is unknown and never failed; the peer is told each time.
+#[test]
+fn bfd_switched_off() {
+    bfd::run("switched_off");
+}
+
+// Input: sessions before their link, one of them passive; the link goes and comes back.
+// Output: silence, and for the passive one until the peer speaks; down at once; nothing that is too late is believed.
+#[test]
+fn bfd_link() {
+    bfd::run("link");
+}
+
+// Input: packets that break each rule, and those of strangers with and without our discriminator.
+// Output: nothing but the names of the drops; the session stays Up.
+#[test]
+fn bfd_strangers() {
+    bfd::run("strangers");
 }
