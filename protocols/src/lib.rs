@@ -55,5 +55,6 @@ pub mod relay4;
 pub mod relay6;
 pub mod savi;
 pub mod timers;
+pub mod vrrp;
 
 pub use random::Random;
