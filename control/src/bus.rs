@@ -12,6 +12,7 @@
 //!    ├────────────────────► relay6, relay4 tasks ◄ Relay6Message, ... ┤
 //!    ├─────────────► dhcp6_client task ◄── Dhcp6ClientMessage ───────┘
 //!    └────────────────────► reassembly task ──► injector
+//!   urgent punts ─────────► liveness thread ◄─ LivenessMessage ─ engine
 //! ```
 //!
 //! Packets are offered ([`Bus::offer_nd`]): a room that does not keep up loses packets, which are counted, and never
@@ -33,7 +34,9 @@ use crate::rooms::dhcp6::Sources;
 use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
 use crate::rooms::lease::{Order, OrderError, Question};
-use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly};
+use crate::rooms::liveness::{LivenessMessage, VrrpSnapshot};
+use protocols::vrrp::{GroupId, State};
+use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly, vrrp};
 
 pub mod leasing;
 pub mod relay;
@@ -222,6 +225,15 @@ pub enum EngineMessage {
     Relay4Restarted,
     /// The same of the DHCPv6 client's room.
     Dhcp6ClientRestarted,
+    /// The same of the liveness thread.
+    LivenessRestarted,
+    /// A virtual router has this state now; said again when its addresses or its MAC have changed.
+    VirtualRouter {
+        /// Which.
+        id: GroupId,
+        /// Its state.
+        state: State,
+    },
     /// A prefix is delegated: a route leads to it.
     DelegatedUp {
         /// Of this router.
@@ -275,6 +287,7 @@ pub struct Bus {
     dhcp6_client_packets: mpsc::Sender<Packet>,
     reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
     fragments: mpsc::Sender<Packet>,
+    liveness: crossbeam_channel::Sender<LivenessMessage>,
     engine: crossbeam_channel::Sender<EngineMessage>,
     lost: Arc<AtomicU64>,
 }
@@ -298,6 +311,8 @@ pub struct Inboxes {
     pub dhcp6_client: Inbox<Dhcp6ClientMessage>,
     /// The reassembly room's.
     pub reassembly: Inbox<ReassemblyMessage>,
+    /// The liveness thread's.
+    pub liveness: crossbeam_channel::Receiver<LivenessMessage>,
     /// The engine's.
     pub engine: crossbeam_channel::Receiver<EngineMessage>,
 }
@@ -329,6 +344,7 @@ impl Bus {
         let (dhcp6_client_packets, dhcp6_client_packets_out) = mpsc::channel(PACKETS);
         let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
         let (fragments, fragments_out) = mpsc::channel(PACKETS);
+        let (liveness, liveness_inbox) = crossbeam_channel::unbounded();
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
         let bus = Self {
             nd,
@@ -348,6 +364,7 @@ impl Bus {
             dhcp6_client_packets,
             reassembly,
             fragments,
+            liveness,
             engine,
             lost: Arc::default(),
         };
@@ -381,6 +398,7 @@ impl Bus {
                 messages: reassembly_messages,
                 packets: fragments_out,
             },
+            liveness: liveness_inbox,
             engine: engine_inbox,
         };
         (bus, inboxes)
@@ -419,6 +437,16 @@ impl Bus {
     /// Tells the DHCPv6 client's room.
     pub fn dhcp6_client(&self, event: dhcp6_client::Event<'static>) {
         let _ = self.dhcp6_client.send(Dhcp6ClientMessage::Event(event));
+    }
+
+    /// Tells the liveness thread.
+    pub fn liveness(&self, message: LivenessMessage) {
+        let _ = self.liveness.send(message);
+    }
+
+    /// Tells the liveness thread of VRRP.
+    pub fn vrrp(&self, event: vrrp::Event<'static>) {
+        self.liveness(LivenessMessage::Vrrp(event));
     }
 
     /// Tells the engine.
@@ -583,6 +611,28 @@ impl Bus {
     pub async fn reassembly_counters(&self) -> reassembly::Counters {
         let (reply, answer) = oneshot::channel();
         let _ = self.reassembly.send(ReassemblyMessage::Snapshot(reply));
+        answer.await.unwrap_or_default()
+    }
+
+    /// Returns when the liveness thread has handled all it has been told so far. For threads that are not Tokio's.
+    pub fn liveness_settled(&self) {
+        let (reply, answer) = oneshot::channel();
+        self.liveness(LivenessMessage::Settled(reply));
+        let _ = answer.blocking_recv();
+    }
+
+    /// Leaves all virtual routers to others; returns when they have been told.
+    pub async fn leave_virtual_routers(&self) {
+        let (reply, answer) = oneshot::channel();
+        self.vrrp(vrrp::Event::Shutdown);
+        self.liveness(LivenessMessage::Settled(reply));
+        let _ = answer.await;
+    }
+
+    /// What the liveness thread knows of virtual routers.
+    pub async fn vrrp_snapshot(&self) -> VrrpSnapshot {
+        let (reply, answer) = oneshot::channel();
+        self.liveness(LivenessMessage::Snapshot(reply));
         answer.await.unwrap_or_default()
     }
 

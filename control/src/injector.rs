@@ -30,10 +30,27 @@ pub struct NamedLink {
     pub link: Link,
 }
 
+/// A layer-3 packet for the link of an interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Out of which interface.
+    pub iface: IfaceId,
+    /// Source of the frame, when it may be another than the interface's own (a virtual router's).
+    pub src_mac: Option<MacAddr>,
+    /// Destination of the frame.
+    pub dst_mac: MacAddr,
+    /// What the packet is.
+    pub ether_type: EtherType,
+    /// From its layer-3 header on.
+    pub packet: &'a [u8],
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Injector {
     rings: Mutex<Vec<InjectProducer>>,
+    /// Rings that workers empty first.
+    urgent: Mutex<Vec<InjectProducer>>,
     links: ArcSwap<HashMap<IfaceId, NamedLink>>,
     full: AtomicU64,
     identifications: Identifications,
@@ -49,10 +66,11 @@ const ANSWER_STEP: Duration = Duration::from_micros(50);
 const HOP_LIMIT: u8 = 64;
 
 impl Injector {
-    /// An injector into these rings, one per worker.
-    pub fn new(rings: Vec<InjectProducer>) -> Self {
+    /// An injector into these rings, one per worker of each kind.
+    pub fn new(rings: Vec<InjectProducer>, urgent: Vec<InjectProducer>) -> Self {
         Self {
             rings: Mutex::new(rings),
+            urgent: Mutex::new(urgent),
             links: ArcSwap::default(),
             full: AtomicU64::new(0),
             identifications: Identifications::default(),
@@ -80,12 +98,48 @@ impl Injector {
     /// Sends a layer-3 packet in a frame out of an interface. Lost, and counted, when the worker does not keep up: the
     /// protocols repeat themselves.
     pub fn frame(&self, iface: IfaceId, to: MacAddr, ethertype: u16, packet: &[u8]) {
-        let Some(link) = self.links.load().get(&iface).map(|named| named.link) else {
-            return;
-        };
-        if let Some(request) = link.inject(iface, to, ethertype, packet) {
-            self.first(request);
+        self.send(&Frame {
+            iface,
+            src_mac: None,
+            dst_mac: to,
+            ether_type: EtherType(ethertype),
+            packet,
+        });
+    }
+
+    /// As [`Injector::frame`], with all that can be said of a frame.
+    pub fn send(&self, frame: &Frame<'_>) {
+        if let Some(request) = self.request(frame) {
+            self.first(&self.rings, request);
         }
+    }
+
+    /// As [`Injector::send`], before everything else that workers are asked for: for what says that we are alive.
+    pub fn send_urgently(&self, frame: &Frame<'_>) {
+        if let Some(request) = self.request(frame) {
+            self.first(&self.urgent, request);
+        }
+    }
+
+    /// Routes an IP packet of our own, as urgently, in the routing domain of an interface.
+    pub fn route_urgently(&self, iface: IfaceId, bytes: Vec<u8>) {
+        let link = self.links.load().get(&iface).map(|named| named.link);
+        if let Some(Link { vrf, .. }) = link {
+            self.first(&self.urgent, Inject::Routed { vrf, bytes });
+        }
+    }
+
+    fn request(&self, frame: &Frame<'_>) -> Option<Inject> {
+        let mut link = self.links.load().get(&frame.iface)?.link;
+        link.mac = frame.src_mac.unwrap_or(link.mac);
+        let Frame {
+            iface,
+            dst_mac,
+            ether_type,
+            packet,
+            ..
+        } = *frame;
+        link.inject(iface, dst_mac, ether_type.0, packet)
     }
 
     /// Sends a UDP datagram in a frame out of an interface, to a station or to a group's address: for answers that go
@@ -137,21 +191,22 @@ impl Injector {
     /// Sends a frame without tags out of a device, with these tags. Lost, and counted, as those of [`Injector::frame`].
     pub fn tagged(&self, port: PortId, tag: Tag, frame: &[u8]) {
         let bytes = publish::tagged(tag, frame);
-        self.first(Inject::Frame { port, bytes });
+        self.first(&self.rings, Inject::Frame { port, bytes });
     }
 
     /// Sends a frame without tags into a network, as of our interface on it. Lost, and counted, in the same way.
     pub fn network(&self, network: NetworkId, iface: IfaceId, bytes: Vec<u8>) {
-        self.first(Inject::Network {
+        let request = Inject::Network {
             network,
             iface,
             bytes,
-        });
+        };
+        self.first(&self.rings, request);
     }
 
     /// Routes a packet of our own.
     pub fn routed(&self, vrf: VrfId, bytes: Vec<u8>) {
-        self.first(Inject::Routed { vrf, bytes });
+        self.first(&self.rings, Inject::Routed { vrf, bytes });
     }
 
     /// A neighbour is resolved and published: the packets that wait for it are routed again.
@@ -171,8 +226,8 @@ impl Injector {
         self.full.load(Ordering::Relaxed)
     }
 
-    fn first(&self, request: Inject) {
-        let mut rings = lock(&self.rings);
+    fn first(&self, rings: &Mutex<Vec<InjectProducer>>, request: Inject) {
+        let mut rings = lock(rings);
         let sent = rings
             .first_mut()
             .is_some_and(|ring| ring.send(request).is_ok());
@@ -237,7 +292,7 @@ mod tests {
 
     fn injector() -> (Injector, InjectConsumer) {
         let (producer, consumer) = inject_ring(8);
-        let injector = Injector::new(vec![producer]);
+        let injector = Injector::new(vec![producer], Vec::new());
         let link = Link {
             carrier: Carrier::Device {
                 port: PortId(3),

@@ -1,7 +1,7 @@
 //! The runtime: starts the rooms, keeps them running, stops them.
 //!
 //! ```text
-//!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt
+//!   main ─► load config ─► Dataplane::start ─► threads: workers (dataplane), engine, punt, liveness
 //!                                           └► Tokio:   nd, ra, mld, dhcp6, dhcp4, relays, dhcp6_client, reassembly, API and metrics servers, signals
 //!   SIGTERM, SIGINT ─► final advertisements ─► rooms stop ─► engine stops ─► workers stop ─► devices close
 //!   SIGHUP ─► reload
@@ -36,6 +36,7 @@ use crate::rooms::dhcp4::{self, Dhcp4Task};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::dhcp6_client::{self, Dhcp6ClientTask};
 use crate::rooms::fdb::Stations;
+use crate::rooms::liveness::Liveness;
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
 use crate::rooms::ra::RaTask;
@@ -154,10 +155,11 @@ impl House {
                 relays,
                 dhcp6_client,
                 reassembly,
+                liveness: liveness_inbox,
                 engine: engine_inbox,
             },
         ) = Bus::new();
-        let injector = Arc::new(Injector::new(side.injects));
+        let injector = Arc::new(Injector::new(side.injects, side.urgent_injects));
         let means = Means {
             bus: bus.clone(),
             injector: injector.clone(),
@@ -315,6 +317,16 @@ impl House {
                 let (bus, counters, stop) = (bus.clone(), punt_counters.clone(), stop_punt.clone());
                 move || punt::run(side.punts, &bus, &counters, &stop)
             })?;
+        let liveness = Liveness {
+            punts: side.urgent_punts,
+            inbox: liveness_inbox,
+            bus: bus.clone(),
+            injector: injector.clone(),
+            stop: stop_punt.clone(),
+        };
+        let liveness_thread = std::thread::Builder::new()
+            .name("hextet-liveness".into())
+            .spawn(move || liveness.run())?;
         let system = model.system.clone();
         let engine_thread = std::thread::Builder::new()
             .name("hextet-engine".into())
@@ -355,6 +367,9 @@ impl House {
         let ended = until_told(&handle, &appliance).await;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         info!("stopping");
+        // Others take over at once; what we advertised for virtual routers is theirs to go on with.
+        bus.leave_virtual_routers().await;
+        let _ = handle.ask(|_| ()).await;
         bus.ra_shutdown().await;
         tokio::time::sleep(FAREWELL).await;
         stop.cancel();
@@ -366,6 +381,7 @@ impl House {
         }
         let joined = tokio::task::spawn_blocking(move || {
             let _ = punt_thread.join();
+            let _ = liveness_thread.join();
             engine_thread.join()
         })
         .await?;

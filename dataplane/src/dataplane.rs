@@ -32,7 +32,7 @@ use crate::inject::{InjectProducer, inject_ring};
 use crate::learn::{HeardConsumer, learn_ring};
 use crate::observer::{Watch, observer};
 use crate::ports::{self, DeviceSpec, OpenPort};
-use crate::punt::{PuntConsumer, punt_ring};
+use crate::punt::{PuntConsumer, PuntRingSize, punt_ring};
 use crate::secure;
 use crate::stages::tx::{Handoff, Outlet, TxPorts};
 use crate::stages::{flood, hold, icmp_error, punt};
@@ -49,8 +49,12 @@ pub use options::DataplaneOptions;
 pub struct ControlSide {
     /// Punted packets, by worker.
     pub punts: Vec<PuntConsumer>,
+    /// Those of urgent packets, by worker.
+    pub urgent_punts: Vec<PuntConsumer>,
     /// Requests, by worker. Neighbour verdicts go to every worker, packets to any one.
     pub injects: Vec<InjectProducer>,
+    /// Those that go before the others, by worker.
+    pub urgent_injects: Vec<InjectProducer>,
     /// Counters, by worker.
     pub counters: Vec<Arc<WorkerCounters>>,
     /// Traces and captures, by worker; armed by [`Forwarding::watch`].
@@ -154,7 +158,9 @@ impl Dataplane {
         };
         let mut control = ControlSide {
             punts: Vec::new(),
+            urgent_punts: Vec::new(),
             injects: Vec::new(),
+            urgent_injects: Vec::new(),
             counters: Vec::new(),
             watches: Vec::new(),
             lpm6,
@@ -183,7 +189,9 @@ impl Dataplane {
         for (index, (cpu, (tx, flows))) in options.workers.iter().zip(parts).enumerate() {
             let reader = qsbr.register()?;
             let (punt_in, punt_out) = punt_ring(index as u16, options.punt_ring);
+            let (urgent_in, urgent_out) = punt_ring(index as u16, PuntRingSize::URGENT);
             let (inject_in, inject_out) = inject_ring(options.inject_ring);
+            let (express_in, express_out) = inject_ring(options.inject_ring);
             let (learner, heard) = learn_ring(options.learn_ring);
             control.heard.push(heard);
             let (claims, claimed) = claim_ring(options.learn_ring);
@@ -202,7 +210,9 @@ impl Dataplane {
                 rules: options.max_rules,
             }));
             control.punts.push(punt_out);
+            control.urgent_punts.push(urgent_out);
             control.injects.push(inject_in);
+            control.urgent_injects.push(express_in);
             control.counters.push(counters.clone());
             let (observer, watch) = observer();
             control.watches.push(watch);
@@ -212,7 +222,7 @@ impl Dataplane {
                 pool: dataplane.pool.clone(),
                 backlog: Backlog::new(options.backlog),
                 tx,
-                punts: punt::Punts::new(punt_in),
+                punts: punt::Punts::new(punt_in, urgent_in),
                 icmp: icmp_error::State::default(),
                 hold: hold::State::default(),
                 flood: flood::State::new(options.max_networks),
@@ -226,7 +236,7 @@ impl Dataplane {
                 state,
                 tables.clone(),
                 reader,
-                inject_out,
+                [express_out, inject_out],
                 commands_out,
                 options.idle,
             );

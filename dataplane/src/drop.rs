@@ -50,6 +50,7 @@ reasons! {
     FrameTruncated "frame_truncated" Sender "shorter than its Ethernet header";
     SourceMacMulticast "source_mac_multicast" Sender "Ethernet source address is a group address";
     NotOurMac "not_our_mac" Normal "unicast frame for another station's address";
+    VirtualRouterBackup "virtual_router_backup" Normal "frame for a virtual router that is not active here (RFC 9568 section 6.4.2)";
     UnknownVlan "unknown_vlan" Normal "no interface for the frame's VLAN tags, or none untagged";
     UnknownEtherType "unknown_ethertype" Normal "neither IPv6, IPv4 nor ARP";
     HeaderNotContiguous "header_not_contiguous" Router "packet headers do not lie in the first buffer segment";
@@ -172,6 +173,8 @@ reasons! {
     // Local
     Ip6NoGroup "ip6_no_group_member" Normal "multicast group that the interface has not joined";
     Ip4NoGroup "ip4_no_group_member" Normal "multicast group that the interface has not joined";
+    VrrpHopLimit "vrrp_hop_limit" Sender "VRRP advertisement with a hop limit other than 255: it has come through a router";
+    UnacceptedAddress "unaccepted_address" Normal "for an address of a virtual router that does not accept packets (accept = false)";
     NoListener "no_listener" Normal "for one of our addresses, where nothing listens on the port";
     NoProtocol "no_protocol" Normal "for one of our addresses, with a protocol nobody here speaks";
     LocalFragment "local_fragment" Normal "fragment for one of our groups (reassembled for DHCPv6 servers and relay agents only)";

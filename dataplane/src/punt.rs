@@ -55,12 +55,19 @@ classes! {
     Dhcp4 "dhcp4" "DHCPv4 message (RFC 2131)";
     Fragment "fragment" "fragment for one of our addresses";
     PathMtu "path_mtu" "word of a smaller path MTU of a tunnel (RFC 8201, RFC 1191)";
+    Vrrp "vrrp" "VRRP advertisement (RFC 9568)";
+    Bfd "bfd" "BFD control packet (RFC 5880)";
     Local "local" "other packet for one of our addresses or groups";
 }
 
 impl PuntClass {
     /// How many classes there are.
     pub const COUNT: usize = Self::ALL.len();
+
+    /// Whether its packets say who is alive: they go before all others, in a ring of their own.
+    pub const fn is_urgent(self) -> bool {
+        matches!(self, Self::Vrrp | Self::Bfd)
+    }
 
     /// The class as an index.
     #[inline(always)]
@@ -163,6 +170,14 @@ pub struct PuntRingSize {
     pub slots: usize,
     /// Slots of [`JUMBO_SLOT`] bytes.
     pub jumbo_slots: usize,
+}
+
+impl PuntRingSize {
+    /// The ring of urgent packets: 512 slots, 1 MiB.
+    pub const URGENT: Self = Self {
+        slots: 512,
+        jumbo_slots: 0,
+    };
 }
 
 impl Default for PuntRingSize {

@@ -56,7 +56,7 @@ const PATIENCE: u32 = 512;
 /// back while naps are still short.
 const NAP: [Duration; 2] = [Duration::from_micros(20), Duration::from_micros(200)];
 const NAPS: u32 = 8;
-/// Requests taken from the inject ring in one round.
+/// Requests taken from each inject ring in one round.
 const INJECTS_PER_ROUND: usize = 64;
 
 /// A change of the worker's ports. Nothing in it is allocated.
@@ -87,8 +87,8 @@ pub struct Worker {
     pub tables: Tables,
     /// Its registration with the tables.
     pub reader: Reader,
-    /// Requests of the control plane.
-    pub injects: InjectConsumer,
+    /// Requests of the control plane: those that go before the others first.
+    pub injects: [InjectConsumer; 2],
     /// Changes of its ports.
     pub commands: Consumer<Command>,
     /// Stop flag and acknowledgements.
@@ -112,7 +112,7 @@ impl Worker {
         state: WorkerState,
         tables: Tables,
         reader: Reader,
-        injects: InjectConsumer,
+        injects: [InjectConsumer; 2],
         commands: Consumer<Command>,
         idle: Idle,
     ) -> Self {
@@ -200,31 +200,8 @@ impl Worker {
             round.end(turn, n > 0, clock::ticks);
         }
         self.receive.finish(&round);
-        for _ in 0..INJECTS_PER_ROUND {
-            let Some(request) = self.injects.pop() else {
-                break;
-            };
-            work += 1;
-            match request {
-                Inject::Frame { port, bytes } => {
-                    inject::frame(state, port, &bytes);
-                    self.injects.give_back(bytes);
-                }
-                Inject::Network {
-                    network,
-                    iface,
-                    bytes,
-                } => {
-                    inject::network(state, network, iface, &bytes);
-                    self.injects.give_back(bytes);
-                }
-                Inject::Routed { vrf, bytes } => {
-                    inject::routed(state, vrf, &bytes);
-                    self.injects.give_back(bytes);
-                }
-                Inject::Release { iface, address } => hold::release(&cx, state, iface, address),
-                Inject::Fail { iface, address } => hold::fail(&cx, state, iface, address),
-            }
+        for injects in &mut self.injects {
+            work += carry_out(&cx, state, injects);
         }
         hold::expire(&cx, state);
         secure::tick(&cx, state);
@@ -269,6 +246,36 @@ impl Worker {
         std::thread::sleep((NAP[0] * longer).min(NAP[1]));
         offline.online();
     }
+}
+
+/// Carries out requests of the control plane; how many.
+fn carry_out(cx: &Context<'_>, state: &mut WorkerState, injects: &mut InjectConsumer) -> usize {
+    for done in 0..INJECTS_PER_ROUND {
+        let Some(request) = injects.pop() else {
+            return done;
+        };
+        match request {
+            Inject::Frame { port, bytes } => {
+                inject::frame(state, port, &bytes);
+                injects.give_back(bytes);
+            }
+            Inject::Network {
+                network,
+                iface,
+                bytes,
+            } => {
+                inject::network(state, network, iface, &bytes);
+                injects.give_back(bytes);
+            }
+            Inject::Routed { vrf, bytes } => {
+                inject::routed(state, vrf, &bytes);
+                injects.give_back(bytes);
+            }
+            Inject::Release { iface, address } => hold::release(cx, state, iface, address),
+            Inject::Fail { iface, address } => hold::fail(cx, state, iface, address),
+        }
+    }
+    INJECTS_PER_ROUND
 }
 
 /// Deals with the packets that `port` has just delivered into the frame; without a lane, all in the graph.

@@ -92,6 +92,7 @@ pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
             (change.nd, "neighbour discovery"),
             (change.ra, "router advertisements"),
             (change.dhcp, "subnets, ports and DHCP"),
+            (change.vrrp, "virtual routers"),
         ];
         details.extend(
             flags

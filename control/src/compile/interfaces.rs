@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use dataplane::forwarding::{self, Dhcp, Forwarding, IcmpLimits, Tags};
+use dataplane::forwarding::{self, Dhcp, Forwarding, IcmpLimits, Tags, VirtualMacs};
 use dataplane::punt::PuntClass;
 use ipnet::IpNet;
+use protocols::vrrp::{self, Family};
 use tables::hash::FlowHasher;
 use tables::id::{IfaceId, NetworkId, PortId, TunnelId};
 use wire::addr::v6;
@@ -31,8 +33,32 @@ pub trait Learned {
     fn made_mac(&self, interface: &str) -> MacAddr;
     /// Whether an own address may be used: duplicate detection passed, or is off.
     fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool;
+    /// The virtual routers of an interface: which are active.
+    fn virtual_routers(&self, _: IfaceId) -> VirtualView {
+        VirtualView::default()
+    }
     /// What routers on the way of a tunnel's outer packets have said that fits, bytes, if they have.
     fn path_mtu(&self, tunnel: TunnelId) -> Option<u16>;
+}
+
+/// What is known of the virtual routers of an interface.
+#[derive(Clone, Debug, Default)]
+pub struct VirtualView {
+    /// Where it is said which virtual MAC addresses are ours; `None` where there are no virtual routers.
+    pub macs: Option<Arc<VirtualMacs>>,
+    /// Addresses of active ones, with their MAC, and whether packets to them are accepted.
+    pub addresses: Vec<(IpAddr, MacAddr, bool)>,
+}
+
+impl VirtualView {
+    /// The IPv6 addresses.
+    fn v6(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
+        let all = self.addresses.iter();
+        all.filter_map(|(address, ..)| match address {
+            IpAddr::V6(v6) => Some(*v6),
+            IpAddr::V4(_) => None,
+        })
+    }
 }
 
 /// An interface's MAC address: its own, its device's, or one made for it. `None` when its device is not open.
@@ -106,6 +132,13 @@ pub fn view(
     let valid = |address: &IpAddr| learned.is_valid(interface.id, *address);
     let link_local = interface.link_local_for(mac);
     let sources = icmp_sources(router, interface, learned);
+    let virtual_routers = learned.virtual_routers(interface.id);
+    let own = valid(&link_local.into()).then_some(link_local);
+    let shared = virtual_routers.v6().filter(Ipv6Addr::is_unicast_link_local);
+    let unaccepted = virtual_routers
+        .addresses
+        .iter()
+        .filter(|(.., accept)| !accept);
     Some(forwarding::Interface {
         network,
         tunnel,
@@ -113,11 +146,14 @@ pub fn view(
         ip6: interface.mtu >= MIN_IPV6_MTU,
         // Without an IPv4 address too: its next hops may be IPv6 ones (RFC 8950).
         ip4: true,
-        link_local: if valid(&link_local.into()) {
-            vec![link_local]
-        } else {
-            Vec::new()
-        },
+        link_local: own.into_iter().chain(shared).collect(),
+        unaccepted: unaccepted
+            .map(|(address, ..)| match address {
+                IpAddr::V6(v6) => *v6,
+                IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+            })
+            .collect(),
+        virtual_macs: virtual_routers.macs.clone(),
         anycast6: interface
             .anycast
             .iter()
@@ -126,7 +162,10 @@ pub fn view(
             .collect(),
         icmp_source6: sources.0,
         icmp_source4: sources.1,
-        groups6: groups6(interface, mac).into_iter().collect(),
+        groups6: groups6(interface, mac)
+            .into_iter()
+            .chain(virtual_routers.v6().map(solicited_node))
+            .collect(),
         all_solicited_nodes: proxies_a_prefix(interface),
         groups4: groups4(interface).into_iter().collect(),
         broadcast4: broadcasts(interface),
@@ -210,6 +249,11 @@ pub fn groups6(interface: &Interface, mac: MacAddr) -> BTreeSet<Ipv6Addr> {
         .chain(proxied.map(|net| net.addr()))
         .map(solicited_node)
         .chain([ALL_NODES, ALL_ROUTERS])
+        .chain(
+            interface
+                .speaks_vrrp(Family::V6)
+                .then_some(vrrp::packet::GROUP6),
+        )
         .chain(dhcp.map(Ipv6Addr::from_bits))
         .chain(
             interface
@@ -230,7 +274,11 @@ pub fn groups4(interface: &Interface) -> BTreeSet<Ipv4Addr> {
         IpAddr::V4(group) => Some(*group),
         IpAddr::V6(_) => None,
     });
-    groups.chain([ALL_HOSTS]).collect()
+    let vrrp = interface.speaks_vrrp(Family::V4);
+    groups
+        .chain([ALL_HOSTS])
+        .chain(vrrp.then_some(vrrp::packet::GROUP4))
+        .collect()
 }
 
 fn broadcasts(interface: &Interface) -> Vec<Ipv4Addr> {
@@ -313,6 +361,16 @@ pub fn mac_filters(model: &Model, learned: &impl Learned) -> BTreeMap<PortId, Ma
             .multicast
             .extend(groups.map(MacAddr::for_ipv4_multicast));
         filter.all_multicast |= proxies_a_prefix(interface);
+        // Also while they are backups: at a change there is no time to lose.
+        for group in &interface.vrrp {
+            let virtual_mac = group.virtual_mac.then_some(group.config.mac);
+            filter.unicast.extend(virtual_mac);
+            let addresses = group.addresses().iter();
+            filter.multicast.extend(addresses.filter_map(|a| match a {
+                IpAddr::V6(v6) => Some(MacAddr::for_ipv6_multicast(&solicited_node(*v6))),
+                IpAddr::V4(_) => None,
+            }));
+        }
     }
     filters
 }

@@ -117,9 +117,12 @@ pub fn statics(
         let configured = network.stations.iter();
         let configured = configured.map(|station| (station.mac, AttachId::of(station.at)));
         let on = routers.get(&network.id).into_iter().flatten();
-        let own = on.filter_map(|interface| {
+        let own = on.flat_map(|interface| {
             let at = AttachId::of(Place::Router(interface.id));
-            Some((mac(interface, learned)?, at))
+            let active = learned.virtual_routers(interface.id).addresses;
+            let virtual_macs = active.into_iter().map(|(_, mac, _)| mac);
+            let macs = mac(interface, learned).into_iter().chain(virtual_macs);
+            macs.map(move |mac| (mac, at))
         });
         (network.id, configured.chain(own).collect())
     };

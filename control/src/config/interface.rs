@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use dataplane::forwarding::network::TunnelKind;
 use ipnet::IpNet;
+use protocols::vrrp::Family;
 use tables::id::{IfaceId, NetworkId, PortId, TunnelId};
 use wire::MacAddr;
 
@@ -12,7 +13,7 @@ use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
 use super::schema::{DHCP4, DHCP4_RELAY, DHCP6, DHCP6_RELAY, GRE, ND, NEIGHBOR, RA};
-use super::{delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet, vtep};
+use super::{delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet, vrrp, vtep};
 use crate::model::{Carrier, Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -79,6 +80,7 @@ pub(super) fn read(
         table.fault("dhcp4_relay", why);
     }
     let dhcp6_client = dhcp6_client::read(table, name.as_deref(), seen);
+    let vrrp = vrrp::read(table, &addresses, link_local, seen);
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
@@ -89,6 +91,7 @@ pub(super) fn read(
         || !delegated.is_empty()
         || dhcp6_relay.is_some()
         || dhcp6_client.is_some()
+        || vrrp.iter().any(|group| group.family == Family::V6)
         || !anycast.is_empty()
         || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
     if mtu < MIN_IPV6_MTU && speaks_ipv6 {
@@ -151,6 +154,7 @@ pub(super) fn read(
         dhcp6_relay,
         dhcp4_relay,
         dhcp6_client,
+        vrrp,
         tunnel_groups: BTreeSet::new(),
     })
 }
@@ -284,6 +288,7 @@ fn check_tunnel(table: &Table<'_>, guarded: bool) {
         "dhcp6_relay",
         "dhcp4_relay",
         "dhcp6_client",
+        "vrrp",
     ];
     for key in of_links {
         if table.get(key).is_some() {

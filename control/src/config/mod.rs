@@ -44,6 +44,7 @@ mod subnet4;
 mod system;
 mod tenant_port;
 mod time;
+mod vrrp;
 mod vtep;
 
 pub use fault::{Fault, Faults};

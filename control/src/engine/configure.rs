@@ -17,7 +17,7 @@ use crate::compile::routes::{Edit, Link, Rib, RibRoute};
 use crate::config::{self, LoadError, Loaded};
 use crate::injector::NamedLink;
 use crate::log;
-use crate::model::{Changes, Indexed, Interface, Model, Router, Tag, diff};
+use crate::model::{Changes, Indexed, Interface, Model, Router, Tag, diff, solicited_node};
 use crate::publish;
 use protocols::nd::AddressState;
 use protocols::{igmp, mld, nd, ra};
@@ -145,6 +145,7 @@ impl Engine {
         {
             error!(%error, "the log filter stays as it was");
         }
+        self.leave_virtual_routers(old);
         self.say_goodbye(changes);
         for (vrf, iface) in &changes.interfaces.removed {
             self.take_down(*vrf, *iface);
@@ -172,6 +173,7 @@ impl Engine {
                 self.change_interface(interface, was);
             }
         }
+        self.change_virtual_routers(old);
         self.change_dhcp6(old);
         self.change_dhcp4(old);
         self.change_relays(old);
@@ -288,7 +290,8 @@ impl Engine {
         for addr in removed {
             self.bus.nd(nd::Event::RemoveAddress { iface, addr });
             if self.addresses.remove(&(iface, addr)).is_some() && is_link_local(addr) {
-                self.bus.ra(ra::Event::LinkLocal { iface, addr: None });
+                self.tell_advertiser(iface);
+                self.tell_vrrp_source(iface);
                 self.bus.mld(mld::Event::LinkLocal { iface, addr: None });
             }
         }
@@ -337,8 +340,6 @@ impl Engine {
         for (_, interface) in on_links(&self.model) {
             let iface = interface.id;
             self.tell_ra(interface, self.mac(interface));
-            let addr = self.valid_link_local(iface);
-            self.bus.ra(ra::Event::LinkLocal { iface, addr });
             if self.is_up(interface) {
                 self.bus.ra(ra::Event::LinkUp { iface });
             }
@@ -359,7 +360,8 @@ impl Engine {
         }
     }
 
-    fn valid_link_local(&self, iface: IfaceId) -> Option<Ipv6Addr> {
+    /// The interface's own link-local address, if it may be used.
+    pub(super) fn valid_link_local(&self, iface: IfaceId) -> Option<Ipv6Addr> {
         let valid = |((on, addr), state): (&(IfaceId, IpAddr), &AddressState)| match addr {
             IpAddr::V6(v6) => {
                 let usable = *on == iface && *state == AddressState::Valid;
@@ -380,6 +382,9 @@ impl Engine {
         for own in own_addresses(interface, mac) {
             self.bus.nd(own.event(iface));
         }
+        for (addr, mac, _) in self.active_addresses(interface) {
+            self.bus.nd(nd::Event::AddVirtual { iface, addr, mac });
+        }
         for neighbor in &interface.neighbors {
             self.bus.nd(nd::Event::AddStatic {
                 iface,
@@ -389,11 +394,17 @@ impl Engine {
         }
     }
 
-    fn tell_mld(&self, interface: &Interface, mac: MacAddr) {
+    pub(super) fn tell_mld(&self, interface: &Interface, mac: MacAddr) {
+        let mut groups = groups6(interface, mac);
+        let shared = self.active_addresses(interface);
+        groups.extend(shared.filter_map(|(addr, ..)| match addr {
+            IpAddr::V6(v6) => Some(solicited_node(v6)),
+            IpAddr::V4(_) => None,
+        }));
         self.bus.mld(mld::Event::ConfigureInterface {
             iface: interface.id,
             config: mld::Config::default(),
-            groups: groups6(interface, mac),
+            groups,
         });
         let v4 = |net: &IpNet| match net.addr() {
             IpAddr::V4(address) => Some(address),
@@ -409,12 +420,17 @@ impl Engine {
 
     fn tell_ra(&self, interface: &Interface, mac: MacAddr) {
         let (iface, config, mtu) = (interface.id, Box::new(interface.ra.clone()), interface.mtu);
+        let mac = match Self::advertised(interface) {
+            Some(group) if group.virtual_mac => group.config.mac,
+            _ => mac,
+        };
         self.bus.ra(ra::Event::ConfigureInterface {
             iface,
             config,
             mac,
             mtu,
         });
+        self.tell_advertiser(iface);
     }
 
     /// Tells the routing table what an interface is now: up or not, and which of its addresses may be used.
@@ -424,7 +440,10 @@ impl Engine {
         };
         let vrf = router.id;
         let valid = |addr| self.addresses.get(&(iface, addr)) == Some(&AddressState::Valid);
-        let link = Link::of(interface, self.is_up(interface), valid);
+        let mut link = Link::of(interface, self.is_up(interface), valid);
+        let shared = self.active_addresses(interface).map(|(addr, ..)| addr);
+        link.locals
+            .extend(shared.filter(|addr| !is_link_local(*addr)));
         if let Some(rib) = self.ribs.get_mut(&vrf) {
             let changes = rib.set_link(iface, link);
             self.publish_routes(&changes);

@@ -8,16 +8,15 @@ use api::OffloadPlace;
 use dataplane::forwarding::Forwarding;
 use dataplane::observe::Filter;
 use dataplane::ports::{DeviceState, OpenPort};
-use dataplane::{Dataplane, MulticastFilter, PortStats};
+use dataplane::{MulticastFilter, PortStats};
 use tables::id::{IfaceId, PortId, TunnelId};
 use tracing::{error, info, warn};
 use wire::MacAddr;
 
 use super::Engine;
-use crate::compile::interfaces::{self, MacFilter};
+use crate::compile::interfaces::{self, MacFilter, VirtualView};
 use crate::model::{Changes, Device, Indexed, Model};
 use protocols::nd::AddressState;
-use protocols::path_mtu;
 
 /// What trace and capture want of the snapshot.
 #[derive(Debug, Default)]
@@ -39,28 +38,27 @@ pub(super) struct Places {
 }
 
 /// What the snapshot learns from the running router.
-pub(super) struct Learned<'a> {
-    dataplane: &'a Dataplane,
-    addresses: &'a HashMap<(IfaceId, IpAddr), AddressState>,
-    paths: &'a path_mtu::Machine,
-    node: &'a [u8],
-}
+pub(super) struct Learned<'a>(&'a Engine);
 
 impl interfaces::Learned for Learned<'_> {
     fn mac(&self, port: PortId) -> Option<MacAddr> {
-        self.dataplane.port(port).map(|open| MacAddr(open.mac))
+        self.0.dataplane.port(port).map(|open| MacAddr(open.mac))
     }
 
     fn made_mac(&self, interface: &str) -> MacAddr {
-        interfaces::make_mac(self.node, interface)
+        interfaces::make_mac(&self.0.node, interface)
     }
 
     fn is_valid(&self, iface: IfaceId, address: IpAddr) -> bool {
-        self.addresses.get(&(iface, address)) == Some(&AddressState::Valid)
+        self.0.addresses.get(&(iface, address)) == Some(&AddressState::Valid)
+    }
+
+    fn virtual_routers(&self, iface: IfaceId) -> VirtualView {
+        self.0.virtual_view(iface)
     }
 
     fn path_mtu(&self, tunnel: TunnelId) -> Option<u16> {
-        self.paths.learned(tunnel).map(|learned| learned.mtu)
+        self.0.paths.learned(tunnel).map(|learned| learned.mtu)
     }
 }
 
@@ -154,12 +152,7 @@ impl Engine {
 
     /// What compilation learns from the running router.
     pub(super) fn learned(&self) -> Learned<'_> {
-        Learned {
-            dataplane: &self.dataplane,
-            addresses: &self.addresses,
-            paths: &self.paths,
-            node: &self.node,
-        }
+        Learned(self)
     }
 
     /// Publishes what the workers know of ports and interfaces, and lets the devices' multicast filters follow.

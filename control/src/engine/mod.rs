@@ -28,6 +28,7 @@ mod routes;
 mod security;
 mod security_views;
 mod views;
+mod vrrp;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
@@ -133,6 +134,9 @@ pub struct Engine {
     links: HashMap<PortId, bool>,
     /// Interfaces on networks and tunnels that were told to be up.
     carried: HashSet<IfaceId>,
+    virtual_routers: vrrp::VirtualRouters,
+    /// Stations of networks are behind: virtual routers have changed.
+    stations_stale: bool,
     /// Since when the workers' snapshot is behind.
     stale: Option<Instant>,
     reloads: Reloads,
@@ -238,6 +242,8 @@ impl Engine {
             addresses: HashMap::new(),
             links: HashMap::new(),
             carried: HashSet::new(),
+            virtual_routers: vrrp::VirtualRouters::default(),
+            stations_stale: false,
             stale: None,
             reloads: Reloads::default(),
             observer: devices::Observer::default(),
@@ -267,6 +273,9 @@ impl Engine {
             if let Some(since) = self.stale
                 && (idle || PUBLISH <= now - since)
             {
+                if std::mem::take(&mut self.stations_stale) {
+                    self.follow_networks();
+                }
                 self.publish_forwarding();
             }
             if RECLAIM <= now - reclaimed {
@@ -315,6 +324,8 @@ impl Engine {
             EngineMessage::Relay6Restarted => self.configure_relay6(),
             EngineMessage::Relay4Restarted => self.configure_relay4(),
             EngineMessage::Dhcp6ClientRestarted => self.configure_dhcp6_client(),
+            EngineMessage::LivenessRestarted => self.configure_liveness(),
+            EngineMessage::VirtualRouter { id, state } => self.virtual_router(id, state),
             EngineMessage::DelegatedUp {
                 vrf,
                 prefix,
@@ -347,9 +358,10 @@ impl Engine {
             && v6.is_unicast_link_local()
         {
             let addr = (state == AddressState::Valid).then_some(v6);
-            self.bus.ra(ra::Event::LinkLocal { iface, addr });
+            self.tell_advertiser(iface);
             self.bus.mld(mld::Event::LinkLocal { iface, addr });
         }
+        self.tell_vrrp_source(iface);
         self.tell_duplicate(iface, addr, state);
         self.refresh_link(iface);
         // A router with thousands of interfaces hears of thousands of addresses at once.
@@ -385,6 +397,7 @@ impl Engine {
         }
         self.publish_forwarding();
         self.look_at_carriers();
+        self.follow_tracks();
     }
 
     fn tell_link(&self, interface: &Interface, up: bool) {
@@ -392,6 +405,7 @@ impl Engine {
         if interface.carrier.is_tunnel() {
             return;
         }
+        self.bus.vrrp(protocols::vrrp::Event::Link { iface, up });
         if up {
             // First the groups: duplicate detection listens to them (RFC 4862 section 5.4.2).
             self.bus.mld(mld::Event::LinkUp { iface });
@@ -434,6 +448,9 @@ impl Engine {
         }
         let done = self.publisher.commit();
         self.told("routes", done);
+        if self.tracks_anything() {
+            self.follow_tracks();
+        }
     }
 
     /// A table that refuses is full: the operator must know, and the router goes on with what it has.

@@ -78,6 +78,8 @@ pub struct InterfaceChange {
     pub ra: bool,
     /// Whether subnets, ports, a DHCP server, relay or client changed.
     pub dhcp: bool,
+    /// Whether virtual routers changed.
+    pub vrrp: bool,
 }
 
 impl InterfaceChange {
@@ -103,6 +105,7 @@ impl InterfaceChange {
                 || old.dhcp6_relay != new.dhcp6_relay
                 || old.dhcp4_relay != new.dhcp4_relay
                 || old.dhcp6_client != new.dhcp6_client,
+            vrrp: old.vrrp != new.vrrp,
         };
         let nothing = change.addresses.is_empty()
             && change.anycast.is_empty()
@@ -111,7 +114,8 @@ impl InterfaceChange {
             && !change.forwarding
             && !change.nd
             && !change.ra
-            && !change.dhcp;
+            && !change.dhcp
+            && !change.vrrp;
         (!nothing).then_some(change)
     }
 }

@@ -23,6 +23,7 @@ use tables::classifier::SetId;
 use tables::id::{AnchorId, IfaceId, NetworkId, Place, PortId, RuleId, TunnelId, VrfId};
 use wire::ether::MacAddr;
 
+use protocols::vrrp::Family;
 use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
 
 mod delegated;
@@ -34,6 +35,7 @@ mod relay;
 mod route;
 pub mod security;
 mod subnet;
+mod vrrp;
 
 pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
@@ -47,6 +49,7 @@ pub use security::{SecurityGroup, TenantPort};
 pub use subnet::{
     Allocation, Gateway, LeaseTimes, Mode, Port, PortOption, RemoteLink, Subnet, Subnet4,
 };
+pub use vrrp::{Track, Vrrp, Watched};
 
 /// The whole intent.
 #[derive(Clone, Debug, PartialEq)]
@@ -280,6 +283,8 @@ pub struct Interface {
     pub dhcp4_relay: Option<Dhcp4Relay>,
     /// The DHCPv6 client; `None` when the interface is no uplink.
     pub dhcp6_client: Option<dhcp6_client::Config>,
+    /// Virtual routers that it takes part in.
+    pub vrrp: Vec<Vrrp>,
     /// Multicast groups by which tunnels flood over it.
     pub tunnel_groups: BTreeSet<IpAddr>,
 }
@@ -291,6 +296,11 @@ impl Interface {
             IpNet::V6(net) if net.prefix_len() < 127 => Some(net.network()),
             _ => None,
         })
+    }
+
+    /// Whether it takes part in virtual routers of this family.
+    pub fn speaks_vrrp(&self, family: Family) -> bool {
+        self.vrrp.iter().any(|group| group.family == family)
     }
 
     /// The link-local address, derived from `mac` when none is given.

@@ -7,6 +7,7 @@ pub mod dhcp6;
 pub mod dhcp6_client;
 pub mod fdb;
 pub mod lease;
+pub mod liveness;
 pub mod mld;
 pub mod nd;
 pub mod punt;

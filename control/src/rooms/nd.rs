@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::bus::{Bus, EngineMessage, Inbox, NdMessage, NdSnapshot, Packet};
-use crate::injector::Injector;
+use crate::injector::{Frame, Injector};
 use protocols::nd::{Action, Event, Machine, Note};
 
 /// Owner of the machine.
@@ -121,11 +121,19 @@ impl NdTask {
             match action {
                 Action::Send {
                     iface,
+                    src_mac,
                     dst_mac,
                     ether_type,
                     packet,
                 } => {
-                    self.injector.frame(iface, dst_mac, ether_type.0, &packet);
+                    let frame = Frame {
+                        iface,
+                        src_mac: Some(src_mac),
+                        dst_mac,
+                        ether_type,
+                        packet: &packet,
+                    };
+                    self.injector.send(&frame);
                 }
                 Action::Install {
                     iface, addr, mac, ..

@@ -9,7 +9,7 @@ use wire::EtherType;
 
 use super::nd::{now, seed, until};
 use crate::bus::{Bus, Inbox, Packet, RaMessage};
-use crate::injector::Injector;
+use crate::injector::{Frame, Injector};
 use protocols::nd;
 use protocols::ra::{Action, Event, Machine};
 
@@ -88,12 +88,19 @@ impl RaTask {
             match action {
                 Action::Send {
                     iface,
+                    src_mac,
                     dst_mac,
                     packet,
                     ..
                 } => {
-                    self.injector
-                        .frame(iface, dst_mac, EtherType::IPV6.0, &packet);
+                    let frame = Frame {
+                        iface,
+                        src_mac: Some(src_mac),
+                        dst_mac,
+                        ether_type: EtherType::IPV6,
+                        packet: &packet,
+                    };
+                    self.injector.send(&frame);
                 }
                 Action::NeighborHint {
                     iface,

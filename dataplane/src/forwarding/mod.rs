@@ -4,6 +4,7 @@
 //! in here: they change a thousand times more often and live in tables of their own.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tables::hash::FlowHasher;
@@ -19,10 +20,12 @@ pub mod security;
 mod shared;
 #[cfg(test)]
 mod tests;
+pub mod virtual_macs;
 
 pub use network::{Network, Networks, Tunnel};
 pub use security::Security;
 pub use shared::Shared;
+pub use virtual_macs::VirtualMacs;
 
 /// An Ethernet address.
 pub type MacAddr = [u8; 6];
@@ -128,8 +131,8 @@ pub struct Interface {
     pub tunnel: Option<(TunnelId, Option<u32>)>,
     /// Its own MAC address; packets for it are for us.
     pub mac: MacAddr,
-    /// Further MAC addresses that are ours on this interface (virtual routers).
-    pub extra_macs: Vec<MacAddr>,
+    /// The MAC addresses of its virtual routers, if it takes part in any; VRRP is heard then.
+    pub virtual_macs: Option<Arc<VirtualMacs>>,
     /// The routing domain of what it receives.
     pub vrf: VrfId,
     /// Layer-3 MTU, bytes.
@@ -140,6 +143,9 @@ pub struct Interface {
     pub ip4: bool,
     /// Own link-local addresses; link-local destinations never meet the routing table.
     pub link_local: Vec<Ipv6Addr>,
+    /// Addresses of virtual routers that are not ours to use: only neighbour discovery, ARP and DHCP are answered (Accept_Mode of
+    /// RFC 9568 section 6.1 is false). IPv4 as IPv4-mapped addresses.
+    pub unaccepted: Vec<Ipv6Addr>,
     /// Own anycast addresses: no answer comes from one (RFC 4443 2.2, 4.2).
     pub anycast6: Vec<Ipv6Addr>,
     /// Source of ICMPv6 errors: a global address of the interface, or of its router (RFC 4443 2.2).
@@ -179,12 +185,13 @@ impl Interface {
             network: NetworkId(0),
             tunnel: None,
             mac,
-            extra_macs: Vec::new(),
+            virtual_macs: None,
             vrf,
             mtu: 1500,
             ip6: true,
             ip4: true,
             link_local: Vec::new(),
+            unaccepted: Vec::new(),
             anycast6: Vec::new(),
             icmp_source6: None,
             icmp_source4: None,
@@ -204,7 +211,13 @@ impl Interface {
     /// Whether a frame with this destination is for us.
     #[inline]
     pub fn owns_mac(&self, mac: &MacAddr) -> bool {
-        self.mac == *mac || self.extra_macs.contains(mac)
+        self.mac == *mac || self.is_active(mac) == Some(true)
+    }
+
+    /// Whether this is the MAC address of a virtual router that is active here; `None` if it is none.
+    #[inline]
+    pub fn is_active(&self, mac: &MacAddr) -> Option<bool> {
+        self.virtual_macs.as_ref()?.is_active(mac)
     }
 }
 
@@ -360,6 +373,9 @@ fn punt_rates() -> [Rate; PuntClass::COUNT] {
         rates[class.index()] = DHCP_RATE;
     }
     rates[PuntClass::PathMtu.index()] = PATH_MTU_RATE;
+    for class in PuntClass::ALL.iter().filter(|class| class.is_urgent()) {
+        rates[class.index()] = URGENT_RATE;
+    }
     rates
 }
 
@@ -367,6 +383,12 @@ fn punt_rates() -> [Rate; PuntClass::COUNT] {
 pub const DHCP_RATE: Rate = Rate {
     per_second: 20_000,
     burst: 512,
+};
+
+/// VRRP and BFD of one port: 255 virtual routers that advertise each centisecond. A burst fits the urgent ring.
+const URGENT_RATE: Rate = Rate {
+    per_second: 25_600,
+    burst: 256,
 };
 
 /// Words of smaller path MTUs from one port: a path says so once, and again when it has been tried again.

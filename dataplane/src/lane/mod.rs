@@ -26,7 +26,7 @@ use dpdk::Mbuf;
 use tables::id::{AnchorId, NextHopId, PortId};
 use tables::lpm::Simd;
 
-use crate::forwarding::{Interface, PortView, Urpf};
+use crate::forwarding::{Interface, MacAddr, PortView, Urpf, VirtualMacs};
 use crate::frame::{BURST, Frame, Meta};
 use crate::graph::Stage;
 use crate::state::{Context, WorkerState};
@@ -153,6 +153,12 @@ impl Lane {
             if plain6 != 0 {
                 plain6 = self.reconsider::<true, S>(simd, mbufs, interface, plain6);
             }
+        }
+        // What is to another address of ours than the first packet.
+        let rest = first(n) & !(plain6 | plain4);
+        if rest != 0 && interface.virtual_macs.is_some() {
+            plain6 |= self.reconsider::<true, S>(simd, mbufs, interface, rest);
+            plain4 |= self.reconsider::<false, S>(simd, mbufs, interface, rest & !plain6);
         }
         if interface.anchor != AnchorId(0) {
             plain6 = self.admit::<true>(cx, w, interface, frame.mbufs(), plain6);
@@ -311,8 +317,9 @@ impl Lane {
         mbufs: &[Mbuf],
         interface: &Interface,
     ) -> (u64, u64) {
-        let (shape, seen) = (shape::<V6>(interface), self.seen::<V6>());
         let n = mbufs.len().min(BURST);
+        let shape = shape::<V6>(interface, mbufs.first());
+        let seen = self.seen::<V6>();
         let (mut bytes, mut said) = (0, Said::default());
         for mbuf in &mbufs[..n.min(AHEAD)] {
             mbuf.prefetch_data();
@@ -344,7 +351,8 @@ impl Lane {
         if !speaks::<V6>(interface) {
             return 0;
         }
-        let (shape, seen) = (shape::<V6>(interface), self.seen::<V6>());
+        let shape = shape::<V6>(interface, mbufs.get(among.trailing_zeros() as usize));
+        let seen = self.seen::<V6>();
         for number in bits(among) {
             seen.note::<V6, S>(simd, number, &mbufs[number], &shape);
         }
@@ -431,12 +439,22 @@ fn only_ordinary(mbufs: &[Mbuf], among: u64) -> u64 {
 }
 
 #[inline(always)]
-fn shape<const V6: bool>(interface: &Interface) -> Shape {
+fn shape<const V6: bool>(interface: &Interface, like: Option<&Mbuf>) -> Shape {
+    let mac = match &interface.virtual_macs {
+        Some(macs) => active_destination(macs, like).unwrap_or(interface.mac),
+        None => interface.mac,
+    };
     if V6 {
-        Shape::ip6(&interface.mac)
+        Shape::ip6(&mac)
     } else {
-        Shape::ip4(&interface.mac)
+        Shape::ip4(&mac)
     }
+}
+
+/// Where a packet goes, if that is a virtual router which is active here: others of its burst are likely to go there too.
+fn active_destination(macs: &VirtualMacs, mbuf: Option<&Mbuf>) -> Option<MacAddr> {
+    let mac = mbuf?.data().first_chunk::<6>()?;
+    macs.is_active(mac)?.then_some(*mac)
 }
 
 #[inline(always)]

@@ -8,6 +8,8 @@
 //! Fragments for one of our addresses, or for the groups of DHCPv6 servers where one is on, are punted, to be put together
 //! there; fragments for other groups are dropped.
 
+use std::net::Ipv4Addr;
+
 use dpdk::Mbuf;
 use tables::next_hop::NextHopKind;
 use wire::addr::{v4, v6};
@@ -34,6 +36,7 @@ const IGMP: u8 = 2;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const NO_NEXT_HEADER: u8 = 59;
+const VRRP: u8 = 112;
 
 /// ICMPv6 types that are for the control plane.
 const MLD_QUERY: u8 = 130;
@@ -82,6 +85,7 @@ pub fn local(cx: &Context<'_>, frame: &mut Frame, w: &mut WorkerState) {
             Family::Arp => Verdict::Punt(PuntClass::Arp),
         };
         let verdict = match verdict {
+            verdict if is_unaccepted(cx, &mbuf, &meta, interface) => unaccepted(verdict),
             Verdict::Drop(DropReason::IcmpIgnored) if is_of_a_tunnel(cx, &mbuf, &meta) => {
                 Verdict::Punt(PuntClass::PathMtu)
             }
@@ -115,6 +119,36 @@ pub(super) fn is_anycast(cx: &Context<'_>, mbuf: &Mbuf, meta: &Meta) -> bool {
     let address = || destination6(mbuf, meta);
     next_hop.kind == NextHopKind::Local
         && owner.is_some_and(|owner| owner.anycast6.iter().any(|own| own.to_bits() == address()))
+}
+
+/// Whether a packet went to an address of a virtual router that does not accept packets: the interface that has it stands in the
+/// next hop, of a link-local address it is the one that the packet came in by.
+fn is_unaccepted(
+    cx: &Context<'_>,
+    mbuf: &Mbuf,
+    meta: &Meta,
+    interface: Option<&Interface>,
+) -> bool {
+    let next_hop = cx.next_hops.get(meta.next_hop);
+    let owner = match next_hop.kind {
+        NextHopKind::Local => cx.forwarding.interface(next_hop.iface),
+        _ => None,
+    };
+    let mut of = interface.into_iter().chain(owner);
+    let address = || match meta.family {
+        Family::V6 => destination6(mbuf, meta).into(),
+        _ => Ipv4Addr::from(destination4(mbuf, meta)).to_ipv6_mapped(),
+    };
+    of.any(|of| !of.unaccepted.is_empty() && of.unaccepted.contains(&address()))
+}
+
+/// What becomes of it: routers and hosts find each other, and get their addresses, all the same.
+fn unaccepted(verdict: Verdict) -> Verdict {
+    use PuntClass::{Arp, Dhcp4, Dhcp6, Nd, Rs, Vrrp};
+    match verdict {
+        Verdict::Punt(Nd | Rs | Arp | Dhcp6 | Dhcp4 | Vrrp) | Verdict::Drop(_) => verdict,
+        _ => Verdict::Drop(DropReason::UnacceptedAddress),
+    }
 }
 
 fn ip6(
@@ -168,6 +202,7 @@ fn ip6(
     match meta.protocol {
         icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
         NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
+        VRRP if hears_vrrp(interface) => vrrp(mbuf, meta),
         protocol => dhcp::v6(mbuf, meta, heard).unwrap_or_else(|| {
             let joined = group && is_for_others_to_sort(destination);
             other(protocol, joined, group, next_header_at)
@@ -202,6 +237,18 @@ fn other(protocol: u8, joined: bool, group: bool, next_header_at: u32) -> Verdic
         UDP | TCP => Verdict::Drop(DropReason::NoListener),
         _ if group => Verdict::Drop(DropReason::NoProtocol),
         _ => Verdict::Refuse(DropReason::NoProtocol, next_header_at),
+    }
+}
+
+fn hears_vrrp(interface: Option<&Interface>) -> bool {
+    interface.is_some_and(|interface| interface.virtual_macs.is_some())
+}
+
+/// RFC 9568 section 7.1: what is not 255 has come through a router.
+fn vrrp(mbuf: &Mbuf, meta: &Meta) -> Verdict {
+    match hop_limit(mbuf, meta) {
+        255 => Verdict::Punt(PuntClass::Vrrp),
+        _ => Verdict::Drop(DropReason::VrrpHopLimit),
     }
 }
 
@@ -314,6 +361,7 @@ fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, heard: Dhcp) -> 
     match meta.protocol {
         icmp::PROTOCOL_ICMP => icmp4(mbuf, meta, destination),
         IGMP => Verdict::Punt(PuntClass::Igmp),
+        VRRP if hears_vrrp(interface) => vrrp(mbuf, meta),
         protocol => {
             let dhcp = if group {
                 None

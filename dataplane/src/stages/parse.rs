@@ -85,7 +85,10 @@ fn packet(
     if link.is_group() {
         meta.flags |= flags::LINK_MULTICAST;
     } else if !interface.owns_mac(&link.destination) {
-        return Verdict::Drop(DropReason::NotOurMac);
+        return Verdict::Drop(match interface.is_active(&link.destination) {
+            Some(_) => DropReason::VirtualRouterBackup,
+            None => DropReason::NotOurMac,
+        });
     }
     match link.ether_type {
         EtherType::IPV6 => ip6::header(mbuf, meta, interface, counters),

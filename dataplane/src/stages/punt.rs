@@ -10,18 +10,21 @@ use crate::graph::Stage;
 use crate::punt::{PuntClass, PuntError, PuntMeta, PuntProducer};
 use crate::state::{Context, WorkerState};
 
-/// The worker's end of the punt ring and the policers in front of it.
+/// The worker's ends of the punt rings and the policers in front of them.
 #[derive(Debug)]
 pub struct Punts {
     ring: PuntProducer,
+    /// What must not wait behind the rest.
+    urgent: PuntProducer,
     policers: Box<[[TokenBucket; PuntClass::COUNT]]>,
 }
 
 impl Punts {
-    /// Full buckets in front of `ring`.
-    pub fn new(ring: PuntProducer) -> Self {
+    /// Full buckets in front of both rings.
+    pub fn new(ring: PuntProducer, urgent: PuntProducer) -> Self {
         Self {
             ring,
+            urgent,
             policers: vec![[TokenBucket::new(0); PuntClass::COUNT]; PORTS].into(),
         }
     }
@@ -41,10 +44,13 @@ impl Punts {
 
     fn send(&mut self, frame: &Frame, slot: crate::frame::Slot) -> Result<(), PuntError> {
         let (mbuf, meta) = (frame.mbuf(slot), &frame[slot]);
-        self.ring
-            .send(describe(meta), mbuf.pkt_len() as usize, |bytes| {
-                mbuf.copy_to(bytes);
-            })
+        let ring = match meta.class.is_urgent() {
+            true => &mut self.urgent,
+            false => &mut self.ring,
+        };
+        ring.send(describe(meta), mbuf.pkt_len() as usize, |bytes| {
+            mbuf.copy_to(bytes);
+        })
     }
 }
 

@@ -65,6 +65,7 @@ pub struct Testbed {
     next_hops: NextHopWriter,
     forwarding: Forwarding,
     punts: PuntConsumer,
+    urgent: PuntConsumer,
     pub watch: crate::observer::Watch,
     pub stations: FdbWriter,
     pub heard: HeardConsumer,
@@ -161,6 +162,7 @@ impl Testbed {
                 jumbo_slots: 1,
             },
         );
+        let (urgent_ring, urgent) = punt_ring(0, PuntRingSize::URGENT);
         let arena = Arena::new(512);
         let (observer, watch) = crate::observer::observer();
         let (learner, heard) = learn_ring(8);
@@ -178,7 +180,7 @@ impl Testbed {
             pool: arena.pool().clone(),
             backlog: Backlog::new(128),
             tx: TxPorts::new(Vec::new(), Vec::new()),
-            punts: punt::Punts::new(ring),
+            punts: punt::Punts::new(ring, urgent_ring),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
             flood: flood::State::new(8),
@@ -200,6 +202,7 @@ impl Testbed {
             next_hops,
             forwarding,
             punts,
+            urgent,
             watch,
             stations,
             heard,
@@ -362,14 +365,15 @@ impl Testbed {
         assert_eq!(self.sent(WAN), Vec::<Vec<u8>>::new());
     }
 
-    /// What was punted since it was last asked.
+    /// What was punted since it was last asked, what is urgent first.
     pub fn punted(&mut self) -> Vec<(PuntMeta, Vec<u8>)> {
-        std::iter::from_fn(|| {
-            self.punts
-                .pop()
-                .map(|punt| (punt.meta, punt.bytes().to_vec()))
-        })
-        .collect()
+        let mut punted = Vec::new();
+        for ring in [&mut self.urgent, &mut self.punts] {
+            while let Some(punt) = ring.pop() {
+                punted.push((punt.meta, punt.bytes().to_vec()));
+            }
+        }
+        punted
     }
 
     /// The classes of what was punted since it was last asked.

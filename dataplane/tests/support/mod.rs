@@ -66,6 +66,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub struct World {
     pub w: WorkerState,
     pub punts: PuntConsumer,
+    pub urgent: PuntConsumer,
     pub forwarding: Forwarding,
     pub now: u64,
     /// What the lane and the lookup are told that the processor can do.
@@ -161,6 +162,7 @@ impl World {
         let (book_writer, book) = BookWriter::new(64, 8, 1);
         let (flows, mut parts) = FlowTable::new(1024, 1, &qsbr, 1).unwrap();
         let arena = Arena::with_data_room(buffers, 2048);
+        let (urgent_ring, urgent) = punt_ring(0, PuntRingSize::URGENT);
         let (ring, punts) = punt_ring(
             0,
             PuntRingSize {
@@ -181,7 +183,7 @@ impl World {
             pool: arena.pool().clone(),
             backlog: Backlog::new(1024),
             tx: TxPorts::new(Vec::new(), Vec::new()),
-            punts: punt::Punts::new(ring),
+            punts: punt::Punts::new(ring, urgent_ring),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
             flood: flood::State::new(8),
@@ -201,6 +203,7 @@ impl World {
         Self {
             w,
             punts,
+            urgent,
             forwarding,
             now: 1 << 40,
             isa: Isa::best(),
@@ -373,10 +376,11 @@ impl World {
                 rule: denied.rule,
             });
         }
-        while let Some(punt) = self.punts.pop() {
-            outcome
-                .punted
-                .push((punt.meta.class, punt.bytes().to_vec()));
+        for ring in [&mut self.urgent, &mut self.punts] {
+            while let Some(punt) = ring.pop() {
+                let punted = (punt.meta.class, punt.bytes().to_vec());
+                outcome.punted.push(punted);
+            }
         }
         assert_eq!(
             u64::from(self.arena.in_use()),
@@ -388,7 +392,7 @@ impl World {
 
     /// How many frames were sent; they, and what was punted or told, are thrown away.
     pub fn sent(&mut self) -> usize {
-        while self.punts.pop().is_some() {}
+        while self.urgent.pop().is_some() || self.punts.pop().is_some() {}
         while self.denied.pop().is_ok() {}
         let sent = self.ports.iter().flat_map(|port| port.sent(0));
         sent.map(Mbuf::free).count()
@@ -396,7 +400,7 @@ impl World {
 
     /// Throws away what was sent and punted, without allocating.
     pub fn forget(&mut self) {
-        while self.punts.pop().is_some() {}
+        while self.urgent.pop().is_some() || self.punts.pop().is_some() {}
         for port in &self.ports {
             port.sent(0).into_iter().for_each(Mbuf::free);
         }

@@ -34,6 +34,8 @@ pub(super) struct OwnAddress {
     pub state: AddressState,
     pub prefix_len: u8,
     pub anycast: bool,
+    /// The MAC it is at, when it is a virtual router's.
+    pub virtual_mac: Option<MacAddr>,
     /// Probes sent while tentative, announcements when valid.
     sent: u32,
     nonce: [u8; 6],
@@ -75,12 +77,34 @@ impl Interface {
             state,
             prefix_len,
             anycast,
+            virtual_mac: None,
             sent,
             nonce,
             defended: None,
         };
         self.addresses.insert(addr, own);
         self.start_dad(cx, addr);
+    }
+
+    /// An address of a virtual router that is active here.
+    pub(super) fn add_virtual(&mut self, cx: &mut Context<'_>, addr: IpAddr, mac: MacAddr) {
+        self.forget(cx, addr);
+        let own = OwnAddress {
+            state: AddressState::Valid,
+            prefix_len: if addr.is_ipv6() { 128 } else { 32 },
+            anycast: false,
+            virtual_mac: Some(mac),
+            sent: u32::MAX,
+            nonce: [0; 6],
+            defended: None,
+        };
+        self.addresses.insert(addr, own);
+    }
+
+    /// The MAC at which an address is.
+    pub(super) fn mac_of(&self, addr: IpAddr) -> MacAddr {
+        let own = self.addresses.get(&addr);
+        own.and_then(|own| own.virtual_mac).unwrap_or(self.mac)
     }
 
     pub(super) fn remove_address(&mut self, cx: &mut Context<'_>, addr: IpAddr) {
@@ -94,6 +118,9 @@ impl Interface {
         let Some(own) = self.addresses.get_mut(&addr) else {
             return;
         };
+        if own.virtual_mac.is_some() {
+            return;
+        }
         own.state = AddressState::Tentative;
         own.sent = 0;
         cx.timers.cancel(Key::Address(cx.iface, addr));
@@ -165,6 +192,7 @@ impl Interface {
         };
         cx.out.push(Action::Send {
             iface: cx.iface,
+            src_mac: self.mac,
             dst_mac,
             ether_type,
             packet,
@@ -187,7 +215,9 @@ impl Interface {
 
     /// Tells the link of a valid address, from the first announcement on.
     pub(super) fn restart_announcements(&mut self, cx: &mut Context<'_>, addr: IpAddr) {
-        if let Some(own) = self.addresses.get_mut(&addr) {
+        if let Some(own) = self.addresses.get_mut(&addr)
+            && own.virtual_mac.is_none()
+        {
             own.sent = 0;
             self.announce(cx, addr);
         }
@@ -232,11 +262,13 @@ impl Interface {
 
     fn send_arp_announcement(&mut self, cx: &mut Context<'_>, address: std::net::Ipv4Addr) {
         self.counters.arp_requests_sent += 1;
+        let mac = self.mac_of(address.into());
         cx.out.push(Action::Send {
             iface: cx.iface,
+            src_mac: mac,
             dst_mac: MacAddr::BROADCAST,
             ether_type: EtherType::ARP,
-            packet: packet::arp_announcement(self.mac, address),
+            packet: packet::arp_announcement(mac, address),
         });
     }
 

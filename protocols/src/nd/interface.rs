@@ -164,12 +164,14 @@ impl Interface {
         } else {
             return;
         };
+        let mac = self.mac_of(message.target.into());
         self.counters.advertisements_sent += 1;
         cx.out.push(Action::Send {
             iface: cx.iface,
+            src_mac: mac,
             dst_mac: dst_mac.unwrap_or(MacAddr::for_ipv6_multicast(&dst)),
             ether_type: EtherType::IPV6,
-            packet: packet::advertisement(source, dst, message, self.mac),
+            packet: packet::advertisement(source, dst, message, mac),
         });
     }
 
@@ -215,6 +217,7 @@ impl Interface {
         };
         cx.out.push(Action::Send {
             iface: cx.iface,
+            src_mac: self.mac,
             dst_mac,
             ether_type,
             packet,
@@ -224,7 +227,9 @@ impl Interface {
     /// RFC 4861 section 7.2.2: the source of the packet that waits when it is ours, else our link-local address, else
     /// any of ours.
     fn source_v6(&self, target: Ipv6Addr, prompted: Option<IpAddr>) -> Option<Ipv6Addr> {
-        let usable = |own: &OwnAddress| own.state == AddressState::Valid && !own.anycast;
+        let usable = |own: &OwnAddress| {
+            own.state == AddressState::Valid && !own.anycast && own.virtual_mac.is_none()
+        };
         if let Some(IpAddr::V6(source)) = prompted
             && self.addresses.get(&IpAddr::V6(source)).is_some_and(usable)
         {
@@ -245,7 +250,7 @@ impl Interface {
         let valid = self
             .addresses
             .iter()
-            .filter(|(_, own)| own.state == AddressState::Valid);
+            .filter(|(_, own)| own.state == AddressState::Valid && own.virtual_mac.is_none());
         let own = valid.filter_map(|(addr, own)| match addr {
             IpAddr::V4(v4) => Some((covers(*addr, own.prefix_len, target.into()), *v4)),
             IpAddr::V6(_) => None,

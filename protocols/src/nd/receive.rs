@@ -84,7 +84,8 @@ impl Interface {
             None if self.proxies(addr) => {}
             None => return,
         }
-        if src_mac == self.mac {
+        // From the virtual router itself: as another router speaks for it.
+        if src_mac == self.mac || src_mac == self.mac_of(addr) {
             self.counters.looped_back += 1;
             return;
         }
@@ -175,7 +176,7 @@ impl Interface {
         advertisement: NeighborAdvertisement,
     ) {
         let addr = IpAddr::V6(advertisement.target);
-        if src_mac == self.mac {
+        if src_mac == self.mac || src_mac == self.mac_of(addr) {
             self.counters.looped_back += 1;
             return;
         }
@@ -223,7 +224,7 @@ impl Interface {
         }
         self.counters.arp_received += 1;
         let (mac, sender, target) = (arp.sender_mac(), arp.sender_ip(), arp.target_ip());
-        if mac == self.mac {
+        if mac == self.mac || mac == self.mac_of(sender.into()) {
             self.counters.looped_back += 1;
             return;
         }
@@ -248,7 +249,7 @@ impl Interface {
             _ if probe => {}
             Operation::Reply if known => {
                 // Only a reply to us can be the answer to a solicitation of ours.
-                let solicited = own.is_some() && arp.target_mac() == self.mac;
+                let solicited = own.is_some() && arp.target_mac() == self.mac_of(target.into());
                 let claim = Claim {
                     mac: Some(mac),
                     solicited,
@@ -267,11 +268,13 @@ impl Interface {
         }
         if answers && arp.operation() == Operation::Request {
             self.counters.arp_replies_sent += 1;
+            let own = self.mac_of(target.into());
             cx.out.push(Action::Send {
                 iface: cx.iface,
+                src_mac: own,
                 dst_mac: mac,
                 ether_type: EtherType::ARP,
-                packet: packet::arp_reply(self.mac, target, (mac, sender)),
+                packet: packet::arp_reply(own, target, (mac, sender)),
             });
         }
     }

@@ -55,6 +55,16 @@ pub enum Event<'a> {
         /// Shared with other nodes: no duplicate detection, answers without override flag (RFC 4861 section 7.2.7).
         anycast: bool,
     },
+    /// An address of a virtual router that is active here: ours at once, without duplicate detection and announcement, at a MAC of
+    /// its own (RFC 9568 sections 8.1.2 and 8.2.2). Nothing is asked from it.
+    AddVirtual {
+        /// On which interface.
+        iface: IfaceId,
+        /// The address.
+        addr: IpAddr,
+        /// The virtual router's MAC.
+        mac: MacAddr,
+    },
     /// The address is ours no more.
     RemoveAddress {
         /// On which interface.
@@ -139,6 +149,8 @@ pub enum Action {
     Send {
         /// Out of which interface.
         iface: IfaceId,
+        /// Source of the frame.
+        src_mac: MacAddr,
         /// Destination of the frame.
         dst_mac: MacAddr,
         /// ARP or IPv6.
@@ -353,6 +365,9 @@ impl Machine {
                 self.with(now, iface, out, |i, cx| {
                     i.add_address(cx, addr, prefix_len, anycast)
                 });
+            }
+            Event::AddVirtual { iface, addr, mac } => {
+                self.with(now, iface, out, |i, cx| i.add_virtual(cx, addr, mac));
             }
             Event::RemoveAddress { iface, addr } => {
                 self.with(now, iface, out, |i, cx| i.remove_address(cx, addr));

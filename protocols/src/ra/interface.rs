@@ -43,6 +43,7 @@ pub(super) struct Interface {
     mtu: u16,
     link_local: Option<Ipv6Addr>,
     up: bool,
+    withheld: bool,
     shut_down: bool,
     phase: Phase,
     /// Unsolicited advertisements sent since the start or the last change.
@@ -64,6 +65,7 @@ impl Interface {
             mtu,
             link_local: None,
             up: false,
+            withheld: false,
             shut_down: false,
             phase: Phase::Silent,
             sent: 0,
@@ -117,6 +119,11 @@ impl Interface {
         self.update(cx);
     }
 
+    pub fn set_withheld(&mut self, cx: &mut Context<'_>, withheld: bool) {
+        self.withheld = withheld;
+        self.update(cx);
+    }
+
     pub fn set_up(&mut self, cx: &mut Context<'_>, up: bool) {
         self.up = up;
         self.update(cx);
@@ -124,7 +131,7 @@ impl Interface {
 
     /// Starts or stops as the conditions say.
     fn update(&mut self, cx: &mut Context<'_>) {
-        let can_send = self.up && self.link_local.is_some();
+        let can_send = self.up && self.link_local.is_some() && !self.withheld;
         let should = can_send && self.config.send_advertisements && !self.shut_down;
         match self.phase {
             Phase::Advertising if !should => self.silence(cx),
@@ -309,10 +316,11 @@ impl Interface {
         let n_packets = built.packets.len() as u64;
         self.counters.option_too_big += built.too_big;
         self.counters.split += u64::from(n_packets > 1);
-        let iface = cx.iface;
+        let (iface, src_mac) = (cx.iface, self.mac);
         let send = |packet| Action::Send {
             iface,
             dst,
+            src_mac,
             dst_mac,
             packet,
         };

@@ -39,6 +39,14 @@ pub enum Event<'a> {
         /// The address.
         addr: Option<Ipv6Addr>,
     },
+    /// Another router speaks for the virtual router whose address ours is (RFC 9568 section 6.4.2): nothing is sent, and hosts
+    /// are not told that we cease.
+    Withhold {
+        /// On which interface.
+        iface: IfaceId,
+        /// Whether it does.
+        withheld: bool,
+    },
     /// Frames can be sent.
     LinkUp {
         /// On which interface.
@@ -78,6 +86,8 @@ pub enum Action {
         iface: IfaceId,
         /// Its destination.
         dst: Ipv6Addr,
+        /// Source of the frame.
+        src_mac: MacAddr,
         /// Destination of the frame.
         dst_mac: MacAddr,
         /// From the IPv6 header on.
@@ -198,6 +208,9 @@ impl Machine {
             }
             Event::LinkLocal { iface, addr } => {
                 self.with(now, iface, out, |i, cx| i.set_link_local(cx, addr));
+            }
+            Event::Withhold { iface, withheld } => {
+                self.with(now, iface, out, |i, cx| i.set_withheld(cx, withheld));
             }
             Event::LinkUp { iface } => self.with(now, iface, out, |i, cx| i.set_up(cx, true)),
             Event::LinkDown { iface } => self.with(now, iface, out, |i, cx| i.set_up(cx, false)),

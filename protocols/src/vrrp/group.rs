@@ -32,6 +32,17 @@ pub enum State {
     Active,
 }
 
+impl State {
+    /// Its name for people and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Initialize => "initialize",
+            Self::Backup => "backup",
+            Self::Active => "active",
+        }
+    }
+}
+
 /// A virtual router as `show vrrp` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -495,7 +506,8 @@ impl Group {
         self.config.mac
     }
 
-    pub fn state(&self) -> State {
-        self.state
+    /// What its timers go by.
+    pub fn interval(&self) -> Duration {
+        self.interval.min(self.config.interval)
     }
 }

@@ -88,6 +88,21 @@ pub enum Why {
     Stopped,
 }
 
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Why::Started => f.write_str("takes part"),
+            Why::Silence => f.write_str("nobody advertised for too long"),
+            Why::Outranked(by) => write!(f, "{by} goes before us"),
+            Why::Configured => f.write_str("configured anew"),
+            Why::LinkDown => f.write_str("the link is down"),
+            Why::NoAddress => f.write_str("the interface has no address to advertise from"),
+            Why::Held => f.write_str("something that is tracked is down"),
+            Why::Stopped => f.write_str("stops"),
+        }
+    }
+}
+
 /// What the router shall do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -297,11 +312,14 @@ impl Machine {
         }
     }
 
-    /// State and MAC of a virtual router.
-    pub fn state(&self, id: GroupId) -> Option<(State, MacAddr)> {
-        self.groups
-            .get(&id)
-            .map(|group| (group.state(), group.mac()))
+    /// The MAC at which a virtual router's addresses are.
+    pub fn mac(&self, id: GroupId) -> Option<MacAddr> {
+        self.groups.get(&id).map(Group::mac)
+    }
+
+    /// The shortest time between two advertisements; `None` without virtual routers.
+    pub fn shortest_interval(&self) -> Option<Duration> {
+        self.groups.values().map(Group::interval).min()
     }
 
     /// All virtual routers.

@@ -11,6 +11,7 @@ mod ra;
 mod relay;
 mod router;
 mod security;
+mod vrrp;
 
 pub(super) use delegated::DELEGATED;
 pub(super) use device::{
@@ -27,6 +28,7 @@ pub(super) use router::{INTERFACE, ND, NEIGHBOR, NEXT_HOP, ROUTE, ROUTER};
 pub(super) use security::{
     ADDRESS_GROUP, ADDRESS_PAIR, SECURITY, SECURITY_GROUP, SECURITY_RULE, TENANT_PORT,
 };
+pub(super) use vrrp::{VRRP, VRRP_TRACK};
 
 /// A key of a table.
 pub struct Key {
@@ -113,6 +115,8 @@ pub static SECTIONS: &[&Section] = &[
     &DHCP4_RELAY,
     &DHCP6_CLIENT,
     &PREFIX_HINT,
+    &VRRP,
+    &VRRP_TRACK,
     &REMOTE_LINK,
     &ROUTE,
     &NEXT_HOP,

@@ -171,6 +171,12 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "off",
             "DHCPv6 client: the interface is an uplink.",
         ),
+        key(
+            "vrrp",
+            "array of tables",
+            "none",
+            "Virtual routers that it takes part in (VRRP).",
+        ),
     ],
 };
 

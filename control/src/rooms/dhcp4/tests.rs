@@ -37,7 +37,7 @@ impl Room {
     fn start(disk: Option<Arc<Disk>>, probe: Option<Duration>) -> Self {
         let (bus, inboxes) = Bus::new();
         let (producer, ring) = inject_ring(64);
-        let injector = Arc::new(Injector::new(vec![producer]));
+        let injector = Arc::new(Injector::new(vec![producer], Vec::new()));
         let link = Link {
             carrier: Carrier::Device {
                 port: PortId(0),

@@ -35,7 +35,7 @@ impl Room {
         let (bus, inboxes) = Bus::new();
         let Inboxes { dhcp6, engine, .. } = inboxes;
         let (producer, ring) = inject_ring(64);
-        let injector = Arc::new(Injector::new(vec![producer]));
+        let injector = Arc::new(Injector::new(vec![producer], Vec::new()));
         let link = Link {
             carrier: Carrier::Device {
                 port: PortId(0),

@@ -36,7 +36,7 @@ impl Room {
             ..
         } = inboxes;
         let (producer, ring) = inject_ring(64);
-        let injector = Arc::new(Injector::new(vec![producer]));
+        let injector = Arc::new(Injector::new(vec![producer], Vec::new()));
         let link = Link {
             carrier: Carrier::Device {
                 port: PortId(0),

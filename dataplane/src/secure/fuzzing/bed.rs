@@ -82,6 +82,7 @@ impl Bed {
                 jumbo_slots: 1,
             },
         );
+        let (urgent, _) = punt_ring(0, PuntRingSize::URGENT);
         let next_hop = NextHop {
             iface: LAN,
             ..NextHop::of_kind(NextHopKind::Forward)
@@ -114,7 +115,7 @@ impl Bed {
             pool: arena.pool().clone(),
             backlog: Backlog::new(64),
             tx: TxPorts::new(Vec::new(), Vec::new()),
-            punts: punt::Punts::new(punts),
+            punts: punt::Punts::new(punts, urgent),
             icmp: icmp_error::State::default(),
             hold: hold::State::default(),
             flood: flood::State::new(2),
