@@ -93,6 +93,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/dhcp-client", "[DhcpClient]", "The DHCPv6 client: what each uplink has been given."),
     post("/v1/dhcp-client", "DhcpClientOrdered", "Has an uplink's leases renewed now, or given back.")
         .body("OrderDhcpClient", r#"{"interface": "wan0", "order": "renew"}"#),
+    get("/v1/vrrp", "[VirtualRouter]", "Virtual routers: who is active, and since when."),
     get("/v1/workers", "[Worker]", "Workers: load, cycles for a packet, queues."),
     get("/v1/drops", "[Drop]", "Dropped packets by reason; every reason is listed."),
     get("/v1/counters", "Counters", "Everything else that is counted."),

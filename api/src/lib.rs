@@ -34,6 +34,7 @@ pub mod sample;
 pub mod security;
 pub mod status;
 pub mod trace;
+pub mod vrrp;
 pub mod word;
 pub mod worker;
 
@@ -85,4 +86,5 @@ pub use status::Status;
 pub use trace::{
     CapturePoint, CaptureRequest, PacketFilter, Protocol, TraceEvent, TraceRequest, TraceStep,
 };
+pub use vrrp::{VirtualRouter, VrrpState};
 pub use worker::{IdlePolicy, Worker, WorkerQueue};

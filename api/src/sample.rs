@@ -650,6 +650,52 @@ pub fn delegations() -> Vec<Delegation> {
     ]
 }
 
+/// A virtual router of each IP version.
+pub fn virtual_routers() -> Vec<VirtualRouter> {
+    let counters = [("sent", 86_400), ("became_active", 1)];
+    let active = VirtualRouter {
+        interface: "lan0".into(),
+        router: "main".into(),
+        ip_version: 6,
+        vrid: 61,
+        state: VrrpState::Active,
+        since_ms: 86_400_000,
+        priority: 200,
+        configured_priority: 200,
+        version: 3,
+        addresses: vec![ip("fe80::200:5eff:fe00:23d"), ip("2001:db8:1::1")],
+        mac: "00:00:5e:00:02:3d".parse().expect("a sample MAC"),
+        accept: true,
+        preempt: true,
+        interval_ms: 1000,
+        active_interval_ms: 1000,
+        source: Some(ip("fe80::ff:fe00:1")),
+        active: Some(ip("fe80::ff:fe00:1")),
+        active_priority: Some(200),
+        transitions: 1,
+        counters: counters.map(|(name, n)| (name.to_owned(), n)).into(),
+        invalid: [("hop_limit".to_owned(), 0), ("checksum".to_owned(), 3)].into(),
+        strays: [("unknown_vrid".to_owned(), 12)].into(),
+    };
+    vec![
+        active.clone(),
+        VirtualRouter {
+            ip_version: 4,
+            state: VrrpState::Backup,
+            priority: 50,
+            configured_priority: 100,
+            addresses: vec![ip("192.0.2.1")],
+            mac: "00:00:5e:00:01:3d".parse().expect("a sample MAC"),
+            source: Some(ip("192.0.2.2")),
+            active: Some(ip("192.0.2.3")),
+            active_priority: Some(150),
+            transitions: 2,
+            invalid: std::collections::BTreeMap::new(),
+            ..active
+        },
+    ]
+}
+
 /// The relays.
 pub fn relays() -> Vec<Relay> {
     vec![

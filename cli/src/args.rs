@@ -261,6 +261,8 @@ pub enum Show {
     Pools,
     /// Links that DHCP is relayed for, and what is delegated behind them
     Relays,
+    /// Virtual routers: who is active, and since when
+    Vrrp,
     /// Uplinks of the DHCPv6 client, and what they have been given
     DhcpClient,
     /// Workers: load, cycles for a packet, queues

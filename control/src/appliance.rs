@@ -11,8 +11,8 @@ use api::{
     LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin,
     Network, NudState, OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease,
     ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
-    SecurityGroup, Station, StationQuery, Status, TraceEvent, TraceRequest, Vtep, Worker,
-    WorkerQueue,
+    SecurityGroup, Station, StationQuery, Status, TraceEvent, TraceRequest, VirtualRouter, Vtep,
+    Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -39,6 +39,7 @@ mod ra;
 mod relay;
 mod reload;
 mod security;
+mod vrrp;
 
 /// Implements the API's trait; see the module.
 #[derive(Debug)]
@@ -288,6 +289,13 @@ impl Appliance for Router {
 
     async fn vteps(&self) -> Result<Vec<Vtep>, Error> {
         self.vtep_list().await
+    }
+
+    async fn vrrp(&self) -> Result<Vec<VirtualRouter>, Error> {
+        let known = self.bus.vrrp_snapshot().await;
+        let now = Instant::now();
+        self.ask(move |engine| vrrp::virtual_routers(engine, known, now))
+            .await
     }
 
     async fn relays(&self) -> Result<Vec<Relay>, Error> {

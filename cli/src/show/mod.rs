@@ -19,6 +19,7 @@ pub(crate) mod relay;
 pub(crate) mod route;
 pub(crate) mod security;
 pub(crate) mod trace;
+pub(crate) mod vrrp;
 pub(crate) mod worker;
 
 /// Lines of `name: value`, their values aligned.

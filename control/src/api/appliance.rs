@@ -9,7 +9,7 @@ use api::{
     LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port, PortBinding,
     RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
     RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
-    TraceRequest, Vtep, Worker,
+    TraceRequest, VirtualRouter, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -119,6 +119,9 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Prefixes that are delegated to us, by router, uplink and prefix.
     fn delegations(&self) -> impl Future<Output = Result<Vec<Delegation>, Error>> + Send;
+
+    /// Virtual routers, by interface, IP version and VRID.
+    fn vrrp(&self) -> impl Future<Output = Result<Vec<VirtualRouter>, Error>> + Send;
 
     /// Links that DHCP is relayed for, by interface and family.
     fn relays(&self) -> impl Future<Output = Result<Vec<Relay>, Error>> + Send;

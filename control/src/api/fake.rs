@@ -13,7 +13,7 @@ use api::{
     OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
     RouteQuery, RouteSource, SecurityGroup, Station, StationQuery, Status, TraceEvent,
-    TraceRequest, Vtep, Worker, sample,
+    TraceRequest, VirtualRouter, Vtep, Worker, sample,
 };
 use ipnet::IpNet;
 use lease::export::{self, Format};
@@ -319,6 +319,10 @@ impl Appliance for Fake {
 
     async fn vteps(&self) -> Result<Vec<Vtep>, Error> {
         Ok(sample::vteps())
+    }
+
+    async fn vrrp(&self) -> Result<Vec<VirtualRouter>, Error> {
+        Ok(sample::virtual_routers())
     }
 
     async fn relays(&self) -> Result<Vec<Relay>, Error> {

@@ -8,8 +8,8 @@ use api::{
     ImportLeases, Interface, InterfaceAddress, Lease, LeaseChanges, LeaseExport, LeaseFormat,
     LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port,
     PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route, RouteBatch, RouteChanges,
-    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent, Vtep,
-    Worker,
+    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
+    VirtualRouter, Vtep, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -68,6 +68,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/routes/batch", post(change_routes::<A>))
         .route("/v1/neighbors", get(neighbors::<A>))
         .route("/v1/neighbors/flush", post(flush_neighbors::<A>))
+        .route("/v1/vrrp", get(vrrp::<A>))
         .route("/v1/ra", get(ra::<A>))
         .route(
             "/v1/leases",
@@ -316,6 +317,11 @@ async fn delegations<A: Appliance>(
 async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<LeasePool>> {
     p.finish()?;
     s.appliance.pools().await.map(Json)
+}
+
+async fn vrrp<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<VirtualRouter>> {
+    p.finish()?;
+    s.appliance.vrrp().await.map(Json)
 }
 
 async fn relays<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<Relay>> {

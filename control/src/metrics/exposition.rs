@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use api::{
     Accounting, DeviceCounters, FamilyCounters, Network, ProtocolCounters, RaCounters,
-    VtepCounters, Worker,
+    VirtualRouter, VtepCounters, Worker,
 };
 use prometheus::TextEncoder;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -100,6 +100,12 @@ impl Samples {
     pub(super) fn networks(&mut self, s: &Snapshot, value: fn(&Network) -> f64) {
         for network in &s.networks {
             self.add([&network.name], value(network));
+        }
+    }
+
+    pub(super) fn vrrp(&mut self, s: &Snapshot, value: fn(&VirtualRouter) -> u64) {
+        for v in &s.vrrp {
+            self.add([&v.interface, &v.ip_version, &v.vrid], number(value(v)));
         }
     }
 

@@ -5,6 +5,7 @@ mod control;
 mod network;
 mod packets;
 mod security;
+mod vrrp;
 
 use super::Snapshot;
 use super::exposition::Samples;
@@ -49,6 +50,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
     [
         appliance::FAMILIES,
         network::FAMILIES,
+        vrrp::FAMILIES,
         security::FAMILIES,
         packets::FAMILIES,
         control::FAMILIES,

@@ -2,7 +2,8 @@
 
 use api::{
     Accounting, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage, Interface,
-    LeasePool, Network, Port, PortBinding, RaState, SecurityGroup, Status, Vtep, Worker,
+    LeasePool, Network, Port, PortBinding, RaState, SecurityGroup, Status, VirtualRouter, Vtep,
+    Worker,
 };
 
 use crate::api::{Appliance, Error};
@@ -34,6 +35,8 @@ pub struct Snapshot {
     pub drops: Vec<Drop>,
     /// See [`Appliance::ra`].
     pub ra: Vec<RaState>,
+    /// See [`Appliance::vrrp`].
+    pub vrrp: Vec<VirtualRouter>,
     /// See [`Appliance::pools`].
     pub pools: Vec<LeasePool>,
     /// See [`Appliance::delegations`].
@@ -67,6 +70,7 @@ impl Snapshot {
             workers: appliance.workers().await?,
             drops: appliance.drops().await?,
             ra: appliance.ra().await?,
+            vrrp: appliance.vrrp().await?,
             pools: appliance.pools().await?,
             delegations: appliance.delegations().await?,
             dhcp_clients: appliance.dhcp_clients().await?,

@@ -58,6 +58,8 @@ pub struct Snapshot {
     pub config: Config,
     /// Active_Adver_Interval: what the timers go by.
     pub interval: Duration,
+    /// What advertisements are sent from.
+    pub source: Option<IpAddr>,
     /// Who was active when it was heard last, and its priority; ourselves when we are.
     pub active: Option<(IpAddr, u8)>,
     /// When it takes over unless it hears something.
@@ -496,6 +498,7 @@ impl Group {
             priority: self.priority(),
             config: self.config.clone(),
             interval: self.interval,
+            source: self.source,
             active: self.active,
             takes_over,
             counters: self.counters.clone(),

@@ -1,0 +1,153 @@
+//! The wiring of these tests: a host and a server, and two routers between them.
+//!
+//! ```text
+//!                       ┌─ va [one] vb ─┐
+//!   host:eth0 ── lan ───┤               ├─── up ── eth0:server
+//!                       └─ va [two] vb ─┘
+//!   2001:db8:1::/64, 192.0.2.0/24      2001:db8:2::/64, 198.51.100.0/24
+//!   one is ::2 and .2, two is ::3 and .3; the virtual router is ::1 and .1 on both sides
+//! ```
+
+use std::time::Duration;
+
+use lab::{Host, Lab, Result, Router, wait_for};
+
+/// How the virtual routers are set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Time between advertisements.
+    pub interval: &'static str,
+    /// Keys for each `[[router.interface.vrrp]]` table.
+    pub keys: String,
+    /// Tables before the first router.
+    pub tables: String,
+    /// Keys and tables of the lan interface, before its virtual routers.
+    pub lan: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            interval: "100ms",
+            keys: "accept = true\n".into(),
+            tables: String::new(),
+            lan: String::new(),
+        }
+    }
+}
+
+/// See the module.
+pub struct Net {
+    pub host: Host,
+    pub server: Host,
+    pub lan: Host,
+    pub one: Router,
+    pub two: Router,
+}
+
+impl Net {
+    /// Wires everything; no router runs.
+    pub fn wire(lab: &Lab) -> Result<Self> {
+        let (host, server) = (lab.host("host")?, lab.host("server")?);
+        let (one, two) = (lab.router("one")?, lab.router("two")?);
+        let (lan, up) = (lab.segment("lan")?, lab.segment("up")?);
+        lab.attach(&lan, &host, "eth0")?;
+        lab.attach(&up, &server, "eth0")?;
+        for router in [&one, &two] {
+            lab.attach(&lan, router, "va")?;
+            lab.attach(&up, router, "vb")?;
+        }
+        server.address("eth0", "2001:db8:2::80/64")?;
+        server.address("eth0", "198.51.100.80/24")?;
+        server.route("2001:db8:1::/64 via 2001:db8:2::1")?;
+        server.route("192.0.2.0/24 via 198.51.100.1")?;
+        host.address("eth0", "192.0.2.80/24")?;
+        host.route("default via 192.0.2.1")?;
+        Ok(Self {
+            host,
+            server,
+            lan,
+            one,
+            two,
+        })
+    }
+
+    /// Wires and starts everything: one is active, two is backup.
+    pub fn start(lab: &Lab, settings: &Settings) -> Result<Self> {
+        let net = Self::wire(lab)?;
+        net.one.start(&config(2, 200, settings))?;
+        net.two.start(&config(3, 100, settings))?;
+        net.settle("active", "backup")?;
+        net.host.wait_slaac("eth0", "2001:db8:1:")?;
+        Ok(net)
+    }
+
+    /// Waits until all virtual routers of one and of two have these states.
+    pub fn settle(&self, one: &str, two: &str) -> Result<()> {
+        are(&self.one, one)?;
+        are(&self.two, two)
+    }
+}
+
+/// Waits until all virtual routers of a router have this state.
+pub fn are(router: &Router, state: &str) -> Result<()> {
+    wait_for(
+        Duration::from_secs(20),
+        &format!("virtual routers to be {state}"),
+        || {
+            let shown = router.ctl("show vrrp").ok()?;
+            let groups = shown.as_array()?;
+            let all = groups.iter().all(|group| group["state"] == state);
+            (!groups.is_empty() && all).then_some(())
+        },
+    )
+}
+
+/// The configuration of a router whose addresses end with `number`.
+pub fn config(number: u8, priority: u8, settings: &Settings) -> String {
+    let Settings {
+        interval,
+        keys,
+        tables,
+        lan,
+    } = settings;
+    let group = |vrid: u8, addresses: &str| {
+        format!(
+            "[[router.interface.vrrp]]\nvrid = {vrid}\naddresses = [{addresses}]\npriority = {priority}\n\
+             advertisement_interval = \"{interval}\"\n{keys}"
+        )
+    };
+    let lan_groups = group(61, "\"2001:db8:1::1\"") + &group(61, "\"192.0.2.1\"");
+    let up_groups = group(62, "\"2001:db8:2::1\"") + &group(62, "\"198.51.100.1\"");
+    format!(
+        r#"
+[[device]]
+name = "lan"
+kind = "af_packet"
+interface = "va"
+[[device]]
+name = "up"
+kind = "af_packet"
+interface = "vb"
+{tables}
+[[router]]
+name = "main"
+[[router.interface]]
+name = "lan0"
+device = "lan"
+addresses = ["2001:db8:1::{number}/64", "192.0.2.{number}/24"]
+{lan}
+[router.interface.ra]
+enabled = true
+max_interval = 4
+[[router.interface.ra.prefix]]
+prefix = "2001:db8:1::/64"
+{lan_groups}
+[[router.interface]]
+name = "up0"
+device = "up"
+addresses = ["2001:db8:2::{number}/64", "198.51.100.{number}/24"]
+{up_groups}
+"#
+    )
+}
