@@ -272,6 +272,7 @@ fn names_follow_the_conventions() {
             "family",
             "group",
             "interface",
+            "ip_version",
             "kind",
             "link",
             "network",
@@ -286,6 +287,7 @@ fn names_follow_the_conventions() {
             "state",
             "trigger",
             "version",
+            "vrid",
             "vtep",
             "worker",
         ];

@@ -19,7 +19,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("unknown_vrid", "unknown_vrid"),
     ("own_source", "own_source"),
     ("unicast", "destination"),
-    ("auth", "version"),
+    ("auth", "auth_type"),
 ];
 
 const SEND: &str = r#"
@@ -88,7 +88,7 @@ fn forged_advertisements_are_counted_and_not_believed() -> Result<()> {
     for (attack, rule) in ATTACKS {
         let was = counted(&net, rule)?;
         net.host.ok(&format!(
-            "python3 {} {attack} {source} {} {source}",
+            "/usr/bin/python3 {} {attack} {source} {} {source}",
             script.display(),
             mac.trim()
         ))?;

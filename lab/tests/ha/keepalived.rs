@@ -80,6 +80,9 @@ impl Peer {
                 .ok(&format!("kill -9 {} {}", daemon.pid(), child.trim()))?;
             daemon.wait(Duration::from_secs(5))?;
         }
+        for left in ["pid", "vrrp"] {
+            let _ = std::fs::remove_file(self.config.with_extension(left));
+        }
         // Its addresses would go on to answer.
         for dev in ["vl6", "vu6", "vl4", "vu4"] {
             let _ = self.host.run(&format!("ip link del {dev}"))?;
@@ -87,24 +90,32 @@ impl Peer {
         Ok(())
     }
 
+    /// Whether it has all virtual addresses.
     fn is_master(&self) -> Option<()> {
         let addresses = self.host.ok("ip -o addr show").ok()?;
-        addresses.contains("192.0.2.1/24").then_some(())
+        let config = std::fs::read_to_string(&self.config).ok()?;
+        let all = VIRTUAL.iter().filter(|address| config.contains(**address));
+        all.into_iter()
+            .all(|address| addresses.contains(address))
+            .then_some(())
     }
 
+    /// Whether it has none.
     fn is_backup(&self) -> Option<()> {
         let addresses = self.host.ok("ip -o addr show").ok()?;
-        let none = [
-            "192.0.2.1/24",
-            "2001:db8:1::1/64",
-            "198.51.100.1/24",
-            "2001:db8:2::1/64",
-        ];
-        none.iter()
-            .all(|address| !addresses.contains(address))
+        let mut all = VIRTUAL.iter();
+        all.all(|address| !addresses.contains(address))
             .then_some(())
     }
 }
+
+/// Virtual addresses as `ip` shows them.
+const VIRTUAL: [&str; 4] = [
+    "192.0.2.1/24",
+    "198.51.100.1/24",
+    "2001:db8:1::1/64",
+    "2001:db8:2::1/64",
+];
 
 #[test]
 fn keepalived_and_ours_back_each_other_up() -> Result<()> {

@@ -39,8 +39,9 @@ impl Default for Settings {
 /// See the module.
 pub struct Net {
     pub host: Host,
-    pub server: Host,
-    pub lan: Host,
+    _server: Host,
+    /// The links, lan and up; their ports p1, p2 and p3 lead to the host or server, to one, and to two.
+    pub links: [Host; 2],
     pub one: Router,
     pub two: Router,
 }
@@ -65,8 +66,8 @@ impl Net {
         host.route("default via 192.0.2.1")?;
         Ok(Self {
             host,
-            server,
-            lan,
+            _server: server,
+            links: [lan, up],
             one,
             two,
         })

@@ -46,10 +46,10 @@ fn the_backup_says_nothing_that_is_the_active_routers() -> Result<()> {
     let pcap = lab.dir().join("two.pcap");
     let file = pcap.display();
     let own = net.two.ok("cat /sys/class/net/va/address")?;
-    let mut capture = net.two.spawn(
-        &format!("tcpdump -i va -Q out -U -w {file} --immediate-mode"),
-        "tcpdump.log",
-    )?;
+    // At the link: what the router hands to its own port passes by captures there.
+    let mut capture = net.links[0].spawn(&format!(
+        "tcpdump -i p3 -Q in -U -w {file} --immediate-mode"
+    ))?;
     wait_for(Duration::from_secs(5), "the capture to begin", || {
         capture.log().contains("listening").then_some(())
     })?;
@@ -68,7 +68,7 @@ fn the_backup_says_nothing_that_is_the_active_routers() -> Result<()> {
     let judge = lab.dir().join("judge.py");
     std::fs::write(&judge, JUDGE)?;
     let said = net.host.ok(&format!(
-        "python3 {} {file} {}",
+        "/usr/bin/python3 {} {file} {}",
         judge.display(),
         own.trim()
     ))?;
