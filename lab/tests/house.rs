@@ -15,9 +15,18 @@ const MAY: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("lease", &["wire"]),
     ("protocols", &["lease", "tables", "wire"]),
+    ("pair", &[]),
     (
         "control",
-        &["api", "dataplane", "lease", "protocols", "tables", "wire"],
+        &[
+            "api",
+            "dataplane",
+            "lease",
+            "pair",
+            "protocols",
+            "tables",
+            "wire",
+        ],
     ),
     ("cli", &["api"]),
     ("lab", &[]),
@@ -34,6 +43,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("dataplane", &["tokio"]),
     ("lease", &["tokio", "dpdk", "dpdk-sys"]),
     ("protocols", &["tokio", "dpdk", "dpdk-sys", "libc", "nix"]),
+    ("pair", &["dpdk", "dpdk-sys", "libc", "nix"]),
     ("cli", &["control", "dataplane", "dpdk"]),
 ];
 

@@ -12,13 +12,14 @@ use wire::fuzzing::{TARGETS, Target};
 const MUTATIONS_PER_TARGET: usize = 4000;
 
 /// Targets of other crates, which replay their own.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "bfd",
     "dhcp4",
     "dhcp6",
     "dhcp6_client",
     "groups",
     "guard",
+    "pair",
     "relay4",
     "relay6",
 ];
