@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::key::{Direction, FlowKey, Words};
 use super::segment::{Segment, Upper};
-use super::state::{State, Word};
+use super::state::{Progress, State, Word};
 use super::tcp::Side;
 use super::timeouts::{ICMP, ICMPV6, is_udp};
 use super::{sctp, tcp};
 use crate::id::RuleId;
+
+/// The generation of no rules: the flow is another router's, and no rule of this one has allowed it yet.
+pub const FOREIGN: u32 = 0;
 
 /// Seconds after which two UDP ends that both send are taken for a stream.
 const STREAM_AFTER: u32 = 2;
@@ -44,6 +47,13 @@ pub enum Verdict {
     ///
     /// [`Flows::remove`]: super::Flows::remove
     Over,
+}
+
+/// What has become of a step to another state.
+struct Changed {
+    verdict: Verdict,
+    /// Whether another router is told.
+    tells: bool,
 }
 
 /// What a state machine says of a packet.
@@ -88,6 +98,15 @@ impl Step {
     }
 }
 
+/// What is remembered of a flow of another router's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resumed {
+    /// As [`Flow::tags`]; of other protocols 0, which TCP takes for not known.
+    pub tags: [[u32; 2]; 2],
+    pub seen: u32,
+    pub created: u32,
+}
+
 /// The state that a first packet makes; `None` if it cannot be the first.
 pub(super) fn open(protocol: u8, opened: Direction, segment: &Segment) -> Option<Word> {
     match (protocol, &segment.upper) {
@@ -125,6 +144,58 @@ impl Flow {
             self.bytes[direction].store(bytes, Ordering::Relaxed);
         }
         self.word.store(word.0, Ordering::Release);
+    }
+
+    /// Makes a dead entry a flow of another router's. It is found once a slot names it.
+    pub(super) fn restore(&self, key: Words, word: Word, resumed: &Resumed) {
+        fence(Ordering::Release);
+        for (cell, word) in self.key.iter().zip(key) {
+            cell.store(word, Ordering::Relaxed);
+        }
+        self.remember(resumed);
+        for cell in self.packets.iter().chain(&self.bytes) {
+            cell.store(0, Ordering::Relaxed);
+        }
+        self.word.store(word.0, Ordering::Release);
+    }
+
+    /// Makes a flow what another router says that it is. False if it has died, or cannot be so.
+    pub(super) fn resume(&self, protocol: u8, progress: Progress, resumed: &Resumed) -> bool {
+        let next = |word| {
+            let word = Word(word);
+            let next = word.resumed(protocol, progress)?;
+            word.is_live().then_some(next.0)
+        };
+        let changed = self
+            .word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        if changed.is_ok() {
+            self.remember(resumed);
+        }
+        changed.is_ok()
+    }
+
+    fn remember(&self, resumed: &Resumed) {
+        self.stamp
+            .store(stamp(FOREIGN, RuleId(0)), Ordering::Relaxed);
+        self.seen.store(resumed.seen, Ordering::Relaxed);
+        self.created.store(resumed.created, Ordering::Relaxed);
+        for (side, [tag, waiting]) in self.sides.iter().zip(resumed.tags) {
+            side.set(tag, waiting, 0, 0);
+        }
+    }
+
+    /// SCTP: the tag of each side, and that of an INIT that waits.
+    pub(super) fn tags(&self) -> [[u32; 2]; 2] {
+        [0, 1].map(|at| {
+            let Side { end, window, .. } = &self.sides[at];
+            [end, window].map(|cell| cell.load(Ordering::Relaxed))
+        })
+    }
+
+    /// It counts as used now.
+    pub(super) fn touch(&self, now: u32) {
+        self.seen.store(now, Ordering::Relaxed);
     }
 
     /// Takes the life. Whether it had one.
@@ -211,11 +282,32 @@ impl Flow {
     /// Whether a packet may pass, and what the flow is then. `now` in seconds of the workers' clock.
     #[inline(always)]
     pub fn packet(&self, direction: Direction, segment: &Segment, now: u32) -> Verdict {
+        self.packet_telling(direction, segment, now, || ())
+    }
+
+    /// As [`Flow::packet`]; `tells` is called when the flow has come to another state of those that are told to another router
+    /// ([`FlowWorker::tell`]).
+    ///
+    /// [`FlowWorker::tell`]: super::FlowWorker::tell
+    #[inline(always)]
+    pub fn packet_telling(
+        &self,
+        direction: Direction,
+        segment: &Segment,
+        now: u32,
+        tells: impl FnOnce(),
+    ) -> Verdict {
         let word = self.word();
         let step = self.step(word, direction, segment, now);
         let verdict = match step.word == word && word.is_live() {
             true => step.verdict,
-            false => self.change(word, step, direction, segment, now),
+            false => {
+                let changed = self.change(word, step, direction, segment, now);
+                if changed.tells {
+                    tells();
+                }
+                changed.verdict
+            }
         };
         if verdict == Verdict::Pass {
             if step.touches && self.seen.load(Ordering::Relaxed) != now {
@@ -237,19 +329,28 @@ impl Flow {
         direction: Direction,
         segment: &Segment,
         now: u32,
-    ) -> Verdict {
+    ) -> Changed {
         while word.is_live() {
             let (old, new) = (word.0, step.word.0);
             let changed = self
                 .word
                 .compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire);
+            let state = step.word.state();
             match changed {
-                Ok(_) => return step.verdict,
+                Ok(_) => {
+                    return Changed {
+                        verdict: step.verdict,
+                        tells: word.state() != state && state.is_answered(),
+                    };
+                }
                 Err(other) => word = Word(other),
             }
             step = self.step(word, direction, segment, now);
         }
-        Verdict::Over
+        Changed {
+            verdict: Verdict::Over,
+            tells: false,
+        }
     }
 
     #[inline(always)]

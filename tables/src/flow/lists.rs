@@ -30,6 +30,8 @@ pub(super) struct Links {
     pub second: u8,
     /// Whether it is on its anchor's list of loose ones.
     pub is_loose: bool,
+    /// Whether it is a flow, and so on the wheel.
+    pub is_flow: bool,
 }
 
 /// Which lists.

@@ -51,11 +51,13 @@
 //! [`Qsbr`]: crate::publish::Qsbr
 //! [`CHECK`]: wheel::CHECK
 
+mod changes;
 mod entry;
 mod key;
 mod lists;
 mod loose;
 mod memory;
+mod peer;
 mod sctp;
 mod segment;
 mod snapshot;
@@ -70,11 +72,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use entry::{Flow, Verdict};
+pub use entry::{FOREIGN, Flow, Verdict};
 pub use key::{Direction, FlowHash, FlowKey, Probe};
+pub use peer::{Change, FlowPeer, Pairing, Record};
 pub use segment::{Sctp, Segment, Tcp, Upper, window_scale};
 pub use snapshot::{FlowInfo, Traffic};
-pub use state::State;
+pub use state::{Progress, State};
 pub use table::{FlowTable, Flows, Usage};
 pub use timeouts::Timeouts;
 pub use worker::{FlowWorker, New, Refused};

@@ -50,19 +50,22 @@ impl FlowTable {
     /// table that was ever used is read.
     pub fn snapshot(&self, anchor: Option<AnchorId>, limit: usize, now: u32) -> Vec<FlowInfo> {
         let timeouts = self.timeouts();
-        let parts = self
-            .cells
-            .iter()
-            .zip(self.entries.chunks(self.part as usize));
-        let used = parts.zip(0_u32..).flat_map(|((cells, part), number)| {
-            // Numbers begin at 1, and each part at its own.
-            let before = number * self.part + 1;
-            let used = cells.used.load(Ordering::Relaxed).saturating_sub(before);
-            part.iter().take(used as usize)
-        });
+        let used = self.used_from(1).filter_map(|number| self.entry(number));
         used.filter_map(|flow| flow.info(anchor, &timeouts, now))
             .take(limit)
             .collect()
+    }
+
+    /// Numbers of entries that were ever used, from one on.
+    pub(super) fn used_from(&self, first: u32) -> impl Iterator<Item = u32> {
+        self.cells
+            .iter()
+            .enumerate()
+            .flat_map(move |(part, cells)| {
+                let numbers = self.numbers(part);
+                let behind = cells.used.load(Ordering::Relaxed).min(numbers.end);
+                numbers.start.max(first)..behind
+            })
     }
 }
 

@@ -1,13 +1,17 @@
 //! What state a flow is in: one word of an entry.
 //!
 //! ```text
-//!   63      36 35   20  18   15 14   11  10  9   8   7   6    5    4   0
-//!   ┌─────────┬───────┬─┬──────┬───────┬───────┬───────┬────┬─────┬─────┐
-//!   │  life   │ asked │ │scale │ scale │  fin  │ acked │free│ by  │state│
-//!   └─────────┴───────┴─┴ingr.─┴─egr.──┴in,egr─┴in,egr─┴────┴─────┴─────┘
+//!   63      36 35   20   19   18   15 14   11  10  9   8   7   6    5    4   0
+//!   ┌─────────┬───────┬──────┬──────┬───────┬───────┬───────┬────┬─────┬─────┐
+//!   │  life   │ asked │learns│scale │ scale │  fin  │ acked │free│ by  │state│
+//!   └─────────┴───────┴──────┴ingr.─┴─egr.──┴in,egr─┴in,egr─┴────┴─────┴─────┘
 //! ```
+//!
+//! Routers of a pair tell each other bits 0 to 18 ([`Progress`]): who changes what they mean changes the version of what is said there.
 
 use super::key::Direction;
+use super::timeouts::is_udp;
+use super::{sctp, tcp};
 
 /// The state of a flow, by protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,7 +92,31 @@ impl State {
             Self::Associated | Self::Shutdown => false,
         }
     }
+
+    /// Whether both sides have had a part in it.
+    #[inline(always)]
+    pub const fn is_answered(self) -> bool {
+        !matches!(self, Self::Unreplied | Self::SynSent | Self::Init)
+    }
+
+    /// Whether a flow of this protocol can be in it.
+    const fn can_be(self, protocol: u8) -> bool {
+        match self {
+            Self::Unreplied | Self::Replied => !matches!(protocol, tcp::PROTOCOL | sctp::PROTOCOL),
+            Self::Stream => is_udp(protocol),
+            Self::SynSent | Self::SynReceived | Self::Established => protocol == tcp::PROTOCOL,
+            Self::Closing | Self::TimeWait => protocol == tcp::PROTOCOL,
+            Self::Closed => matches!(protocol, tcp::PROTOCOL | sctp::PROTOCOL),
+            Self::Init | Self::Cookie | Self::Associated => protocol == sctp::PROTOCOL,
+            Self::Shutdown => protocol == sctp::PROTOCOL,
+        }
+    }
 }
+
+/// How far a flow is, as routers of a pair tell each other: its state, who has opened it, and of TCP what does not change with every
+/// segment. Only [`Word::resumed`] makes use of it, and checks it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress(pub u32);
 
 /// The word of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +135,8 @@ const ACKED_AT: u32 = 7;
 const FIN_AT: u32 = 9;
 /// Window scales and one, four bits each; 0: none was offered.
 const SCALES_AT: u32 = 11;
+/// What TCP is compared with is not known of both sides: their next segments tell.
+const LEARNS: u64 = 1 << 19;
 const ASKED_AT: u32 = 20;
 
 /// Lives are numbers below this one.
@@ -185,6 +215,36 @@ impl Word {
         Self(self.0 | FREE)
     }
 
+    /// Whether what TCP is compared with is still to be learned.
+    pub const fn learns(self) -> bool {
+        self.0 & LEARNS != 0
+    }
+
+    /// It is known of both sides.
+    pub const fn learned(self) -> Self {
+        Self(self.0 & !LEARNS)
+    }
+
+    /// For another router.
+    pub const fn progress(self) -> Progress {
+        Progress((self.0 & (LEARNS - 1)) as u32)
+    }
+
+    /// As another router has told, in the life and with what was asked that this one has; `None` if no flow of the protocol can
+    /// be so.
+    pub fn resumed(self, protocol: u8, progress: Progress) -> Option<Self> {
+        let told = Self(u64::from(progress.0));
+        let is_one = told.0 < LEARNS
+            && told.0 & STATE < State::ALL.len() as u64
+            && told.state().can_be(protocol);
+        let learns = match protocol == tcp::PROTOCOL && !told.is_free() {
+            true => LEARNS,
+            false => 0,
+        };
+        let kept = self.0 & !((1 << ASKED_AT) - 1);
+        is_one.then_some(Self(kept | told.0 | learns))
+    }
+
     /// Whether this direction has acknowledged the other's SYN.
     pub const fn has_acked(self, direction: Direction) -> bool {
         self.0 >> (ACKED_AT + direction as u32) & 1 != 0
@@ -258,6 +318,39 @@ mod tests {
                 assert_eq!(full.scale(Direction::Egress), 7);
             }
         }
+    }
+
+    #[test]
+    fn what_another_router_tells_is_taken_if_a_flow_can_be_so() {
+        let full = Word::new(State::Established, Direction::Ingress)
+            .offered(Direction::Egress, Some(7))
+            .acked(Direction::Ingress);
+        let told = full.with_life(5, 443).progress();
+        let here = Word::DEAD.with_life(9, 80);
+        let resumed = here.resumed(6, told).unwrap();
+        assert_eq!((resumed.life(), resumed.asked()), (9, 80));
+        assert!(resumed.learns() && !full.learns());
+        assert_eq!(resumed.learned(), full.with_life(9, 80));
+        assert_eq!(resumed.progress(), told);
+        let free = here.resumed(6, full.freed().progress()).unwrap();
+        assert!(free.is_free() && !free.learns());
+        for (protocol, told) in [
+            (17, told.0),
+            (132, told.0),
+            (6, 0),
+            (6, 0x1f),
+            (6, 13),
+            (6, told.0 | 1 << 19),
+            (6, told.0 | 1 << 31),
+            (50, State::Stream as u32),
+        ] {
+            assert_eq!(
+                here.resumed(protocol, Progress(told)),
+                None,
+                "{protocol} {told:x}"
+            );
+        }
+        assert!(here.resumed(17, Progress(State::Stream as u32)).is_some());
     }
 
     #[test]

@@ -4,10 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+use super::changes::Changes;
 use super::entry::Flow;
 use super::key::{FlowHash, FlowKey, Probe, Secrets, Words};
 use super::loose::ANCHORS;
 use super::memory::Lines;
+use super::peer::{FlowPeer, Pairing};
 use super::timeouts::{Shared, Timeouts};
 use super::worker::FlowWorker;
 use crate::id::AnchorId;
@@ -140,7 +142,10 @@ pub struct FlowTable {
     pub(super) timeouts: Shared,
     pub(super) cells: Box<[Cells]>,
     /// Entries of a worker.
-    pub(super) part: u32,
+    part: u32,
+    workers: u32,
+    /// What each part's worker tells of flows that change.
+    pub(super) changes: Box<[Changes]>,
     qsbr: Arc<Qsbr>,
 }
 
@@ -156,13 +161,33 @@ impl FlowTable {
         qsbr: &Arc<Qsbr>,
         seed: u64,
     ) -> io::Result<(Arc<Self>, Vec<FlowWorker>)> {
+        let (table, parts, _) = Self::paired(flows, workers, qsbr, seed, &Pairing::default())?;
+        Ok((table, parts))
+    }
+
+    /// As [`FlowTable::new`], with a part for the flows of another router and what tells that router of ours, unless there is none.
+    ///
+    /// # Errors
+    /// The memory is not to be had.
+    pub fn paired(
+        flows: usize,
+        workers: usize,
+        qsbr: &Arc<Qsbr>,
+        seed: u64,
+        pairing: &Pairing,
+    ) -> io::Result<(Arc<Self>, Vec<FlowWorker>, Option<FlowPeer>)> {
         let workers = workers.max(1);
         let part = flows.max(1).div_ceil(workers);
-        let entries = part * workers;
+        let entries = (part * workers).saturating_add(pairing.flows);
         // Slots are numbered in 32 bits, and there are twice as many or more.
         if entries > 1 << 28 {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
+        let parts = workers + usize::from(pairing.flows != 0);
+        let notes = match pairing.flows {
+            0 => 0,
+            _ => pairing.notes.max(1),
+        };
         let buckets = (2 * entries).div_ceil(WAYS).next_power_of_two().max(2);
         let table = Arc::new(Self {
             buckets: Lines::new(buckets)?,
@@ -173,15 +198,32 @@ impl FlowTable {
                 .take(ANCHORS)
                 .collect(),
             timeouts: Shared::new(&Timeouts::default()),
-            cells: std::iter::repeat_with(Cells::default)
-                .take(workers)
-                .collect(),
+            cells: std::iter::repeat_with(Cells::default).take(parts).collect(),
             part: part as u32,
+            workers: workers as u32,
+            changes: (0..parts).map(|_| Changes::new(notes)).collect(),
             qsbr: qsbr.clone(),
         });
         let parts = (0..workers).map(|number| FlowWorker::new(&table, number, qsbr));
         let parts = parts.collect::<io::Result<_>>()?;
-        Ok((table, parts))
+        let peer = match pairing.flows {
+            0 => None,
+            _ => Some(FlowPeer::new(
+                &table,
+                FlowWorker::new(&table, workers, qsbr)?,
+            )),
+        };
+        Ok((table, parts, peer))
+    }
+
+    /// The numbers of a part's entries. The last one is for another router's, if there is one more than there are workers.
+    pub(super) fn numbers(&self, part: usize) -> std::ops::Range<u32> {
+        let first = (part as u32).min(self.workers) * self.part + 1;
+        let behind = match part < self.workers as usize {
+            true => first + self.part,
+            false => self.entries.len() as u32 + 1,
+        };
+        first..behind
     }
 
     /// The table for the length of a burst.

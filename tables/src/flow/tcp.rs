@@ -12,6 +12,9 @@
 //!
 //! One more, because a byte is sent into a closed window to see whether it has opened (RFC 9293 section 3.8.6.1).
 //!
+//! Of a flow that another router has told of, these numbers are not known, as they change with every segment. The first segment of each
+//! direction is believed then, and what the other side may have sent before is bounded by what this one has let it send ([`learn`]).
+//!
 //! A reset ends the flow only where its receiver would believe it too: between what the receiver has acknowledged and what was
 //! sent. One elsewhere in the window goes by without effect, so that the challenge ACK of RFC 5961 can answer it. A SYN in
 //! an open connection is answered likewise (section 4), so it passes, from the side that opened, and changes nothing.
@@ -234,7 +237,7 @@ fn segment(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> St
     }
     if !word.is_free() {
         if !is_genuine(sides, direction, tcp) {
-            return Step::invalid(word);
+            return unknown(word, sides, direction, tcp);
         }
         follow(word, sides, direction, tcp);
     }
@@ -242,6 +245,52 @@ fn segment(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> St
         return Step::pass(word);
     }
     advance(word, direction, tcp)
+}
+
+/// A segment that does not fit what is known: which may be nothing yet.
+#[inline(never)]
+fn unknown(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Step {
+    match word.learns().then(|| learn(word, sides, direction, tcp)) {
+        None | Some(None) => Step::invalid(word),
+        Some(Some(word)) if word.is(State::Established) && !tcp.has(FIN) => Step::pass(word),
+        Some(Some(word)) => advance(word, direction, tcp),
+    }
+}
+
+/// Takes the numbers of a direction from its segment. `None`: both are known by now.
+fn learn(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Option<Word> {
+    let [this, other] = pair(sides, direction);
+    let scale = if tcp.has(SYN) {
+        0
+    } else {
+        word.scale(direction)
+    };
+    let window = u32::from(tcp.window) << scale;
+    // It may have allowed more before, and the other side have sent that.
+    let limit = tcp.acknowledgment.wrapping_add(window + OLD_ACK);
+    let knows = |side: &Side| side.window.load(Ordering::Relaxed) != 0;
+    match (knows(this), knows(other)) {
+        (true, true) => None,
+        // Only the other's numbers say whether it fits.
+        (true, false) => {
+            follow(word, sides, direction, tcp);
+            Some(word)
+        }
+        (false, is_known) => {
+            this.set(tcp.end(), window + 2 * OLD_ACK, limit, tcp.acknowledgment);
+            if !is_known {
+                return Some(word);
+            }
+            // Each may have sent all that the other allowed, before anybody looked here; what is acknowledged of that is no news.
+            grow(&this.end, other.limit.load(Ordering::Relaxed));
+            grow(&other.end, limit);
+            let greatest = other.window.load(Ordering::Relaxed);
+            other
+                .window
+                .store(greatest + 2 * OLD_ACK, Ordering::Relaxed);
+            Some(word.learned())
+        }
+    }
 }
 
 /// The steps of opening and closing.
@@ -345,6 +394,8 @@ fn reset(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Step
                 false => Step::invalid(word),
             }
         }
+        // Nobody can tell whether its receiver believes it.
+        _ if word.learns() => untouched,
         _ if !is_in_window(sides, direction, tcp) => Step::invalid(word),
         State::Closed => untouched,
         _ => {
@@ -365,7 +416,7 @@ pub(super) fn is_in_flight(
     direction: Direction,
     sequence: u32,
 ) -> bool {
-    if word.is_free() {
+    if word.is_free() || word.learns() {
         return true;
     }
     let [sender, receiver] = pair(sides, direction);

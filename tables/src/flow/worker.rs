@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::changes::Changes;
 use super::entry::{self, Flow};
 use super::key::{Direction, FlowHash, FlowKey};
 use super::lists::{Chain, Chains};
 use super::loose::Loose;
+use super::peer::{Kept, Record};
 use super::segment::Segment;
-use super::state::LIVES;
+use super::state::{LIVES, Word};
 use super::store::Store;
 use super::table::{Cells, FlowTable};
 use super::wheel::Wheel;
@@ -73,23 +75,26 @@ pub struct FlowWorker {
     reserve: u32,
     /// When it last began grace periods, seconds.
     sealed: u32,
+    /// Which of its flows another router keeps.
+    pub(super) kept: Kept,
 }
 
 impl FlowWorker {
     pub(super) fn new(table: &Arc<FlowTable>, number: usize, qsbr: &Arc<Qsbr>) -> io::Result<Self> {
-        let part = table.part;
-        let first = number as u32 * part + 1;
+        let numbers = table.numbers(number);
+        let (first, part) = (numbers.start, numbers.len() as u32);
         let (share, most) = RESERVE;
         Ok(Self {
             table: table.clone(),
             number,
             chains: Chains::new(first, part as usize)?,
-            store: Store::new(qsbr.clone(), first..first + part),
+            store: Store::new(qsbr.clone(), numbers),
             wheel: Wheel::default(),
             loose: Loose::new()?,
             lives: 0,
             reserve: (part / share).min(most),
             sealed: 0,
+            kept: Kept::none(first),
         })
     }
 
@@ -107,60 +112,138 @@ impl FlowWorker {
         // Whoever calls is a reader of the table: what it gets stays what it is until its next quiescent state.
         let _ = self.table.read(reader);
         let word = entry::open(key.protocol, new.opened, &new.segment).ok_or(Refused::Invalid)?;
-        let anchor = key.anchor;
+        let number = self.take(key.anchor, new.quota)?;
+        let word = word.with_life(self.next_life(), new.asked);
+        let stamp = entry::stamp(new.generation, new.rule);
+        self.own(number)
+            .fill(key.words(), word, stamp, &new.segment, new.now);
+        if let Some(other) = self.place(number, hash, key)? {
+            return Ok(self.own(other));
+        }
+        self.watch(number, key, word, new.now);
+        self.loose.push(&mut self.chains, key.anchor, number);
+        if word.state().is_answered() {
+            self.changes().tell(number);
+        }
+        // What the next one will write, and look at.
+        self.table.fetch(self.store.peek());
+        self.chains.fetch(self.store.peek());
+        self.fetch_oldest(key.anchor);
+        Ok(self.own(number))
+    }
+
+    /// Makes a flow of one that another router has told of. Its number; `None` if there is another one of its key.
+    pub(super) fn adopt(
+        &mut self,
+        hash: FlowHash,
+        record: &Record,
+        quota: u32,
+        now: u32,
+    ) -> Result<Option<u32>, Refused> {
+        let key = &record.key;
+        let word = Word::DEAD.resumed(key.protocol, record.progress);
+        let word = word.ok_or(Refused::Invalid)?;
+        let number = self.take(key.anchor, quota)?;
+        let word = word.with_life(self.next_life(), record.asked);
+        self.own(number)
+            .restore(key.words(), word, &record.resumed(now));
+        if self.place(number, hash, key)?.is_some() {
+            return Ok(None);
+        }
+        self.watch(number, key, word, now);
+        if word.state().is_loose() {
+            self.loose.push(&mut self.chains, key.anchor, number);
+        }
+        Ok(Some(number))
+    }
+
+    /// An entry for a flow of an anchor that may have `quota`.
+    fn take(&mut self, anchor: AnchorId, quota: u32) -> Result<u32, Refused> {
         self.tidy(anchor);
-        if self.table.count(anchor) >= new.quota && !self.evict(anchor) {
+        if self.table.count(anchor) >= quota && !self.evict(anchor) {
             return Err(Refused::Quota);
         }
         if self.store.spare() <= self.reserve {
             self.make_room();
         }
-        let number = self.store.take(&mut self.chains).ok_or(Refused::Full)?;
+        self.store.take(&mut self.chains).ok_or(Refused::Full)
+    }
+
+    /// An entry of the table by its number.
+    #[inline(always)]
+    fn own(&self, number: u32) -> &Flow {
+        let Some(flow) = self.table.entry(number) else {
+            unreachable!("numbers of workers are entries of the table");
+        };
+        flow
+    }
+
+    fn next_life(&mut self) -> u32 {
         self.lives = (self.lives + 1) % LIVES;
         self.lives = self.lives.max(1);
-        let word = word.with_life(self.lives, new.asked);
-        let stamp = entry::stamp(new.generation, new.rule);
-        let Some(flow) = self.table.entry(number) else {
-            unreachable!("a worker's numbers are entries of the table");
-        };
-        flow.fill(key.words(), word, stamp, &new.segment, new.now);
-        self.table.add_count(anchor);
+        self.lives
+    }
+
+    /// Has a filled entry found by lookups, unless there is another flow of its key: the number of that one, and
+    /// the entry is taken back.
+    fn place(
+        &mut self,
+        number: u32,
+        hash: FlowHash,
+        key: &FlowKey,
+    ) -> Result<Option<u32>, Refused> {
+        self.table.add_count(key.anchor);
         let Some(slot) = self.table.name(hash, number) else {
-            self.table.kill(flow);
+            self.table.kill(self.own(number));
             self.store.give_back(&mut self.chains, number);
             return Err(Refused::Full);
         };
         if let Some(other) = self.table.earlier(hash, key, number) {
             // Another worker was first.
-            self.table.kill(flow);
+            let other = self.table.number(other);
+            self.table.kill(self.own(number));
             self.table.clear(slot);
             self.store.retire(&mut self.chains, number);
-            return Ok(other);
+            return Ok(Some(other));
         }
         self.chains.of(number).slot = slot;
+        Ok(None)
+    }
+
+    /// Ages a flow from now on.
+    fn watch(&mut self, number: u32, key: &FlowKey, word: Word, now: u32) {
         let timeout = self.table.timeouts().of(key, word.state());
-        self.wheel.arm(&mut self.chains, number, new.now, timeout);
-        self.loose.push(&mut self.chains, anchor, number);
+        self.chains.of(number).is_flow = true;
+        self.wheel.arm(&mut self.chains, number, now, timeout);
         let cells = self.cells();
         cells.used.store(self.store.used(), Ordering::Relaxed);
         add(&cells.flows, 1);
         add(&cells.created, 1);
-        // What the next one will write, and look at.
-        self.table.fetch(self.store.peek());
-        self.chains.fetch(self.store.peek());
-        self.fetch_oldest(anchor);
-        Ok(flow)
+    }
+
+    /// Tells whoever keeps another router informed that a flow has changed: [`Flow::packet_telling`]. Costs nothing if nobody does.
+    #[inline]
+    pub fn tell(&self, flow: &Flow) {
+        self.changes().tell(self.table.number(flow));
     }
 
     /// Removes a flow: nobody finds it from now on. One of this worker's is taken back at once.
     pub fn remove(&mut self, flow: &Flow) {
         let number = self.table.number(flow);
         match self.chains.has(number) && flow.word().is_live() {
-            true => {
-                self.wheel.disarm(&mut self.chains, number);
-                self.take_back(number);
+            true => self.drop_one(number),
+            false => {
+                self.table.kill(flow);
+                self.changes().tell(number);
             }
-            false => self.table.kill(flow),
+        }
+    }
+
+    /// Takes back one of this worker's flows, unless it is none any more.
+    pub(super) fn drop_one(&mut self, number: u32) {
+        if self.chains.has(number) && self.chains.of(number).is_flow {
+            self.wheel.disarm(&mut self.chains, number);
+            self.take_back(number);
         }
     }
 
@@ -191,7 +274,7 @@ impl FlowWorker {
         };
         let (word, key) = (flow.word(), flow.key());
         let timeout = self.table.timeouts().of(&key, word.state());
-        let idle = flow.idle(now);
+        let idle = self.kept.idle(number, flow.idle(now), now);
         if !word.is_live() || idle >= timeout {
             if word.is_live() {
                 add(&self.cells().expired, 1);
@@ -216,6 +299,12 @@ impl FlowWorker {
         };
         self.loose
             .unlink(&mut self.chains, flow.key().anchor, number);
+        let word = flow.word();
+        if !word.is_live() || word.state().is_answered() {
+            self.changes().tell(number);
+        }
+        self.kept.release(number);
+        self.chains.of(number).is_flow = false;
         self.table.kill(flow);
         self.table.clear(self.chains.of(number).slot);
         self.store.retire(&mut self.chains, number);
@@ -289,6 +378,10 @@ impl FlowWorker {
                 return;
             }
         }
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.table.changes[self.number]
     }
 
     fn cells(&self) -> &Cells {

@@ -2,6 +2,7 @@
 
 mod flow_random;
 mod model;
+mod peer;
 mod sctp;
 mod stress;
 mod table;

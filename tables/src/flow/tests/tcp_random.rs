@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
+use super::peer::Router;
 use super::*;
 use crate::testing::Random;
 use Direction::{Egress, Ingress};
@@ -106,8 +107,10 @@ impl End {
         };
         let end = tcp.sequence.wrapping_sub(other).wrapping_add(length(tcp)) as i32;
         let ack = tcp.acknowledgment.wrapping_sub(self.first) as i32;
-        let advances = end > self.received as i32 || tcp.flags & A != 0 && ack > self.acked as i32;
-        advances && !is_all
+        let is_new = end > self.received as i32;
+        // Of a segment with nothing but old data, and no SYN, the acknowledgment is not looked at (RFC 9293 section 3.10.7.4).
+        let is_heard = is_new || length(tcp) == 0 || tcp.flags & S != 0;
+        (is_new || tcp.flags & A != 0 && ack > self.acked as i32 && is_heard) && !is_all
     }
 
     fn hear(&mut self, tcp: &Tcp, random: &mut Random) -> Option<Tcp> {
@@ -124,7 +127,9 @@ impl End {
         }
         let (_, shift) = self.shift();
         let ack = tcp.acknowledgment.wrapping_sub(self.first) as i32;
-        if tcp.flags & A != 0 && ack >= self.acked as i32 && ack <= self.sent as i32 {
+        let is_heard = new || end > self.received as i32 || length(tcp) == 0 || tcp.flags & S != 0;
+        let acks = ack >= self.acked as i32 && ack <= self.sent as i32;
+        if tcp.flags & A != 0 && acks && is_heard {
             self.acked = ack as u32;
             self.may_send = u32::from(tcp.window) << if tcp.flags & S != 0 { 0 } else { shift };
         }
@@ -260,6 +265,73 @@ proptest! {
         }
         prop_assert!(done, "{:?} {:?}", ends, kit.find(&key).map(Flow::state));
         prop_assert_eq!(kit.state(&key), State::TimeWait);
+    }
+
+    /// The same, over two routers of a pair: the path moves from one to the other, with what is on its way lost or not.
+    #[test]
+    fn what_does_not_pass_the_other_router_is_of_no_use(seed: u64, loss in 0..20_u64, moves in 1..200_u64) {
+        let random = &mut Random::new(seed);
+        let mut routers = [Router::new(64), Router::new(64)];
+        let key = key(TCP, 1);
+        let mut ends = [end(random), end(random)];
+        let mut before = [VecDeque::new(), VecDeque::new()];
+        let mut behind = [VecDeque::new(), VecDeque::new()];
+        let (mut at, mut done, mut moved) = (0, false, 0);
+        for _ in 0..200_000 {
+            let side = random.below(2) as usize;
+            let direction = [Egress, Ingress][side];
+            match random.below(4) {
+                0 if before[side].len() < 8 => {
+                    let speaks = side == 0 || ends[1].other.is_some();
+                    if speaks && let Some(tcp) = ends[side].say(random) {
+                        before[side].push_back(tcp);
+                    }
+                }
+                1 if !before[side].is_empty() => {
+                    if let Some(tcp) = through(&mut before[side], random, loss) {
+                        let router = &mut routers[at];
+                        let passes = if router.kit.find(&key).is_none() {
+                            router.kit.insert(&key, direction, Upper::Tcp(tcp)).is_ok()
+                        } else {
+                            router.packet(&key, direction, Upper::Tcp(tcp)) == Verdict::Pass
+                        };
+                        let [this, other] = [&ends[side], &ends[1 - side]];
+                        // A SYN that came by the other router, unanswered, is sent once more.
+                        let began = this.acked > 0 && other.acked > 0;
+                        let lost = !passes && began && other.is_of_use(&tcp, other.has_all(this));
+                        let state = router.kit.find(&key).map(Flow::state);
+                        prop_assert!(!lost, "{:?} in {:?}: {:?}", tcp, state, ends);
+                        if passes {
+                            behind[side].push_back(tcp);
+                        }
+                        let changes = routers[at].changes();
+                        routers[1 - at].apply(&changes);
+                        let changes = routers[1 - at].changes();
+                        routers[at].apply(&changes);
+                        if moved < 6 && random.below(moves) == 0 {
+                            (at, moved) = (1 - at, moved + 1);
+                            if random.below(2) == 0 {
+                                before.iter_mut().for_each(VecDeque::clear);
+                            }
+                        }
+                    }
+                }
+                _ if !behind[side].is_empty() => {
+                    if let Some(tcp) = through(&mut behind[side], random, loss) {
+                        let answer = ends[1 - side].hear(&tcp, random);
+                        before[1 - side].extend(answer);
+                    }
+                }
+                _ => {}
+            }
+            let [a, b] = &ends;
+            if a.has_all(b) && b.has_all(a) {
+                done = true;
+                break;
+            }
+        }
+        let state = routers[at].kit.find(&key).map(Flow::state);
+        prop_assert!(done, "{:?} {:?}", ends, state);
     }
 
     /// Resets: a stranger's has to hit what is in flight.
