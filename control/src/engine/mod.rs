@@ -362,6 +362,9 @@ impl Engine {
             self.bus.mld(mld::Event::LinkLocal { iface, addr });
         }
         self.tell_vrrp_source(iface);
+        if self.has_virtual_routers() {
+            self.follow_tracks();
+        }
         self.tell_duplicate(iface, addr, state);
         self.refresh_link(iface);
         // A router with thousands of interfaces hears of thousands of addresses at once.
@@ -448,7 +451,7 @@ impl Engine {
         }
         let done = self.publisher.commit();
         self.told("routes", done);
-        if self.tracks_anything() {
+        if self.has_virtual_routers() {
             self.follow_tracks();
         }
     }
