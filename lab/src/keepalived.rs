@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Daemon, Host, Lab, Result};
+use anyhow::bail;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::{Daemon, Host, Lab, Node, Result, netns};
 
 /// Virtual addresses as `ip` shows them.
 const VIRTUAL: [&str; 4] = [
@@ -90,12 +94,37 @@ impl Keepalived {
         }
         text += &instance("l4", "va", 61, "192.0.2.1/24");
         text += &instance("u4", "vb", 62, "198.51.100.1/24");
+        self.forward(true)?;
         std::fs::write(&self.config, text)?;
         let (file, dir) = (self.config.display(), self.config.with_extension(""));
         let dir = dir.display();
         let command = format!("keepalived -n -l -P -f {file} -p {dir}.pid -r {dir}.vrrp");
         self.daemon = Some(self.host.spawn(&command)?);
         Ok(())
+    }
+
+    /// Kills it and the child that speaks VRRP; its kernel forwards nothing from then on, as a router's that ends with its process.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn fail(&mut self) -> Result<()> {
+        let child = std::fs::read_to_string(self.config.with_extension("vrrp"))?;
+        let Some(daemon) = &self.daemon else {
+            bail!("keepalived is not running")
+        };
+        daemon.signal(Signal::SIGKILL)?;
+        kill(Pid::from_raw(child.trim().parse()?), Signal::SIGKILL)?;
+        self.forward(false)
+    }
+
+    fn forward(&self, on: bool) -> Result<()> {
+        let value = if on { "1" } else { "0" };
+        netns::within(self.host.netns(), || {
+            for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+                std::fs::write(format!("/proc/sys/net/{key}"), value)?;
+            }
+            Ok(())
+        })
     }
 
     /// Kills it and the child that speaks VRRP, and takes its virtual addresses away, as a power failure would.
@@ -105,8 +134,10 @@ impl Keepalived {
     pub fn crash(&mut self) -> Result<()> {
         let child = std::fs::read_to_string(self.config.with_extension("vrrp"))?;
         if let Some(mut daemon) = self.daemon.take() {
-            self.host
-                .ok(&format!("kill -9 {} {}", daemon.pid(), child.trim()))?;
+            // One of them may be dead already.
+            let _ = self
+                .host
+                .run(&format!("kill -9 {} {}", daemon.pid(), child.trim()))?;
             daemon.wait(Duration::from_secs(5))?;
         }
         for left in ["pid", "vrrp"] {
