@@ -2,17 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 
 use super::index::Index;
+use super::pool::Known;
 use super::slab::{NONE, Slab, Slot};
+use super::stamp::Clock;
 use super::{Holder, Lease, Pool, RealmId, Resource, ScopeId, State, Wall, Write};
+pub(crate) use pair::has_ended;
+pub use pair::{Adoption, Standing};
+
+mod pair;
 
 /// All leases of a server.
 ///
-/// About 190 bytes a lease, of which it has 128 itself; names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
+/// About 200 bytes a lease, of which it has 136 itself; names and delegated prefixes apart. Bounded by its pools and by the lives of leases:
 /// one that has run out is kept for the retention time and then forgotten.
 #[derive(Debug)]
 pub struct Book {
@@ -27,6 +33,8 @@ pub struct Book {
     hasher: RandomState,
     /// Seconds.
     retention: u32,
+    clock: Clock,
+    standing: Standing,
 }
 
 /// How many leases are in which state.
@@ -63,7 +71,14 @@ impl Book {
             scopes: HashMap::new(),
             hasher: RandomState::new(),
             retention: seconds(retention),
+            clock: Clock::default(),
+            standing: Standing::Alone,
         }
+    }
+
+    /// Tells the date, which stamps are made of.
+    pub fn tick(&mut self, date: SystemTime) {
+        self.clock.tick(date);
     }
 
     /// Changes the retention time, for leases that are released or expire from now on.
@@ -80,8 +95,8 @@ impl Book {
     pub fn set_pool(&mut self, scope: ScopeId, mut pool: Pool) {
         let entry = self.scopes.entry(scope).or_default();
         let leases = entry.counts.total();
-        let mut of_scope = self.slab.iter_from(0).map(|(_, lease)| lease);
-        let mut of_scope = of_scope.by_ref().filter(|lease| lease.scope == scope);
+        let trusts = self.standing.trusts_itself();
+        let mut of_scope = known(&self.slab, trusts).filter(|known| known.lease.scope == scope);
         for resource in &entry.reserved {
             pool.reserve(*resource, true, None);
         }
@@ -89,16 +104,20 @@ impl Book {
         if foreign {
             pool.mix(entry.reserved.iter(), of_scope);
         } else if leases > 0 {
-            let all: Vec<&Lease> = of_scope.by_ref().collect();
-            if all.iter().any(|lease| pool.is_mixed_by(lease.resource)) {
+            let all: Vec<Known<'_>> = of_scope.by_ref().collect();
+            if all
+                .iter()
+                .any(|known| pool.is_mixed_by(known.lease.resource))
+            {
                 pool.mix(entry.reserved.iter(), all.into_iter());
             } else if pool.is_crowded(leases) {
                 pool.build(all.into_iter());
             } else {
                 all.into_iter()
-                    .for_each(|lease| pool.mark(lease.resource, Some(lease)));
+                    .for_each(|known| pool.mark(known.lease.resource, Some(known)));
             }
         }
+        pool.set_half(self.standing.half());
         entry.pool = Some(pool);
     }
 
@@ -129,6 +148,7 @@ impl Book {
 
     fn set_reserved(&mut self, scope: ScopeId, resource: Resource, reserve: bool) {
         let slot = self.find(scope.realm, resource);
+        let trusts = self.standing.trusts_itself();
         let entry = self.scopes.entry(scope).or_default();
         let changed = match reserve {
             true => entry.reserved.insert(resource),
@@ -139,14 +159,14 @@ impl Book {
         }
         if let Some(pool) = &mut entry.pool {
             if reserve && pool.is_mixed_by(resource) {
-                let leases = self.slab.iter_from(0).map(|(_, lease)| lease);
+                let leases = known(&self.slab, trusts);
                 pool.mix(
                     entry.reserved.iter(),
-                    leases.filter(|lease| lease.scope == scope),
+                    leases.filter(|known| known.lease.scope == scope),
                 );
             } else {
-                let lease = slot.and_then(|slot| self.slab.lease(slot));
-                let lease = lease.filter(|lease| lease.scope == scope);
+                let lease = slot.and_then(|slot| known_at(&self.slab, slot, trusts));
+                let lease = lease.filter(|known| known.lease.scope == scope);
                 pool.reserve(resource, reserve, lease);
             }
         }
@@ -162,7 +182,7 @@ impl Book {
     /// A resource that may be given to this holder, out of the scope's pool: what the hint names (of a hinted prefix the
     /// length counts too, RFC 8168), else one by the pool's allocation. Never one that is bound, offered, declined, reserved
     /// or excluded, and never a prefix that overlaps one; a released one of somebody else only when nothing else is left.
-    /// `None` when there is none, which costs no more to find out.
+    /// `None` when there is none, which costs no more to find out. Of a pair each router gives what is of its own half.
     ///
     /// `random` is a random number, used where the allocation is random. Nothing changes until the lease is [`Book::put`].
     pub fn free(
@@ -172,9 +192,10 @@ impl Book {
         hint: Option<Resource>,
         random: u64,
     ) -> Option<Resource> {
-        let get = |resource| self.get(scope.realm, resource);
+        let get = |resource| self.known(scope.realm, resource);
+        let half = self.standing.half();
         self.pool(scope)?
-            .free(get, self.slab.len(), holder, hint, random)
+            .free(get, self.slab.len(), holder, hint, (half, random))
     }
 
     // ===== leases =====
@@ -194,8 +215,15 @@ impl Book {
         })
     }
 
-    /// Puts a lease, in place of what was known of its resource.
-    pub fn put(&mut self, lease: Lease) -> Write {
+    /// Puts a lease, in place of what was known of its resource. It gets a stamp, unless it is an offer.
+    pub fn put(&mut self, mut lease: Lease) -> Write {
+        if lease.state != State::Offered {
+            lease.stamp = self.clock.next();
+        }
+        self.put_as_it_is(lease)
+    }
+
+    fn put_as_it_is(&mut self, lease: Lease) -> Write {
         let after = Some(lease.clone());
         let (realm, resource) = (lease.realm(), lease.resource);
         let before = self.insert(lease);
@@ -209,14 +237,25 @@ impl Book {
 
     /// Puts a lease that is on disk already; gives what it replaces.
     pub fn insert(&mut self, lease: Lease) -> Option<Lease> {
+        self.clock.see(lease.stamp);
         let before = self.take(lease.realm(), lease.resource);
         let slot = self.slab.insert(lease);
         self.link(slot);
         before
     }
 
-    /// Forgets a resource's lease; `None` when there is none.
-    pub fn remove(&mut self, realm: RealmId, resource: Resource) -> Option<Write> {
+    /// Forgets a resource's lease; `None` when there is none. Of a pair the other router has to hear of it: until then it is kept as
+    /// one that has been released and ends now.
+    pub fn remove(&mut self, realm: RealmId, resource: Resource, now: Wall) -> Option<Write> {
+        let lease = self.get(realm, resource)?;
+        if self.standing.trusts_itself() || lease.state == State::Offered {
+            return self.forget(realm, resource);
+        }
+        let ended = released(lease, now, now);
+        Some(self.put(ended))
+    }
+
+    fn forget(&mut self, realm: RealmId, resource: Resource) -> Option<Write> {
         let before = self.take(realm, resource)?;
         Some(Write {
             realm,
@@ -230,8 +269,11 @@ impl Book {
     pub fn release(&mut self, realm: RealmId, resource: Resource, now: Wall) -> Option<Write> {
         let lease = self.get(realm, resource);
         let lease = lease.filter(|l| l.state == State::Bound)?;
+        if self.retention == 0 {
+            return self.remove(realm, resource, now);
+        }
         let kept = released(lease, now, now.after(self.retention));
-        self.replace(realm, resource, (self.retention > 0).then_some(kept))
+        Some(self.put(kept))
     }
 
     /// Notes that the holder found the address in use by another station: nobody gets it for a while. `None` when it is
@@ -250,19 +292,7 @@ impl Book {
             state: State::Declined,
             ..released(lease, now, now.after(seconds(quarantine)))
         };
-        self.replace(realm, resource, Some(declined))
-    }
-
-    fn replace(
-        &mut self,
-        realm: RealmId,
-        resource: Resource,
-        lease: Option<Lease>,
-    ) -> Option<Write> {
-        match lease {
-            Some(lease) => Some(self.put(lease)),
-            None => self.remove(realm, resource),
-        }
+        Some(self.put(declined))
     }
 
     /// Takes a write back. Several are taken back in reverse order.
@@ -279,23 +309,38 @@ impl Book {
     }
 
     /// Ends what has ended by now, at most so many, the earliest first: bound leases become released ones, everything
-    /// else is forgotten. When [`Book::due`] is still past, there are more.
+    /// else is forgotten. When [`Book::due`] is still past, there are more. Of a pair the other router has to agree before anything
+    /// but an offer is forgotten; until then it is kept as a released one ([`Book::acked`]).
     pub fn expire(&mut self, now: Wall, max: usize) -> Vec<Write> {
         let mut writes = Vec::new();
         while writes.len() < max
             && let Some((end, slot)) = self.by_end.first().copied()
             && end <= now
         {
+            let trusts = self.standing.trusts_itself();
             // What `by_end` names is in its place.
-            let Some(lease) = self.slab.lease(slot) else {
+            let Some(Known { lease, is_settled }) = known_at(&self.slab, slot, trusts) else {
                 self.by_end.pop_first();
                 continue;
             };
             let (realm, resource) = (lease.realm(), lease.resource);
-            let kept_until = end.after(self.retention);
-            let kept = (lease.state == State::Bound && kept_until > now)
-                .then(|| released(lease, end, kept_until));
-            writes.extend(self.replace(realm, resource, kept));
+            let kept_until = match lease.state {
+                State::Bound => end.after(self.retention),
+                _ => end,
+            };
+            let waits = !is_settled && lease.state == State::Released;
+            let has_to_be_told =
+                !trusts && !matches!(lease.state, State::Offered | State::Released);
+            if waits {
+                // The other router's word calls it back.
+                self.by_end.remove(&(end, slot));
+            } else if has_to_be_told || kept_until > now {
+                // The stamp stays: the other router comes to the same by itself.
+                let kept = released(lease, end, kept_until);
+                writes.push(self.put_as_it_is(kept));
+            } else {
+                writes.extend(self.forget(realm, resource));
+            }
         }
         writes
     }
@@ -320,7 +365,7 @@ impl Book {
 
     /// All leases, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Lease> {
-        self.slab.iter_from(0).map(|(_, lease)| lease)
+        self.slab.iter_from(0).map(|(_, lease, _)| lease)
     }
 
     /// The leases from a place on, each with the place after it: for listings in pages. A lease that is there from the
@@ -328,7 +373,7 @@ impl Book {
     pub fn page(&self, from: u32) -> impl Iterator<Item = (u32, &Lease)> {
         self.slab
             .iter_from(from)
-            .map(|(slot, lease)| (slot.saturating_add(1), lease))
+            .map(|(slot, lease, _)| (slot.saturating_add(1), lease))
     }
 
     // ===== indexes =====
@@ -338,6 +383,11 @@ impl Book {
         let right = |slot| self.slab.lease(slot).is_some_and(is_it);
         let hash = self.hasher.hash_one((realm, resource));
         self.by_resource.find(hash, right)
+    }
+
+    fn known(&self, realm: RealmId, resource: Resource) -> Option<Known<'_>> {
+        let slot = self.find(realm, resource)?;
+        known_at(&self.slab, slot, self.standing.trusts_itself())
     }
 
     fn first_of(&self, holder: &Holder) -> Option<Slot> {
@@ -361,17 +411,19 @@ impl Book {
         if lease.ends != Wall::NEVER {
             self.by_end.insert((lease.ends, slot));
         }
+        let trusts = self.standing.trusts_itself();
         let scope = self.scopes.entry(lease.scope).or_default();
         *scope.counts.of(lease.state) += 1;
         if let Some(pool) = &mut scope.pool {
-            let leases = self.slab.iter_from(0).map(|(_, lease)| lease);
-            let of_scope = leases.filter(|other| other.scope == lease.scope);
+            let of_scope = known(&self.slab, trusts);
+            let of_scope = of_scope.filter(|other| other.lease.scope == lease.scope);
             if pool.is_mixed_by(lease.resource) {
                 pool.mix(scope.reserved.iter(), of_scope);
             } else if pool.is_crowded(scope.counts.total()) {
                 pool.build(of_scope);
+                pool.set_half(self.standing.half());
             } else {
-                pool.mark(lease.resource, Some(lease));
+                pool.mark(lease.resource, known_at(&self.slab, slot, trusts));
             }
         }
         if let Some(entry) = self.slab.get_mut(slot) {
@@ -448,6 +500,24 @@ impl Counts {
             State::Registered => &mut self.registered,
         }
     }
+}
+
+/// All leases as pools look at them; `trusts`: that one has ended needs nobody else's word.
+fn known(slab: &Slab, trusts: bool) -> impl Iterator<Item = Known<'_>> {
+    let leases = slab.iter_from(0);
+    leases.map(move |(_, lease, is_acked)| Known {
+        lease,
+        is_settled: trusts || is_acked,
+    })
+}
+
+fn known_at(slab: &Slab, slot: Slot, trusts: bool) -> Option<Known<'_>> {
+    let entry = slab.get(slot)?;
+    let is_settled = trusts || entry.is_acked;
+    Some(Known {
+        lease: entry.lease.as_ref()?,
+        is_settled,
+    })
 }
 
 /// What is left of a lease that nobody uses: no route leads to it, and its key is void.

@@ -20,7 +20,7 @@ use wire::MacAddr;
 
 use super::{
     ClientId, Holder, Kind, Lease, NextHop, PoolId, RealmId, RelayId, RelayInfo, Resource, ScopeId,
-    State, Wall,
+    Stamp, State, Wall,
 };
 
 /// The form of an export.
@@ -218,6 +218,7 @@ impl From<Row> for Lease {
                 }),
                 pool: row.scope.parse().unwrap_or_else(|_| PoolId::of(&row.scope)),
             },
+            stamp: Stamp::NONE,
             starts: row.starts,
             preferred_until: row.preferred_until,
             ends: row.ends,

@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(size_of::<ClientId>(), 24);
         assert_eq!(size_of::<Holder>(), 32);
         assert!(
-            size_of::<crate::Lease>() <= 128,
+            size_of::<crate::Lease>() <= 136,
             "{}",
             size_of::<crate::Lease>()
         );

@@ -73,6 +73,7 @@ impl Book {
         }
         let news = Lease {
             reconfigure_key: known.reconfigure_key.clone(),
+            stamp: known.stamp,
             ..lease.clone()
         };
         (known.starts <= news.starts && *known != news).then_some(news)

@@ -19,6 +19,7 @@
 //! | `disk.rs`, `record.rs` | the durable store, its journal, and the bytes of one lease |
 //! | `export.rs` | CSV and JSON for people, and back |
 //! | `import.rs` | leases of a file into a book: what is new, and what stands against it |
+//! | `stamp.rs`, `sync.rs`, `book/pair.rs` | two routers that have the same leases: which change is the later, what they tell each other, who gives what |
 //! | `siphash.rs` | a keyed hash that is the same in every process |
 //!
 //! Both machines use this room; it knows neither of them, reads no clock, and only `disk.rs` does I/O.
@@ -50,6 +51,8 @@ mod resource;
 mod scope;
 mod siphash;
 mod slab;
+mod stamp;
+pub mod sync;
 #[cfg(test)]
 mod testing;
 mod wall;
@@ -58,7 +61,7 @@ use std::net::Ipv6Addr;
 
 use wire::MacAddr;
 
-pub use book::{Book, Counts};
+pub use book::{Adoption, Book, Counts, Standing};
 pub use disk::{Adopted, Disk, DiskError};
 pub use holder::{ClientId, ClientIdError, Holder, Kind};
 pub use import::{Blame, Conflict, ImportRefused, Imported, place};
@@ -69,6 +72,7 @@ pub use relay::{RelayId, RelayIdError, RelayInfo};
 pub use resource::{Resource, ResourceParseError};
 pub use scope::{PoolId, ScopeId};
 use siphash::siphash;
+pub use stamp::{Half, Stamp};
 pub use wall::{Wall, WallParseError};
 
 /// One lease.
@@ -84,6 +88,8 @@ pub struct Lease {
     pub holder: Holder,
     /// The subnet or prefix pool it came from, and so the realm that it is in.
     pub scope: ScopeId,
+    /// When this version of it was made, and by which router of a pair; a book sets it.
+    pub stamp: Stamp,
     /// When this state began.
     pub starts: Wall,
     /// Until when it is preferred (RFC 4862 section 5.5.4); the same as `ends` for DHCPv4.
@@ -116,6 +122,7 @@ impl Lease {
             mac: None,
             holder,
             scope,
+            stamp: Stamp::NONE,
             starts,
             preferred_until,
             ends,

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! key    realm (8)   kind of resource (1: '4', '6', 'P')   address (16, IPv4 padded with zeros)   prefix length (1)
-//! value  version 1 (1)   state (1)   kind of IA (1)   which of the last five follow (1)   subnet or pool (8)
-//!        starts, preferred until, ends (4 each)   IAID (4)   client: length (1), bytes
+//! value  version 2 (1)   state (1)   kind of IA (1)   which of the last five follow (1)   subnet or pool (8)
+//!        stamp (8; not in version 1)   starts, preferred until, ends (4 each)   IAID (4)   client: length (1), bytes
 //!        MAC (6)   name: length (4), UTF-8   next hop: interface's length (4), UTF-8, address (16)   reconfigure key (16)
 //!        relay: interface-id, remote-id, subscriber-id, each a length (1; 0: none) and bytes
 //! ```
@@ -19,7 +19,7 @@ use wire::MacAddr;
 
 use super::{
     ClientId, ClientIdError, Holder, Kind, Lease, NextHop, PoolId, RealmId, RelayId, RelayInfo,
-    Resource, ScopeId, State, Wall,
+    Resource, ScopeId, Stamp, State, Wall,
 };
 
 /// A resource of a realm as a key.
@@ -30,7 +30,9 @@ pub type OldKey = [u8; 18];
 /// Octets of the realm.
 const REALM: usize = 8;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Of older releases, whose leases have no stamp.
+const OLD_VERSION: u8 = 1;
 
 const MAC: u8 = 1;
 const HOSTNAME: u8 = 2;
@@ -128,6 +130,7 @@ pub fn encode(lease: &Lease, out: &mut Vec<u8>) {
             | flag(lease.relay.is_some(), RELAY),
     ]);
     out.extend(lease.scope.pool.0.to_be_bytes());
+    out.extend(lease.stamp.to_bits().to_be_bytes());
     for wall in [lease.starts, lease.preferred_until, lease.ends] {
         out.extend(wall.to_bits().to_be_bytes());
     }
@@ -167,7 +170,7 @@ pub fn encode(lease: &Lease, out: &mut Vec<u8>) {
 pub fn decode(realm: RealmId, resource: Resource, record: &[u8]) -> Result<Lease, RecordError> {
     let mut rest = Rest(record);
     let [version] = rest.array("the version")?;
-    if version != VERSION {
+    if !matches!(version, VERSION | OLD_VERSION) {
         return Err(RecordError::Version(version));
     }
     let [state, kind, flags] = rest.array("state, kind and flags")?;
@@ -180,6 +183,12 @@ pub fn decode(realm: RealmId, resource: Resource, record: &[u8]) -> Result<Lease
     let state = one_of(&State::ALL, state, "the state")?;
     let kind = one_of(&Kind::ALL, kind, "the kind of IA")?;
     let pool = PoolId(u64::from_be_bytes(rest.array("the scope")?));
+    let stamp = match version {
+        OLD_VERSION => None,
+        _ => Some(Stamp::from_bits(u64::from_be_bytes(
+            rest.array("the stamp")?,
+        ))),
+    };
     let starts = rest.wall("the start")?;
     let preferred_until = rest.wall("the preferred lifetime")?;
     let ends = rest.wall("the end")?;
@@ -223,6 +232,7 @@ pub fn decode(realm: RealmId, resource: Resource, record: &[u8]) -> Result<Lease
         mac,
         holder: Holder { client, iaid, kind },
         scope: ScopeId { realm, pool },
+        stamp: stamp.unwrap_or_else(|| Stamp::of_start(starts)),
         starts,
         preferred_until,
         ends,
@@ -289,6 +299,7 @@ mod tests {
         let lease = Lease {
             mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
             hostname: Some("h".into()),
+            stamp: Stamp::from_bits(9),
             ..Lease::bound(
                 "2001:db8::5".parse().unwrap(),
                 Holder {
@@ -308,8 +319,9 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&lease, &mut bytes);
         let expected = [
-            &[1, 0, 0, 3][..],
+            &[2, 0, 0, 3][..],
             &[0, 0, 0, 0, 0, 0, 1, 2],
+            &[0, 0, 0, 0, 0, 0, 0, 9],
             &[0, 0, 0, 1, 0, 0, 0, 2, 255, 255, 255, 255],
             &[0, 0, 0, 7, 2, 0, 3],
             &[2, 0, 0, 0, 0, 1, 0, 0, 0, 1, b'h'],
@@ -319,6 +331,13 @@ mod tests {
             decode(lease.realm(), lease.resource, &bytes),
             Ok(lease.clone())
         );
+        // An older release wrote no stamp: the lease is as old as its state.
+        let old = [&[1][..], &bytes[1..12], &bytes[20..]].concat();
+        let of_old = Lease {
+            stamp: Stamp::of_start(lease.starts),
+            ..lease.clone()
+        };
+        assert_eq!(decode(lease.realm(), lease.resource, &old), Ok(of_old));
         let mut expected = [0; 26];
         expected[6..9].copy_from_slice(&[0x0a, 0x0b, b'6']);
         expected[9..13].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
@@ -332,7 +351,7 @@ mod tests {
     #[test]
     fn each_fault_has_its_name() {
         let resource: Resource = "192.0.2.1".parse().unwrap();
-        let good = [vec![1, 0, 3, 0], vec![0; 24], vec![1, 0xaa]].concat();
+        let good = [vec![2, 0, 3, 0], vec![0; 32], vec![1, 0xaa]].concat();
         let decode = |resource, bytes: &[u8]| decode(RealmId(7), resource, bytes);
         assert!(decode(resource, &good).is_ok());
         let fault = |at: usize, value: u8| {
@@ -340,13 +359,13 @@ mod tests {
             bad[at] = value;
             decode(resource, &bad).unwrap_err().to_string()
         };
-        assert_eq!(fault(0, 2), "record version 2 is not known");
+        assert_eq!(fault(0, 3), "record version 3 is not known");
         assert_eq!(fault(1, 5), "the state cannot be 5");
         assert_eq!(fault(2, 9), "the kind of IA cannot be 9");
         assert_eq!(fault(3, 32), "flags cannot be 32");
         assert_eq!(fault(3, 16), "it ends within the interface-id");
         assert_eq!(fault(3, 1), "it ends within the MAC");
-        assert_eq!(fault(28, 2), "it ends within the client");
+        assert_eq!(fault(36, 2), "it ends within the client");
         assert_eq!(
             decode(resource, &[good, vec![0]].concat()),
             Err(RecordError::Trailing(1))
@@ -384,12 +403,14 @@ mod tests {
         #[test]
         fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let resource = Resource::V4(Ipv4Addr::LOCALHOST);
-            let versioned = [&[1, 0, 0][..], &bytes].concat();
-            for bytes in [&bytes, &versioned] {
-                if let Ok(lease) = decode(RealmId(7), resource, bytes) {
+            let versioned = |version| [&[version, 0, 0][..], &bytes].concat();
+            for bytes in [bytes.clone(), versioned(1), versioned(2)] {
+                if let Ok(lease) = decode(RealmId(7), resource, &bytes) {
                     let mut again = Vec::new();
                     encode(&lease, &mut again);
-                    prop_assert_eq!(&again, bytes);
+                    if bytes[0] == VERSION {
+                        prop_assert_eq!(again, bytes);
+                    }
                 }
             }
         }

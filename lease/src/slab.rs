@@ -24,6 +24,8 @@ pub struct Entry {
     pub lease: Option<Lease>,
     /// The next lease of the same holder; of an empty place, the next empty one. [`NONE`] at the end.
     pub next: Slot,
+    /// Whether the other router of a pair is known to have this version of it.
+    pub is_acked: bool,
 }
 
 impl Slab {
@@ -53,6 +55,7 @@ impl Slab {
         let entry = Entry {
             lease: Some(lease),
             next: NONE,
+            is_acked: false,
         };
         if let Some(slot) = self.unused
             && let Some(place) = self.get_mut(slot)
@@ -84,15 +87,16 @@ impl Slab {
         Some(lease)
     }
 
-    /// The leases in places from this one on, with their places.
-    pub fn iter_from(&self, slot: Slot) -> impl Iterator<Item = (Slot, &Lease)> {
+    /// The leases in places from this one on, with their places, and whether the other router of a pair has them.
+    pub fn iter_from(&self, slot: Slot) -> impl Iterator<Item = (Slot, &Lease, bool)> {
         let (chunk, within) = (slot as usize / CHUNK, slot as usize % CHUNK);
         let chunks = self.chunks.iter().enumerate().skip(chunk);
         chunks.flat_map(move |(n, entries)| {
             let skip = if n == chunk { within } else { 0 };
             let places = entries.iter().enumerate().skip(skip);
             places.filter_map(move |(at, entry)| {
-                Some(((n * CHUNK + at) as Slot, entry.lease.as_ref()?))
+                let slot = (n * CHUNK + at) as Slot;
+                Some((slot, entry.lease.as_ref()?, entry.is_acked))
             })
         })
     }

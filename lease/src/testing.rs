@@ -8,7 +8,7 @@ use wire::MacAddr;
 
 use super::{
     ClientId, Holder, Kind, Lease, NextHop, PoolId, RealmId, RelayId, RelayInfo, Resource, ScopeId,
-    State, Wall,
+    Stamp, State, Wall,
 };
 
 pub fn holder(n: u32) -> Holder {
@@ -38,6 +38,15 @@ pub fn in_realm(router: &str, lease: Lease) -> Lease {
     Lease {
         scope: ScopeId { realm, pool },
         ..lease
+    }
+}
+
+/// The same lease as before it was put into a book.
+pub fn unstamped(lease: &Lease) -> Lease {
+    let stamp = Stamp::NONE;
+    Lease {
+        stamp,
+        ..lease.clone()
     }
 }
 
@@ -94,13 +103,14 @@ pub fn any_lease() -> impl Strategy<Value = Lease> {
         prop::option::of("\\PC{0,30}".prop_map(Into::into)),
         prop::option::of(next_hop),
         (
+            any::<u64>().prop_map(Stamp::from_bits),
             prop::option::of(any::<[u8; 16]>().prop_map(Box::new)),
             relay.prop_map(RelayInfo::into_option),
         ),
     )
         .prop_map(
             |(resource, state, mac, holder, scope, times, hostname, next_hop, others)| {
-                let (reconfigure_key, relay) = others;
+                let (stamp, reconfigure_key, relay) = others;
                 let [starts, preferred_until, ends] = times;
                 Lease {
                     resource,
@@ -108,6 +118,7 @@ pub fn any_lease() -> impl Strategy<Value = Lease> {
                     mac,
                     holder,
                     scope,
+                    stamp,
                     starts,
                     preferred_until,
                     ends,

@@ -25,6 +25,15 @@ impl Wall {
         Self(u32::try_from(seconds).map_or(Self::LAST, |s| s.min(Self::LAST)))
     }
 
+    /// The first whole second that is not before this time: what lasts from then on ends here no sooner than at who was told of it.
+    pub fn rounded_up(time: SystemTime) -> Self {
+        let next = Self::from(time + Duration::from_nanos(999_999_999));
+        match time < SystemTime::UNIX_EPOCH {
+            true => Self::EPOCH,
+            false => next,
+        }
+    }
+
     /// Seconds after 1970; `None` for never.
     pub fn as_secs(self) -> Option<u64> {
         (self != Self::NEVER).then_some(u64::from(self.0))
@@ -193,6 +202,23 @@ mod tests {
             Some(u64::from(Wall::LAST))
         );
         assert_eq!(Wall::NEVER.as_secs(), None);
+    }
+
+    #[test]
+    fn what_begins_in_a_second_counts_from_the_next() {
+        let at = |nanos| SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos);
+        for (nanos, floor, up) in [
+            (0, 0, 0),
+            (1, 0, 1),
+            (999_999_999, 0, 1),
+            (1_000_000_000, 1, 1),
+            (1_000_000_001, 1, 2),
+        ] {
+            assert_eq!(Wall::from(at(nanos)), Wall(floor));
+            assert_eq!(Wall::rounded_up(at(nanos)), Wall(up), "{nanos}");
+        }
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(5);
+        assert_eq!(Wall::rounded_up(before), Wall::EPOCH);
     }
 
     proptest! {

@@ -27,7 +27,8 @@
 //! `on_event` (with `Event::Timer` for the deadline) and carries out the actions *in order* before it takes the
 //! next event. It holds no other state, so that dropping it at any await point loses nothing but the event at hand.
 //!
-//! What several rooms need stands beside them: counters, timers, randomness, damping, the options of DHCPv6 (`dhcp6_wire`).
+//! What several rooms need stands beside them: counters, timers, randomness, damping, the options of DHCPv6 (`dhcp6_wire`), what
+//! two servers with the same leases tell each other (`pairing`).
 //!
 //! **Invariants**: rooms never import each other; a machine never reads a clock, never blocks, and every map
 //! in it is bounded by its configuration.
@@ -47,6 +48,7 @@ pub mod fdb;
 pub mod igmp;
 pub mod mld;
 pub mod nd;
+pub mod pairing;
 pub mod path_mtu;
 pub mod ra;
 pub mod random;

@@ -290,6 +290,8 @@ impl Dhcp4Task {
             } => self.send(via, src, SocketAddr::new(dst.into(), dst_port), &payload),
             Action::Probe { iface, address } => self.probe(iface, address),
             Action::Notice(notice) => self.notice(&notice),
+            // Nobody has told the machine of another router that could hear it.
+            Action::Tell(_) => {}
             // On disk by now.
             Action::Write(_) => {}
         }
@@ -342,6 +344,9 @@ impl Dhcp4Task {
             }
             Notice::Conflict { address, by } => {
                 warn!(%address, %by, "an address to be offered is in use by another station");
+            }
+            Notice::TwoHolders { resource, from, to } => {
+                error!(%resource, %from, %to, "the other router of the pair has given to another client what one has here");
             }
             Notice::RefusingService => {
                 error!("DHCPv4 refuses service: leases cannot be stored");

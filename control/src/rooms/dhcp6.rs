@@ -314,6 +314,8 @@ impl Dhcp6Task {
                     .engine(EngineMessage::DelegatedDown { vrf, prefix });
             }
             Action::Notice(notice) => self.notice(&notice),
+            // Nobody has told the machine of another router that could hear it.
+            Action::Tell(_) => {}
             // On disk by now.
             Action::Write(_) => {}
         }
@@ -356,6 +358,9 @@ impl Dhcp6Task {
             Notice::PoolUsedUp { name } => warn!(pool = %name, "nothing is left for new clients"),
             Notice::Declined { address, client } => {
                 warn!(%address, %client, "a client found its address in use by another station");
+            }
+            Notice::TwoHolders { resource, from, to } => {
+                error!(%resource, %from, %to, "the other router of the pair has given to another client what one has here");
             }
             Notice::RefusingService => {
                 error!("DHCPv6 refuses service: leases cannot be stored");

@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{holder, in_realm, lan, lease, realm};
+use crate::testing::{holder, in_realm, lan, lease, realm, unstamped};
 use crate::{Allocation, Kind, Lengths};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -131,10 +131,10 @@ fn an_address_is_another_in_another_realm() {
     assert_eq!(book.of_holder(&holder(1)).count(), 2);
     // What becomes of the one is nothing to the other.
     book.release(realm(), one, at(1500)).unwrap();
-    assert_eq!(book.get(tenant, one), Some(&theirs));
+    assert_eq!(book.get(tenant, one).map(unstamped), Some(theirs));
     book.decline(tenant, one, at(1500), DAY).unwrap();
     assert_eq!(book.get(realm(), one).unwrap().state, State::Released);
-    let gone = book.remove(tenant, one).unwrap();
+    let gone = book.remove(tenant, one, at(0)).unwrap();
     assert_eq!((gone.realm, book.len()), (tenant, 1));
     book.undo(&gone);
     assert_eq!(book.get(tenant, one).unwrap().state, State::Declined);
@@ -277,7 +277,7 @@ fn a_crowded_pool_is_used_up_to_the_last() {
         book.insert(lease(&free.to_string(), n, 2000));
     }
     assert_eq!(book.free(lan(), &holder(size), None, 1), None);
-    book.remove(realm(), "10.0.200.200".parse().unwrap())
+    book.remove(realm(), "10.0.200.200".parse().unwrap(), at(0))
         .unwrap();
     let free = book.free(lan(), &holder(size), None, 1).unwrap();
     assert_eq!(free.to_string(), "10.0.200.200");
@@ -433,7 +433,11 @@ impl Pair {
                 };
                 vec![self.book.put(lease)]
             }
-            Op::Remove(n) => self.book.remove(realm, resource(n)).into_iter().collect(),
+            Op::Remove(n) => self
+                .book
+                .remove(realm, resource(n), now)
+                .into_iter()
+                .collect(),
             Op::Release(n) => {
                 let write = self.book.release(realm, resource(n), now);
                 write.into_iter().collect()
@@ -565,8 +569,9 @@ impl Pair {
                 "{free} is a part of a kept one"
             );
             let lease = Lease::bound(free, someone.clone(), scope, at(0), at(9000), at(9000));
-            self.plain.insert((scope.realm, free), lease.clone());
-            self.book.put(lease);
+            let put = self.book.put(lease).after;
+            self.plain
+                .extend(put.map(|lease| ((scope.realm, free), lease)));
             drawn += 1;
         }
     }

@@ -348,6 +348,7 @@ proptest! {
                     holder: Holder { kind, ..lease.holder },
                     preferred_until: lease.preferred_until.min(lease.ends),
                     reconfigure_key: None,
+                    stamp: Stamp::NONE,
                     // An empty name is none in a CSV.
                     hostname: lease.hostname.filter(|name| !name.is_empty()),
                     next_hop: lease.next_hop.filter(|_| kind == Kind::Pd),

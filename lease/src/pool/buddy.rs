@@ -9,6 +9,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use super::Half;
 use super::slots::Use;
 
 /// Why a prefix is not free; several reasons may hold.
@@ -29,8 +30,10 @@ type Block = (u128, u8);
 #[derive(Clone, Debug)]
 pub struct Buddy {
     bases: Vec<Ipv6Net>,
-    /// The starts of the free blocks, by prefix length.
-    free: Vec<BTreeSet<u128>>,
+    /// The starts of the free blocks, by half and prefix length; those that are in both halves with the even ones.
+    free: [Vec<BTreeSet<u128>>; 2],
+    /// The length of a prefix whose last bit tells the half of all that is in it.
+    split: u8,
     holds: BTreeMap<Block, u8>,
     /// How many holds have this length: those above a block are looked for only where there are any.
     lengths: [u32; 129],
@@ -39,17 +42,19 @@ pub struct Buddy {
 }
 
 impl Buddy {
-    /// All of the bases is free but for the excluded prefixes. Bases do not overlap.
-    pub fn new(bases: &[Ipv6Net], exclude: &[Ipv6Net]) -> Self {
+    /// All of the bases is free but for the excluded prefixes. Bases do not overlap. `split` is the length of the prefixes that
+    /// belong to one half or the other.
+    pub fn new(bases: &[Ipv6Net], exclude: &[Ipv6Net], split: u8) -> Self {
         let mut buddy = Self {
             bases: bases.to_vec(),
-            free: vec![BTreeSet::new(); 129],
+            free: [vec![BTreeSet::new(); 129], vec![BTreeSet::new(); 129]],
+            split,
             holds: BTreeMap::new(),
             lengths: [0; 129],
             kept: BTreeSet::new(),
         };
         for base in bases {
-            buddy.free[usize::from(base.prefix_len())].insert(base.network().to_bits());
+            buddy.set_free(block(*base), true);
         }
         exclude
             .iter()
@@ -166,21 +171,55 @@ impl Buddy {
         }
     }
 
-    /// A prefix of this length that may be given out: from the smallest block that is large enough, the first one from where
-    /// `draw` points to. When none is free, a kept prefix of just this length that nothing else overlaps.
-    pub fn find(&self, len: u8, draw: u64) -> Option<Ipv6Net> {
+    /// A prefix of this length that may be given out, of a half if that is told: from the smallest block that is large enough, the
+    /// first one from where `draw` points to. When none is free, a kept prefix of just this length that nothing else overlaps.
+    pub fn find(&self, len: u8, draw: u64, half: Option<Half>) -> Option<Ipv6Net> {
         let base = self.bases.get(draw as usize % self.bases.len().max(1))?;
         let offset = u128::from(draw) << 64 | u128::from(draw.rotate_left(32));
         let from = base.network().to_bits() | (offset & !mask(base.prefix_len()));
-        let blocks = self.free[..=usize::from(len)].iter().rev();
-        let start = blocks
-            .filter(|blocks| !blocks.is_empty())
-            .find_map(|blocks| blocks.range(from..).next().or_else(|| blocks.first()));
-        start.map(|start| net((*start, len))).or_else(|| {
+        let of_length = |l: u8| {
+            let sets = [0, 1].map(|half| &self.free[half][usize::from(l)]);
+            let sets = match half {
+                Some(half) if self.split <= l => [Some(sets[half as usize]), None],
+                _ => sets.map(Some),
+            };
+            let sets = || sets.iter().flatten();
+            let next = sets().filter_map(|blocks| blocks.range(from..).next());
+            let first = || sets().filter_map(|blocks| blocks.first()).min();
+            next.min().or_else(first).copied()
+        };
+        let start = (0..=len).rev().find_map(|l| Some((of_length(l)?, l)));
+        let start = start.map(|(start, l)| match half {
+            // The block is in both halves.
+            Some(Half::Odd) if l < self.split => start | bit(self.split),
+            _ => start,
+        });
+        let is_of_half =
+            |start: u128| half.is_none_or(|half| self.half_at((start, len)) == half as usize);
+        start.map(|start| net((start, len))).or_else(|| {
             let all = (len, 0)..=(len, u128::MAX);
-            let mut kept = self.kept.range(all).map(|(len, start)| net((*start, *len)));
+            let kept = self.kept.range(all).filter(|(_, start)| is_of_half(*start));
+            let mut kept = kept.map(|(len, start)| net((*start, *len)));
             kept.find(|prefix| self.is_sole(*prefix))
         })
+    }
+
+    fn half_at(&self, (start, len): Block) -> usize {
+        let is_odd = self.split <= len && 0 < self.split && start & bit(self.split) != 0;
+        usize::from(is_odd)
+    }
+
+    fn free_at(&self, block: Block) -> &BTreeSet<u128> {
+        &self.free[self.half_at(block)][usize::from(block.1)]
+    }
+
+    /// Puts a free block in or takes it out; whether that changed anything.
+    fn set_free(&mut self, block: Block, is_free: bool) -> bool {
+        let blocks = &mut self.free[self.half_at(block)][usize::from(block.1)];
+        match is_free {
+            true => blocks.insert(block.0),
+            false => blocks.remove(&block.0),
+        }
     }
 
     /// The blocks that contain this one and may have a hold.
@@ -195,21 +234,22 @@ impl Buddy {
         (0..=len)
             .rev()
             .map(|l| (start & mask(l), l))
-            .find(|(start, l)| self.free[usize::from(*l)].contains(start))
+            .find(|block| self.free_at(*block).contains(&block.0))
     }
 
     /// Takes the free space in a block away.
     fn carve(&mut self, block: Block) {
         let (start, len) = block;
         if let Some((around, l)) = self.holder_of_free(block) {
-            self.free[usize::from(l)].remove(&around);
+            self.set_free((around, l), false);
             for l in l + 1..=len {
-                self.free[usize::from(l)].insert((start & mask(l)) ^ bit(l));
+                self.set_free(((start & mask(l)) ^ bit(l), l), true);
             }
             return;
         }
         let last = end(block).0;
-        for blocks in &mut self.free[usize::from(len) + 1..] {
+        let lengths = usize::from(len) + 1..;
+        for blocks in self.free.iter_mut().flat_map(|f| &mut f[lengths.clone()]) {
             while let Some(inside) = blocks.range(start..=last).next().copied() {
                 blocks.remove(&inside);
             }
@@ -237,11 +277,11 @@ impl Buddy {
             .iter()
             .find(|base| base.contains(&Ipv6Addr::from_bits(start)))
             .map_or(len, Ipv6Net::prefix_len);
-        while len > base && self.free[usize::from(len)].remove(&(start ^ bit(len))) {
+        while len > base && self.set_free((start ^ bit(len), len), false) {
             start &= !bit(len);
             len -= 1;
         }
-        self.free[usize::from(len)].insert(start);
+        self.set_free((start, len), true);
     }
 }
 

@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::Ipv6Net;
 
-use super::{Holder, Lease, Resource, State, siphash};
+use super::{Half, Holder, Lease, Resource, State, siphash};
 use buddy::{Buddy, Reason};
 use slots::{Slots, Use};
 
@@ -197,7 +197,7 @@ impl Pool {
             return Err(PoolError::TooShort { min, prefix });
         }
         if min < max {
-            let buddy = Box::new(Buddy::new(&bases, &exclude));
+            let buddy = Box::new(Buddy::new(&bases, &exclude, min));
             return Self::of(Space::Mixed { buddy, lengths });
         }
         let numbers = |nets: &[Ipv6Net]| -> Vec<RangeInclusive<u128>> {
@@ -217,7 +217,7 @@ impl Pool {
     fn of(space: Space) -> Result<Self, PoolError> {
         let empty = match &space {
             Space::V6(slots) | Space::V4(slots) | Space::Uniform { slots, .. } => slots.size() == 0,
-            Space::Mixed { buddy, lengths } => buddy.find(lengths.max, 0).is_none(),
+            Space::Mixed { buddy, lengths } => buddy.find(lengths.max, 0, None).is_none(),
         };
         if empty {
             return Err(PoolError::Empty);
@@ -246,6 +246,16 @@ impl Pool {
         }
     }
 
+    /// Prepares to look for resources of one half, or no longer does.
+    pub(super) fn set_half(&mut self, half: Option<Half>) {
+        match &mut self.space {
+            Space::V6(slots) | Space::V4(slots) | Space::Uniform { slots, .. } => {
+                slots.set_half(half);
+            }
+            Space::Mixed { .. } => {}
+        }
+    }
+
     /// Whether the resource is in the pool and reserved.
     pub fn is_reserved(&self, resource: Resource) -> bool {
         match (&self.space, resource) {
@@ -271,7 +281,7 @@ impl Pool {
     }
 
     /// Reserves the resource, so that only an explicit lease takes it, or gives it free again.
-    pub(super) fn reserve(&mut self, resource: Resource, reserve: bool, lease: Option<&Lease>) {
+    pub(super) fn reserve(&mut self, resource: Resource, reserve: bool, lease: Option<Known<'_>>) {
         let number = self.number(resource);
         match (&mut self.space, resource) {
             (Space::Mixed { buddy, .. }, Resource::Prefix(prefix)) if reserve => {
@@ -290,7 +300,7 @@ impl Pool {
     }
 
     /// Notes the lease of a resource, or that it has none.
-    pub(super) fn mark(&mut self, resource: Resource, lease: Option<&Lease>) {
+    pub(super) fn mark(&mut self, resource: Resource, lease: Option<Known<'_>>) {
         let number = self.number(resource);
         match (&mut self.space, resource) {
             (Space::Mixed { buddy, .. }, Resource::Prefix(prefix)) => {
@@ -327,9 +337,9 @@ impl Pool {
     }
 
     /// Takes the leases of a crowded pool.
-    pub(super) fn build<'a>(&mut self, leases: impl Iterator<Item = &'a Lease>) {
+    pub(super) fn build<'a>(&mut self, leases: impl Iterator<Item = Known<'a>>) {
         let numbers: Vec<(u128, Use)> = leases
-            .filter_map(|lease| Some((self.number(lease.resource)?, use_of(Some(lease)))))
+            .filter_map(|lease| Some((self.number(lease.lease.resource)?, use_of(Some(lease)))))
             .collect();
         if let Space::V6(slots) | Space::V4(slots) | Space::Uniform { slots, .. } = &mut self.space
         {
@@ -341,7 +351,7 @@ impl Pool {
     pub(super) fn mix<'a>(
         &mut self,
         reserved: impl Iterator<Item = &'a Resource>,
-        leases: impl Iterator<Item = &'a Lease>,
+        leases: impl Iterator<Item = Known<'a>>,
     ) {
         if let Space::Uniform {
             len,
@@ -351,25 +361,41 @@ impl Pool {
         } = &self.space
         {
             self.space = Space::Mixed {
-                buddy: Box::new(Buddy::new(bases, exclude)),
+                buddy: Box::new(Buddy::new(bases, exclude, *len)),
                 lengths: Lengths::only(*len),
             };
             reserved.for_each(|resource| self.reserve(*resource, true, None));
-            leases.for_each(|lease| self.mark(lease.resource, Some(lease)));
+            leases.for_each(|known| self.mark(known.lease.resource, Some(known)));
         }
     }
 
-    /// A resource for this holder: the one it hints at, if it may have that, or one that the allocation chooses. `get` finds
-    /// the lease of a resource, `leases` is the number of all, `random` a random number.
+    /// Which router of a pair gives this resource to new clients, as the pool's configuration says: by the last bit of an address,
+    /// of a prefix by the last bit of the shortest prefix that is delegated there. Nothing for what is not of the pool.
+    pub fn half_of(&self, resource: Resource) -> Option<Half> {
+        if !self.contains(resource) {
+            return None;
+        }
+        let block = |prefix: Ipv6Net, len| Half::of(number_of(prefix.network(), len));
+        Some(match (&self.space, resource) {
+            (_, Resource::V4(address)) => Half::of(address.to_bits().into()),
+            (_, Resource::V6(address)) => Half::of(address.to_bits()),
+            (Space::Mixed { lengths, .. }, Resource::Prefix(prefix)) => block(prefix, lengths.min),
+            (_, Resource::Prefix(prefix)) => block(prefix, prefix.prefix_len()),
+        })
+    }
+
+    /// A resource for this holder: the one it hints at, if it may have that, or one that the allocation chooses; of one half, when
+    /// that is told. `get` finds the lease of a resource, `leases` is the number of all, `random` a random number.
     pub(super) fn free<'a>(
         &self,
-        get: impl Fn(Resource) -> Option<&'a Lease>,
+        get: impl Fn(Resource) -> Option<Known<'a>>,
         leases: usize,
         holder: &Holder,
         hint: Option<Resource>,
-        random: u64,
+        (half, random): (Option<Half>, u64),
     ) -> Option<Resource> {
         if let Some(hint) = hint
+            && half.is_none_or(|half| self.half_of(hint) == Some(half))
             && self.is_open_to(hint, holder, get(hint))
         {
             return Some(hint);
@@ -389,7 +415,7 @@ impl Pool {
                     use_of(get(resource))
                 }
             };
-            slots.free(draw, leases, leased).map(resource)
+            slots.free(draw, half, leases, leased).map(resource)
         };
         match &self.space {
             Space::V6(slots) => by_number(slots, &|n| Resource::V6(Ipv6Addr::from_bits(n))),
@@ -404,35 +430,62 @@ impl Pool {
                 };
                 // RFC 8168 section 3.2: as close to the hint as can be; the larger ones are used up when it is.
                 (wanted.clamp(lengths.min, lengths.max)..=lengths.max)
-                    .find_map(|len| buddy.find(len, draw))
+                    .find_map(|len| buddy.find(len, draw, half))
                     .map(Resource::Prefix)
             }
         }
     }
 
     /// Whether the holder may have just this resource.
-    fn is_open_to(&self, resource: Resource, holder: &Holder, lease: Option<&Lease>) -> bool {
-        let is_its_own = |lease: &Lease| lease.state == State::Released && lease.holder == *holder;
+    fn is_open_to(&self, resource: Resource, holder: &Holder, known: Option<Known<'_>>) -> bool {
+        let is_its_own = |known: Known<'_>| {
+            known.lease.state == State::Released && known.lease.holder == *holder
+        };
         if !self.contains(resource) || self.is_reserved(resource) {
             return false;
         }
         match (&self.space, resource) {
             // Its own kept prefix holds its space; nothing else may.
-            (Space::Mixed { buddy, .. }, Resource::Prefix(prefix)) => match lease {
-                Some(lease) => is_its_own(lease) && buddy.is_sole(prefix),
+            (Space::Mixed { buddy, .. }, Resource::Prefix(prefix)) => match known {
+                Some(known) => is_its_own(known) && buddy.is_sole(prefix),
                 None => buddy.is_free(prefix),
             },
-            _ => lease.is_none_or(is_its_own),
+            _ => known.is_none_or(is_its_own),
         }
+    }
+
+    /// Whether the holder may have just this resource, also when another one was its last and has it no more.
+    pub(super) fn may_give(
+        &self,
+        resource: Resource,
+        holder: &Holder,
+        known: Option<Known<'_>>,
+    ) -> bool {
+        let is_kept = matches!(use_of(known), Use::Kept);
+        let is_alone = || match (&self.space, resource) {
+            (Space::Mixed { buddy, .. }, Resource::Prefix(prefix)) => buddy.is_sole(prefix),
+            _ => true,
+        };
+        let is_given = self.contains(resource) && !self.is_reserved(resource);
+        self.is_open_to(resource, holder, known) || is_given && is_kept && is_alone()
     }
 }
 
+/// A lease as a pool looks at it.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub lease: &'a Lease,
+    /// Whether, once it has ended, somebody else may have its resource: the other router of a pair, which might have let it last
+    /// longer, has said that it has ended there, too.
+    pub is_settled: bool,
+}
+
 /// What a lease makes of its resource.
-fn use_of(lease: Option<&Lease>) -> Use {
-    match lease.map(|lease| lease.state) {
+fn use_of(known: Option<Known<'_>>) -> Use {
+    match known.map(|known| (known.lease.state, known.is_settled)) {
         None => Use::Free,
-        Some(State::Released) => Use::Kept,
-        Some(State::Bound | State::Offered | State::Declined | State::Registered) => Use::Busy,
+        Some((State::Released, true)) => Use::Kept,
+        Some(_) => Use::Busy,
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use hashbrown::HashSet;
 
 use super::bitmap::Bitmap;
-use super::siphash;
+use super::{Half, siphash};
 
 /// A pool with at most so many slots has a bitmap from the start.
 const SMALL: u128 = 1 << 16;
@@ -34,6 +34,8 @@ pub struct Slots {
     /// The slots that are never given out unasked.
     reserved: HashSet<u128>,
     bitmaps: Option<Bitmaps>,
+    /// The same for who gives values of one half only: those of the other one are busy.
+    of_half: Option<(Half, Bitmaps)>,
 }
 
 /// Consecutive values.
@@ -72,6 +74,7 @@ impl Slots {
             size,
             reserved: HashSet::new(),
             bitmaps,
+            of_half: None,
         }
     }
 
@@ -119,13 +122,37 @@ impl Slots {
         let Some(number) = self.number(value) else {
             return;
         };
+        let of_lease = match self.reserved.contains(&number) {
+            true => Use::Busy,
+            false => of_lease,
+        };
         if let Some(bitmaps) = &mut self.bitmaps {
-            let of_lease = match self.reserved.contains(&number) {
-                true => Use::Busy,
-                false => of_lease,
-            };
             bitmaps.mark(number as usize, of_lease);
         }
+        if let Some((half, bitmaps)) = &mut self.of_half
+            && Half::of(value) == *half
+        {
+            bitmaps.mark(number as usize, of_lease);
+        }
+    }
+
+    /// Prepares to look for values of one half, or no longer does: where there is a bitmap, there is one of the half, too.
+    pub fn set_half(&mut self, half: Option<Half>) {
+        self.of_half = None;
+        let (Some(half), Some(all)) = (half, &self.bitmaps) else {
+            return;
+        };
+        let mut bitmaps = all.clone();
+        for segment in &self.segments {
+            let values = segment.first..=segment.last;
+            for value in values.filter(|value| Half::of(*value) != half) {
+                bitmaps.mark(
+                    (segment.number + (value - segment.first)) as usize,
+                    Use::Busy,
+                );
+            }
+        }
+        self.of_half = Some((half, bitmaps));
     }
 
     /// Whether `leases` of them taken is so much that the pool needs a bitmap, which `build` makes.
@@ -134,7 +161,7 @@ impl Slots {
         self.bitmaps.is_none() && taken > self.size / SPARSE && usize::try_from(self.size).is_ok()
     }
 
-    /// Makes the bitmap of a crowded pool from its leases.
+    /// Makes the bitmap of a crowded pool from its leases; [`Slots::set_half`] is to be called anew.
     pub fn build(&mut self, leases: impl Iterator<Item = (u128, Use)>) {
         let Ok(size) = usize::try_from(self.size) else {
             return;
@@ -144,24 +171,36 @@ impl Slots {
             bitmaps.mark(*number as usize, Use::Busy);
         }
         self.bitmaps = Some(bitmaps);
+        self.of_half = None;
         for (value, of_lease) in leases {
             self.mark(value, of_lease);
         }
     }
 
-    /// A value that may be given out: the first free one from where `draw` points to; the first kept one when none is free.
-    /// `leased` says what the leases of all pools make of a value; `leases` is how many there are.
-    pub fn free(&self, draw: u64, leases: usize, leased: impl Fn(u128) -> Use) -> Option<u128> {
+    /// A value that may be given out, of a half if that is told: the first free one from where `draw` points to; the first kept
+    /// one when none is free. `leased` says what the leases of all pools make of a value; `leases` is how many there are.
+    pub fn free(
+        &self,
+        draw: u64,
+        half: Option<Half>,
+        leases: usize,
+        leased: impl Fn(u128) -> Use,
+    ) -> Option<u128> {
         if self.size == 0 {
             return None;
         }
         let usable = |number: u128, worst: Use| {
             let value = self.value(number);
+            if half.is_some_and(|half| Half::of(value) != half) {
+                return None;
+            }
             let use_ = leased(value);
             (!self.reserved.contains(&number) && (use_ == Use::Free || use_ == worst))
                 .then_some(value)
         };
-        if let Some(bitmaps) = &self.bitmaps {
+        let of_half = self.of_half.as_ref().filter(|(of, _)| half == Some(*of));
+        let bitmaps = of_half.map(|(_, bitmaps)| bitmaps);
+        if let Some(bitmaps) = bitmaps.or(self.bitmaps.as_ref()) {
             let start = (u128::from(draw) % self.size) as usize;
             // Pools do not overlap, so that the first one found is free; should they, the next ones are looked at, not
             // more of them than there are leases.
@@ -182,9 +221,9 @@ impl Slots {
         let tried = (0..TRIES)
             .map(|n| wide(draw, n) % self.size)
             .find_map(|number| usable(number, Use::Free));
-        // Of more slots than there are leases and reservations one is free.
+        // Of more slots than there are leases and reservations one is free; of twice as many, one of each half.
         tried.or_else(|| {
-            let steps = (leases + self.reserved.len()) as u128 + 1;
+            let steps = ((leases + self.reserved.len()) as u128 + 1) * 2;
             (0..steps.min(self.size))
                 .map(|n| (u128::from(draw) % self.size + n) % self.size)
                 .find_map(|number| usable(number, Use::Kept))

@@ -5,6 +5,9 @@
 //! 3. what it asks for, if that is free;
 //! 4. what it had last;
 //! 5. what a pool gives.
+//!
+//! Of a pair of routers each gives new leases of its half; what a client had, or asks for, or all there is left, is asked for at
+//! the other one when that can be talked to.
 
 use super::exchange::Desk;
 use super::sm::{Action, Notice};
@@ -39,17 +42,42 @@ impl Desk<'_> {
         }
         let asked = self.message.requested.and_then(|address| of(self, address));
         for (subnet, address) in [asked, self.had(sources)].into_iter().flatten() {
-            if self.free(subnet, Some(address)) == Some(address) {
+            let is_free = self.free(subnet, Some(address)) == Some(address);
+            if is_free || self.may_borrow(subnet, address) {
                 return Some((subnet, address));
             }
         }
         for subnet in sources {
-            match self.free(*subnet, None) {
+            let found = self.free(*subnet, None);
+            match found.or_else(|| self.free_elsewhere(*subnet)) {
                 Some(address) => return Some((*subnet, address)),
                 None => self.say_used_up(*subnet),
             }
         }
         None
+    }
+
+    /// Whether an address of the other router's half can be asked for at that router.
+    fn may_borrow(&self, subnet: usize, address: Ipv4Addr) -> bool {
+        let (scope, holder) = (self.link.scopes[subnet], &self.client.holder);
+        self.peer.may_ask
+            && self.peer.refused != Some(address)
+            && self.book.may_borrow(scope, holder, Resource::V4(address))
+    }
+
+    /// What the other router may have left, when nothing of the own half is.
+    fn free_elsewhere(&mut self, subnet: usize) -> Option<Ipv4Addr> {
+        let scope = self.link.scopes[subnet];
+        if !self.peer.may_ask
+            || self.book.counts(scope).bound >= self.link.config.subnets[subnet].max_leases
+        {
+            return None;
+        }
+        let random = self.random.next_u64();
+        match self.book.borrow(scope, &self.client.holder, None, random)? {
+            Resource::V4(address) => (self.peer.refused != Some(address)).then_some(address),
+            Resource::V6(_) | Resource::Prefix(_) => None,
+        }
     }
 
     /// Whether the client may have the address that it names; `anew`: also one of which nothing is known.
@@ -65,7 +93,10 @@ impl Desk<'_> {
         let lease = self.book.get(self.link.realm, Resource::V4(address));
         match lease.filter(|lease| lease.holder == self.client.holder) {
             Some(lease) if lease.state != State::Declined => self.may_keep(address, scope),
-            _ => anew && self.free(subnet, Some(address)) == Some(address),
+            _ => {
+                let is_free = anew && self.free(subnet, Some(address)) == Some(address);
+                is_free || anew && self.may_borrow(subnet, address)
+            }
         }
     }
 

@@ -203,6 +203,9 @@ impl Relays {
 pub struct Config {
     /// Our addresses on the link: server identifiers. None for a link behind relays.
     pub own: Vec<Ipv4Addr>,
+    /// The server identifier, and what answers are sent from, when it is none of those: an address that moves between routers, so that
+    /// clients of the one know the other.
+    pub server_id: Option<Ipv4Addr>,
     /// The link's prefixes.
     pub subnets: Vec<Subnet>,
     /// What is kept for whom.
@@ -231,6 +234,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             own: Vec::new(),
+            server_id: None,
             subnets: Vec::new(),
             reservations: Vec::new(),
             settings: Settings::default(),
@@ -246,6 +250,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Every address that a message to this server may name.
+    pub(super) fn speaks_as(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.server_id.iter().chain(&self.own).copied()
+    }
+
     /// Every fault, not only the first.
     pub fn validate(&self) -> Vec<ConfigError> {
         validate::validate(self)

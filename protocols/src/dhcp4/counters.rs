@@ -37,6 +37,14 @@ counters! {
         not_loaded,
         /// Messages not served because leases could not be stored a moment ago.
         not_stored,
+        /// Messages of clients on a link that is not served here: the other router of a pair serves it.
+        not_serving,
+        /// Messages left unanswered because the other router of a pair may know better than this one.
+        left_to_peer,
+        /// Messages that waited for the other router of a pair to allow a lease of its half.
+        asked_peer,
+        /// Of these, those whose client has to ask again: there was no answer in time, or no room to wait.
+        peer_silent,
         /// Options left out because the client or the link takes no message of such a length.
         options_left_out,
         /// Answers longer than the MTU of the link with what they must have, which leave in fragments.
@@ -53,6 +61,10 @@ counters! {
         leases_expired,
         /// Leases that an import put.
         leases_imported,
+        /// Leases taken over from the other router of a pair, in whatever state.
+        leases_adopted,
+        /// Leases made at the other router's wish.
+        leases_lent,
         /// Addresses asked for before they were offered.
         probes,
         /// Addresses that somebody answered for, so that they were not offered.

@@ -31,7 +31,20 @@ pub(super) struct Desk<'a> {
     pub probed: Option<Ipv4Addr>,
     /// Whether one more address can be asked for.
     pub can_probe: bool,
+    /// The other router of the pair, if there is one.
+    pub peer: Peer,
     pub out: &'a mut Vec<Action>,
+}
+
+/// What the other router of the pair is good for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// It can be asked for a lease of its half.
+    pub may_ask: bool,
+    /// There is none, or it knows of no lease that is not known here.
+    pub is_known: bool,
+    /// What it has not allowed this message to get.
+    pub refused: Option<Ipv4Addr>,
 }
 
 /// What becomes of a message.
@@ -41,6 +54,8 @@ pub(super) enum Outcome {
     Answer(Answer),
     /// It waits until it is known whether somebody uses this address.
     Probe(Ipv4Addr),
+    /// It waits until the other router of the pair allows this lease of its half.
+    Ask(Box<Lease>),
     /// Nothing is said.
     Silence,
 }
@@ -83,6 +98,9 @@ impl Desk<'_> {
         }
         let rapid = self.message.rapid_commit && self.link.config.rapid_commit;
         if rapid && ipv6_only.is_none() {
+            if self.must_borrow(address) {
+                return self.borrow(subnet, address);
+            }
             let mut answer = self.commit(subnet, address);
             answer.rapid = true;
             return Outcome::Answer(answer);
@@ -147,13 +165,18 @@ impl Desk<'_> {
         let authoritative = self.link.config.authoritative;
         let sources = self.sources();
         let is_here = self.link.subnet_of(asked);
-        if let Some(subnet) = is_here.filter(|_| self.may_have(&sources, asked, selecting)) {
+        let is_refused = self.peer.refused == Some(asked);
+        let may_have = !is_refused && self.may_have(&sources, asked, selecting);
+        if let Some(subnet) = is_here.filter(|_| may_have) {
             // RFC 2131 section 2.2: a new address is asked for before it is given. It is new when we do not remember the offer
             // that the client takes, or when it is reserved and we have no record of it. Any other address of which we know
             // nothing is refused below, or not spoken of (section 4.3.2, INIT-REBOOT), so that there is nothing to ask for.
             if !self.is_mine(asked) && self.needs_probe(asked) {
                 self.offer(subnet, asked);
                 return Outcome::Probe(asked);
+            }
+            if self.must_borrow(asked) {
+                return self.borrow(subnet, asked);
             }
             let ipv6_only = self.ipv6_only();
             return Outcome::Answer(Answer {
@@ -166,6 +189,10 @@ impl Desk<'_> {
         } else {
             "the address is not yours"
         };
+        if is_here.is_some_and(|i| self.may_be_elsewhere(i, asked, selecting)) {
+            self.link.counters.left_to_peer += 1;
+            return Outcome::Silence;
+        }
         // What we have of the client says that it is wrong (section 4.3.2), whoever else serves here.
         let knows_better = !self.bound().is_empty();
         if selecting || authoritative || knows_better {
@@ -178,6 +205,43 @@ impl Desk<'_> {
         Outcome::Silence
     }
 
+    /// Whether the other router of the pair may have given the client this address. An address of the own half that the client was
+    /// offered a moment ago it was offered here.
+    fn may_be_elsewhere(&self, subnet: usize, address: Ipv4Addr, selecting: bool) -> bool {
+        let (scope, resource) = (self.link.scopes[subnet], Resource::V4(address));
+        let was_offered_here = selecting && !self.book.is_others(scope, resource);
+        let is_refused = self.peer.refused == Some(address);
+        !self.peer.is_known && !was_offered_here && !is_refused
+    }
+
+    /// Whether an address is of the other router's half, and the client does not have it yet. What is reserved is given by both.
+    fn must_borrow(&self, address: Ipv4Addr) -> bool {
+        let resource = Resource::V4(address);
+        let Some(subnet) = self.link.subnet_of(address) else {
+            return false;
+        };
+        let known = self.book.get(self.link.realm, resource);
+        let is_his = |l: &Lease| l.state == State::Bound && l.holder == self.client.holder;
+        !known.is_some_and(is_his)
+            && self.link.owner(address).is_none()
+            && self.book.is_others(self.link.scopes[subnet], resource)
+    }
+
+    /// Has the other router allow an address.
+    fn borrow(&mut self, subnet: usize, address: Ipv4Addr) -> Outcome {
+        if !self.peer.may_ask {
+            self.link.counters.left_to_peer += 1;
+            return Outcome::Silence;
+        }
+        let ends = self.ends(self.times(subnet));
+        Outcome::Ask(Box::new(self.lease(subnet, address, ends)))
+    }
+
+    /// When a lease ends that is given now: no sooner than at its client.
+    fn ends(&self, times: Times) -> Wall {
+        Wall::rounded_up(self.wall).after(times.lease)
+    }
+
     /// Makes the lease, or lets it last longer.
     fn commit(&mut self, subnet: usize, address: Ipv4Addr) -> Answer {
         let others = self.bound();
@@ -185,8 +249,7 @@ impl Desk<'_> {
             self.release(other);
         }
         let times = self.times(subnet);
-        let now = self.now();
-        let lease = self.lease(subnet, address, now.after(times.lease));
+        let lease = self.lease(subnet, address, self.ends(times));
         let write = self.book.put(lease);
         let before = write.before.as_ref().filter(|l| l.state == State::Bound);
         let counters = &mut self.link.counters;

@@ -38,6 +38,13 @@ impl Machine {
         out.push(Action::Notice(Notice::Imported(done)));
     }
 
+    /// Whether a lease is one that this server could give, and there is room for it.
+    pub(super) fn has_room_for(&self, lease: &Lease) -> bool {
+        let max = self.subnet_at(lease.scope).map(|(_, s)| s.max_leases);
+        let has = self.book.counts(lease.scope).bound;
+        max.is_some_and(|max| has < max) && self.blame(lease).is_empty()
+    }
+
     fn import_conflicts(&self, leases: &[Lease]) -> Vec<Conflict> {
         let now = Wall::from(self.clock.1);
         let limit = |scope| Some(self.subnet_at(scope)?.1.max_leases);

@@ -36,6 +36,12 @@
 //! - A message that is refused changes nothing but one counter.
 //! - Maps are bounded: leases by `max_leases` and the pools, addresses asked for by a constant, the rest by the configuration.
 //!
+//! # One of a pair
+//!
+//! Two routers may have the same leases (`pair.rs`, [`crate::pairing`]): each change is told to the other one when it is on disk, and
+//! taken over there. New leases are given of the own half; for one of the other half the other router is asked, and the client's
+//! message waits. A link that is not served ([`Event::Serve`]) is silent, and learns.
+//!
 //! # The clock
 //!
 //! Leases end by the wall clock, for they outlive the process (see [`lease`]). Probes end by `now`.
@@ -47,6 +53,8 @@
 //!   event*, and carry out what waited (sends with `after_commit`) only when it is `Stored`.
 //! - Send an ARP probe for `Probe`, and tell every ARP packet of that interface whose sender has that address.
 //! - Keep `Identity` over restarts.
+//! - Of a pair, tell `Tell` to the other router in order, after the writes before it are on disk; when they fail, end the channel.
+//!   What was to be told in one channel is not told in the next.
 
 mod admin;
 mod choice;
@@ -59,6 +67,7 @@ mod import;
 mod link;
 pub mod option;
 pub mod packet;
+mod pair;
 mod probe;
 mod receive;
 pub mod relay;

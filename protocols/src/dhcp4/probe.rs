@@ -39,9 +39,9 @@ struct Waiting {
     question: Question,
 }
 
-/// A Discover, kept.
-#[derive(Debug)]
-struct Question {
+/// A Discover or a Request, kept.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
     iface: IfaceId,
     src_mac: MacAddr,
     src: Ipv4Addr,
@@ -51,6 +51,22 @@ struct Question {
 }
 
 impl Question {
+    pub(super) fn new(datagram: &Datagram<'_>) -> Self {
+        Question {
+            iface: datagram.iface,
+            src_mac: datagram.src_mac,
+            src: datagram.src,
+            src_port: datagram.src_port,
+            dst: datagram.dst,
+            payload: datagram.payload.to_vec(),
+        }
+    }
+
+    /// Where it came in.
+    pub(super) fn arrival(&self) -> LinkId {
+        LinkId::Iface(self.iface)
+    }
+
     fn datagram(&self) -> Datagram<'_> {
         Datagram {
             iface: self.iface,
@@ -70,6 +86,10 @@ pub(super) struct Tried {
     pub free: Option<Ipv4Addr>,
     /// How many addresses somebody answered for.
     pub taken: u8,
+    /// How often the other router of the pair was asked.
+    pub asked: u8,
+    /// What that one has not allowed.
+    pub refused: Option<Ipv4Addr>,
 }
 
 impl Probes {
@@ -104,14 +124,7 @@ impl Machine {
         datagram: &Datagram<'_>,
         out: &mut Vec<Action>,
     ) {
-        let question = Question {
-            iface: datagram.iface,
-            src_mac: datagram.src_mac,
-            src: datagram.src,
-            src_port: datagram.src_port,
-            dst: datagram.dst,
-            payload: datagram.payload.to_vec(),
-        };
+        let question = Question::new(datagram);
         let waiting = Waiting {
             client,
             mac,
@@ -176,7 +189,10 @@ impl Machine {
         out.push(Action::Notice(Notice::Conflict { address, by }));
         let taken = waiting.tries + 1;
         if taken < MAX_TRIES {
-            let tried = Tried { free: None, taken };
+            let tried = Tried {
+                taken,
+                ..Tried::default()
+            };
             self.ask_again(&waiting.question, tried, out);
         }
     }
@@ -188,6 +204,7 @@ impl Machine {
                 let tried = Tried {
                     free: Some(asked.1),
                     taken: waiting.tries,
+                    ..Tried::default()
                 };
                 self.ask_again(&waiting.question, tried, out);
             }
@@ -202,7 +219,7 @@ impl Machine {
         Some(waiting)
     }
 
-    fn ask_again(&mut self, question: &Question, tried: Tried, out: &mut Vec<Action>) {
+    pub(super) fn ask_again(&mut self, question: &Question, tried: Tried, out: &mut Vec<Action>) {
         // It was read before; what may have changed is the configuration.
         let _ = self.read(&question.datagram(), Some(tried), out);
     }

@@ -7,14 +7,15 @@ use wire::MacAddr;
 
 use super::client::{self, Client};
 use super::counters::Counters;
-use super::exchange::{self, Desk, Outcome};
+use super::exchange::{self, Desk, Outcome, Peer};
 use super::link::{Link, LinkId};
 use super::option::Invalid;
 use super::packet::{ACK, Message, MessageType, NAK, OFFER, is_host};
-use super::probe::Tried;
+use super::probe::{Question, Tried};
 use super::reply::{Answer, HEADERS};
 use super::sm::{Action, Datagram, Machine, Via};
-use lease::State;
+use crate::pairing::MAX_ASKED;
+use lease::{State, Wall};
 
 /// Clients' port (RFC 2131 section 4.1).
 const CLIENT_PORT: u16 = 68;
@@ -60,6 +61,10 @@ impl Machine {
         let arrival = LinkId::Iface(datagram.iface);
         if !self.links.contains_key(&arrival) {
             self.elsewhere.unknown_link += 1;
+            return Ok(());
+        }
+        if self.silent.contains(&arrival) {
+            self.counters_of(arrival).not_serving += 1;
             return Ok(());
         }
         self.check_relay(arrival, datagram, &message)?;
@@ -185,7 +190,9 @@ impl Machine {
         let offered = offered.map(|l| l.resource);
         drop(offers);
         if let Some(resource) = offered {
-            out.extend(self.book.remove(realm, resource).map(Action::Write));
+            let now = Wall::from(self.clock.1);
+            let write = self.book.remove(realm, resource, now);
+            out.extend(write.map(Action::Write));
         }
     }
 
@@ -217,10 +224,20 @@ impl Machine {
         if is_first && self.waits(place.link, message, datagram) {
             return;
         }
+        let peer = Peer {
+            may_ask: self.pairing.is_up() && tried.asked < MAX_ASKED,
+            is_known: self.pairing.knows_all(&self.book),
+            refused: tried.refused,
+        };
         let Some(link) = self.links.get_mut(&place.link) else {
             return;
         };
         let client = Client::new(link, message);
+        let id = &client.holder.client;
+        if is_first && let Some(earlier) = self.questions.of_client(link.realm, id) {
+            earlier.0 = Question::new(datagram);
+            return;
+        }
         let (before, wait) = (out.len(), link.config.probe);
         let mut desk = Desk {
             link,
@@ -232,6 +249,7 @@ impl Machine {
             selector: place.selector,
             probed: tried.free,
             can_probe,
+            peer,
             out,
         };
         match exchange::serve(&mut desk) {
@@ -243,6 +261,10 @@ impl Machine {
                     link.counters.probes += 1;
                 }
                 self.probe(place.link, address, asker, tried.taken, wait, datagram, out);
+            }
+            Outcome::Ask(lease) => {
+                let question = (Question::new(datagram), tried.asked);
+                self.ask(place.link, *lease, question, out);
             }
             Outcome::Answer(answer) => {
                 let after_commit = out[before..]

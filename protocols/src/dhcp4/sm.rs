@@ -1,6 +1,6 @@
 //! The machine: events in, actions out. One machine serves all links; they share the book of leases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,8 +12,10 @@ use super::config::Config;
 use super::counters::Counters;
 use super::error::ConfigError;
 use super::link::{Link, LinkId};
-use super::probe::Probes;
+use super::probe::{Probes, Question};
 use crate::Random;
+use crate::pairing::{PairEvent, Pairing, Questions};
+use lease::sync::{Family, Message as PairMessage};
 use lease::{
     Book, ClientId, ImportRefused, Imported, Lease, RealmId, Resource, ScopeId, State, Wall, Write,
 };
@@ -101,6 +103,16 @@ pub enum Event<'a> {
         /// The leases; in each router each of another resource.
         leases: Vec<Lease>,
     },
+    /// Whether clients on a link of an interface of ours are answered from now on, until this is told anew; they are, where it was
+    /// never told. A link that is not served keeps its leases, and learns what the other router of a pair gives.
+    Serve {
+        /// Which.
+        link: LinkId,
+        /// Whether.
+        serving: bool,
+    },
+    /// Of the pair that the server is one of.
+    Pair(PairEvent),
     /// `next_deadline()` has come.
     Timer,
 }
@@ -153,6 +165,8 @@ pub enum Action {
         /// The address.
         address: Ipv4Addr,
     },
+    /// Tell the other router of the pair; after the writes asked for before it are on disk.
+    Tell(PairMessage),
     /// Something to log, and to tell who watches.
     Notice(Notice),
 }
@@ -178,6 +192,15 @@ pub enum Notice {
         address: Ipv4Addr,
         /// Who.
         by: MacAddr,
+    },
+    /// A lease of the other router of a pair has taken the place of one that somebody else has here.
+    TwoHolders {
+        /// What both have.
+        resource: Resource,
+        /// Who has it no more.
+        from: ClientId,
+        /// Who has it now.
+        to: ClientId,
     },
     /// Leases cannot be stored: no client is served until they can; said once.
     RefusingService,
@@ -247,6 +270,11 @@ pub struct Machine {
     /// Since leases could not be stored: until when none is given, or tried.
     pub(super) refuse_until: Option<Instant>,
     pub(super) probes: Probes,
+    /// Links that are not served.
+    pub(super) silent: BTreeSet<LinkId>,
+    pub(super) pairing: Pairing,
+    /// Messages that wait for the other router of the pair.
+    pub(super) questions: Questions<(Question, u8)>,
     /// Of datagrams on interfaces that are no links of the server.
     pub(super) elsewhere: Counters,
 }
@@ -265,6 +293,9 @@ impl Machine {
             clock: (now, wall),
             refuse_until: None,
             probes: Probes::default(),
+            silent: BTreeSet::new(),
+            pairing: Pairing::new(Family::V4),
+            questions: Questions::default(),
             elsewhere: Counters::default(),
             identity,
         }
@@ -279,7 +310,8 @@ impl Machine {
             self.refuse_until.map_or(due, |until| due.max(until))
         });
         let probes = self.probes.next_deadline();
-        [ends, probes].into_iter().flatten().min()
+        let questions = self.questions.next_deadline();
+        [ends, probes, questions].into_iter().flatten().min()
     }
 
     /// Handles one event; what is to be done is appended to `out`, in order. `wall` is the date at `now`.
@@ -291,6 +323,8 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         self.clock = (now, wall);
+        self.book.tick(wall);
+        let from = out.len();
         match event {
             Event::ConfigureLink {
                 link,
@@ -323,11 +357,21 @@ impl Machine {
             Event::Release { realm, resource } => self.release(realm, resource, out),
             Event::Add { lease } => self.add(*lease, out),
             Event::Import { leases } => self.import(leases, out),
+            Event::Serve { link, serving } => {
+                if serving {
+                    self.silent.remove(&link);
+                } else {
+                    self.silent.insert(link);
+                }
+            }
+            Event::Pair(event) => self.pair(event, out),
             Event::Timer => {
                 self.expire(out);
                 self.probe_timer(out);
+                self.question_timer();
             }
         }
+        self.tell_writes(from, out);
     }
 
     /// Faults of `config` beside the configurations of the other links of its router: their leases share one realm.
@@ -379,7 +423,7 @@ impl Machine {
                 self.by_scope
                     .extend(link.scopes.iter().map(|scope| (*scope, id)));
                 self.own
-                    .extend(link.config.own.iter().map(|a| ((vrf, *a), id)));
+                    .extend(link.config.speaks_as().map(|a| ((vrf, a), id)));
                 link.counters = old.map(|old| old.counters).unwrap_or_default();
                 self.links.insert(id, link);
                 self.by_address.clear();
@@ -398,8 +442,8 @@ impl Machine {
         for scope in &link.scopes {
             self.by_scope.remove(scope);
         }
-        for address in &link.config.own {
-            self.own.remove(&(link.vrf, *address));
+        for address in link.config.speaks_as() {
+            self.own.remove(&(link.vrf, address));
         }
         self.by_address.clear();
         Some(link)
@@ -468,6 +512,11 @@ impl Machine {
     /// The counters of datagrams that came in where no link is served.
     pub fn counters_elsewhere(&self) -> &Counters {
         &self.elsewhere
+    }
+
+    /// How the conversation with the other router of the pair goes.
+    pub fn pairing(&self) -> &Pairing {
+        &self.pairing
     }
 
     /// How many addresses are being asked for.

@@ -10,7 +10,7 @@ impl Machine {
         let now = Wall::from(self.clock.1);
         let write = match self.book.release(realm, resource, now) {
             Some(write) => Some(write),
-            None => self.book.remove(realm, resource),
+            None => self.book.remove(realm, resource, now),
         };
         let Some(write) = write else { return };
         match self.link_of(write.before.as_ref()) {

@@ -23,9 +23,26 @@ pub(super) struct Desk<'a> {
     pub commits: bool,
     /// The key for Reconfigure messages, kept with the lease.
     pub key: Option<[u8; 16]>,
+    /// The other router of the pair, if there is one.
+    pub peer: Peer,
+    /// A lease of the other router's half that the client is to get: nothing of the message is done before that router allows it.
+    pub borrows: Option<Lease>,
+    /// The client would be told that something is not its own, and the other router may know better.
+    pub is_withheld: bool,
     /// What an offer has put into the book for a moment, so that no resource is offered to two associations of one message.
     pub offered: Vec<Write>,
     pub out: &'a mut Vec<Action>,
+}
+
+/// What the other router of the pair is good for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// It can be asked for a lease of its half.
+    pub may_ask: bool,
+    /// There is none, or it knows of no lease that is not known here.
+    pub is_known: bool,
+    /// What it has not allowed this message to get.
+    pub refused: Option<Resource>,
 }
 
 /// The kind of the holder.
@@ -87,8 +104,20 @@ impl Desk<'_> {
         let (mut answer, ended) = self.assign_and_end(ia);
         let named = self.message.asked(ia).iter();
         let named = named.filter(|asked| !asked.address.is_unspecified());
-        for resource in named.map(|asked| resource(ia.kind, asked)).chain(ended) {
-            if !answer.leases.iter().any(|lease| lease.resource == resource) {
+        let named: Vec<_> = named.map(|asked| resource(ia.kind, asked)).collect();
+        let is_answered = |answer: &IaAnswer, resource: &Resource| {
+            let mut leases = answer.leases.iter();
+            leases.any(|lease| lease.resource == *resource)
+        };
+        let keeps_some = named.iter().any(|named| is_answered(&answer, named));
+        for resource in named.iter().copied().chain(ended) {
+            if is_answered(&answer, &resource) {
+                continue;
+            }
+            // What is not spoken of stays as it is (RFC 8415 section 18.2.10.1).
+            if !self.peer.is_known && self.is_here(resource) && named.contains(&resource) {
+                self.is_withheld |= !keeps_some;
+            } else {
                 answer.leases.push(Granted::ended(resource));
             }
         }
@@ -101,19 +130,23 @@ impl Desk<'_> {
     /// What the client names and what does not belong to this link, with lifetimes of 0.
     pub(super) fn elsewhere(&self, ia: &Ia) -> IaAnswer {
         let mut answer = IaAnswer::new(ia);
-        let pools = &self.link.config.prefix_pools;
-        let is_here = |resource| match resource {
-            Resource::V6(address) => self.link.is_on_link(address),
-            Resource::Prefix(prefix) => pools.iter().any(|pool| pool.prefix.contains(&prefix)),
-            Resource::V4(_) => false,
-        };
         for asked in self.message.asked(ia) {
             let resource = resource(ia.kind, asked);
-            if !asked.address.is_unspecified() && !is_here(resource) {
+            if !asked.address.is_unspecified() && !self.is_here(resource) {
                 answer.leases.push(Granted::ended(resource));
             }
         }
         answer
+    }
+
+    /// Whether a resource belongs to this link.
+    fn is_here(&self, resource: Resource) -> bool {
+        let mut pools = self.link.config.prefix_pools.iter();
+        match resource {
+            Resource::V6(address) => self.link.is_on_link(address),
+            Resource::Prefix(prefix) => pools.any(|pool| pool.prefix.contains(&prefix)),
+            Resource::V4(_) => false,
+        }
     }
 
     /// Whether the association has leases on this link.
@@ -196,7 +229,7 @@ impl Desk<'_> {
 
     /// Makes the lease, or offers it.
     fn grant(&mut self, resource: Resource, source: &Source, holder: &Holder) {
-        let now = self.now();
+        let (now, from) = (self.now(), Wall::rounded_up(self.wall));
         let delegated = holder.kind == Kind::Pd;
         let lease = Lease {
             state: if self.commits {
@@ -214,14 +247,18 @@ impl Desk<'_> {
                 holder.clone(),
                 source.scope,
                 now,
-                now.after(source.preferred),
-                now.after(source.valid),
+                from.after(source.preferred),
+                from.after(source.valid),
             )
         };
         if !self.commits {
             if self.message.ias.len() > 1 {
                 self.offered.push(self.book.put(lease));
             }
+            return;
+        }
+        if self.must_borrow(&lease) {
+            self.borrows.get_or_insert(lease);
             return;
         }
         let route = lease.next_hop.clone();
@@ -243,9 +280,18 @@ impl Desk<'_> {
                 prefix,
                 vrf: self.link.vrf,
                 next_hop: *next_hop,
-                until: now.after(source.valid),
+                until: from.after(source.valid),
             });
         }
+    }
+
+    /// Whether a lease is of the other router's half, and its holder does not have it yet. What is reserved is given by both.
+    fn must_borrow(&self, lease: &Lease) -> bool {
+        let known = self.book.get(lease.realm(), lease.resource);
+        let has_it = known.is_some_and(|k| k.state == State::Bound && k.holder == lease.holder);
+        !has_it
+            && self.link.owner(lease.resource).is_none()
+            && self.book.is_others(lease.scope, lease.resource)
     }
 
     /// Ends what the holder has on this link and shall not keep.

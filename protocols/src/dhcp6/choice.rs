@@ -7,14 +7,17 @@
 //! 3. what it hints at, if that is free;
 //! 4. what it had last;
 //! 5. what the pool gives.
+//!
+//! Of a pair of routers each gives new leases of its half; what a client had, or hints at, or all there is left, is asked for at
+//! the other one when that can be talked to.
 
 use super::binding::{Desk, kind};
 use super::config::{Lifetimes, Subnet};
 use super::link;
-use super::packet::{Ia, IaKind};
+use super::packet::{Ia, IaKind, MessageType};
 use super::settings::seconds;
 use super::sm::{Action, Notice};
-use lease::{Holder, PoolId, Resource, ScopeId, State};
+use lease::{Holder, PoolId, Resource, ScopeId, Standing, State};
 
 /// A subnet or prefix pool, as far as leases are concerned.
 #[derive(Clone, Copy)]
@@ -82,6 +85,7 @@ impl Desk<'_> {
         };
         if chosen.is_empty() {
             chosen = self.has(source, holder);
+            self.keep_named(&mut chosen, hints);
         }
         if chosen.is_empty() {
             chosen.extend(self.find_new(kind, source, holder, hints));
@@ -107,7 +111,11 @@ impl Desk<'_> {
         };
         let mut chosen = each(&|source| self.reserved(IaKind::Pd, source, holder));
         if chosen.is_empty() {
-            chosen = each(&|source| self.has(source, holder));
+            chosen = each(&|source| {
+                let mut has = self.has(source, holder);
+                self.keep_named(&mut has, hints);
+                has
+            });
         }
         for source in sources {
             if chosen.is_empty() {
@@ -126,6 +134,15 @@ impl Desk<'_> {
             .map(|l| l.resource)
             .filter(|resource| self.may_keep(*resource, source.scope))
             .collect()
+    }
+
+    /// A client that both routers of a pair have given something to, while they could not talk, keeps what it goes on with.
+    fn keep_named(&self, has: &mut Vec<Resource>, names: &[Resource]) {
+        let goes_on = matches!(self.message.kind, MessageType::Renew | MessageType::Rebind);
+        let is_paired = self.book.standing() != Standing::Alone;
+        if goes_on && is_paired && has.iter().any(|resource| names.contains(resource)) {
+            has.retain(|resource| names.contains(resource));
+        }
     }
 
     /// What the holder had last of one source.
@@ -155,13 +172,16 @@ impl Desk<'_> {
             let had = self.had(scope, holder);
             for wish in [hint.copied(), had].into_iter().flatten() {
                 if found.is_none() {
-                    found = self
-                        .free(scope, holder, Some(wish))
-                        .filter(|got| *got == wish);
+                    let free = self.free(scope, holder, Some(wish));
+                    found = (free == Some(wish) || self.may_borrow(scope, holder, wish))
+                        .then_some(wish);
                 }
             }
             // Of a prefix that cannot be had the length is still a wish (RFC 8168).
-            found = found.or_else(|| self.free(scope, holder, hints.first().copied()));
+            let wish = hints.first().copied();
+            found = found
+                .or_else(|| self.free(scope, holder, wish))
+                .or_else(|| self.borrow(scope, holder, wish));
         }
         match found {
             Some(_) => drop(self.link.used_up.remove(&scope)),
@@ -178,6 +198,28 @@ impl Desk<'_> {
     ) -> Option<Resource> {
         let random = self.random.next_u64();
         self.book.free(scope, holder, hint, random)
+    }
+
+    /// What the other router of the pair may have left, when nothing of the own half is.
+    fn borrow(
+        &mut self,
+        scope: ScopeId,
+        holder: &Holder,
+        hint: Option<Resource>,
+    ) -> Option<Resource> {
+        let random = self.random.next_u64();
+        let found = match self.peer.may_ask {
+            true => self.book.borrow(scope, holder, hint, random),
+            false => None,
+        };
+        found.filter(|found| self.peer.refused != Some(*found))
+    }
+
+    /// Whether the other router can be asked for just this.
+    fn may_borrow(&self, scope: ScopeId, holder: &Holder, wish: Resource) -> bool {
+        self.peer.may_ask
+            && self.peer.refused != Some(wish)
+            && self.book.may_borrow(scope, holder, wish)
     }
 
     /// Said once until something is given from there again.

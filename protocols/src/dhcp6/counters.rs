@@ -57,6 +57,14 @@ counters! {
         not_loaded,
         /// Messages not served because leases could not be stored a moment ago.
         not_stored,
+        /// Messages of clients on a link that is not served here: the other router of a pair serves it.
+        not_serving,
+        /// Messages left unanswered because the other router of a pair may know better than this one.
+        left_to_peer,
+        /// Messages that waited for the other router of a pair to allow a lease of its half.
+        asked_peer,
+        /// Of these, those whose client has to ask again: there was no answer in time, or no room to wait.
+        peer_silent,
         /// Answers that did not fit a datagram.
         reply_too_big,
         /// Leases given to a holder that did not have them.
@@ -71,6 +79,10 @@ counters! {
         leases_expired,
         /// Leases that an import put.
         leases_imported,
+        /// Leases taken over from the other router of a pair, in whatever state.
+        leases_adopted,
+        /// Leases made at the other router's wish.
+        leases_lent,
         /// Addresses registered by hosts that have formed them.
         addresses_registered,
         /// Registrations renewed.

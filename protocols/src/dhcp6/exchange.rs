@@ -129,6 +129,7 @@ fn rebind(desk: &mut Desk<'_>) -> Option<Answer> {
 fn no_binding(desk: &mut Desk<'_>, ia: &super::packet::Ia) -> IaAnswer {
     let mut answer = desk.elsewhere(ia);
     if answer.leases.is_empty() {
+        desk.is_withheld |= !desk.peer.is_known;
         desk.link.counters.no_binding += 1;
         answer.status = Some(Status::NoBinding);
     }

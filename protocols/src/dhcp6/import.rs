@@ -3,9 +3,7 @@
 use super::client::reservation_of;
 use super::link::Link;
 use super::sm::{Action, Machine, Notice};
-use lease::{
-    Blame, Conflict, ImportRefused, Imported, Kind, Lease, RelayId, Resource, ScopeId, State, Wall,
-};
+use lease::{Blame, Conflict, ImportRefused, Imported, Kind, Lease, RelayId, ScopeId, Wall};
 
 impl Machine {
     /// Puts the leases, and tells routes to those that are delegated prefixes; or says what stands against it, and does
@@ -33,34 +31,23 @@ impl Machine {
 
     fn put_imported(&mut self, lease: Lease, done: &mut Imported, out: &mut Vec<Action>) {
         let now = Wall::from(self.clock.1);
-        let (is_routed, until) = (lease.state == State::Bound && now < lease.ends, lease.ends);
-        let next_hop = lease.next_hop.clone().filter(|_| is_routed);
         let write = self.book.put(lease);
         match write.before {
             Some(_) => done.replaced += 1,
             None => done.added += 1,
         }
-        let resource = write.resource;
-        let was_routed = matches!(&write.before, Some(l) if l.state == State::Bound);
-        let link = self.link_of(write.after.as_ref());
-        let vrf = link.map(|link| {
+        if let Some(link) = self.link_of(write.after.as_ref()) {
             link.counters.leases_imported += 1;
-            link.vrf
-        });
-        out.push(Action::Write(write));
-        let (Resource::Prefix(prefix), Some(vrf)) = (resource, vrf) else {
-            return;
-        };
-        match next_hop {
-            Some(next_hop) => out.push(Action::RouteUp {
-                prefix,
-                vrf,
-                next_hop: *next_hop,
-                until,
-            }),
-            None if was_routed => out.push(Action::RouteDown { prefix, vrf }),
-            None => {}
         }
+        self.put_with_route(write, now, out);
+    }
+
+    /// Whether a lease is one that this server could give, and there is room for it.
+    pub(super) fn has_room_for(&self, lease: &Lease) -> bool {
+        let source = |link| source(link, lease.scope);
+        let max = self.link_at(lease.scope).and_then(source);
+        let has = self.book.counts(lease.scope).bound;
+        max.is_some_and(|source| has < source.max_leases) && self.blame(lease).is_empty()
     }
 
     fn import_conflicts(&self, leases: &[Lease]) -> Vec<Conflict> {

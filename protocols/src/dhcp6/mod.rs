@@ -46,6 +46,12 @@
 //! - A message that is refused changes nothing but one counter.
 //! - Maps are bounded: leases by `max_leases`, clients for Reconfigure by a constant, the rest by the configuration.
 //!
+//! # One of a pair
+//!
+//! Two routers may have the same leases (`pair.rs`, [`crate::pairing`]): each change is told to the other one when it is on disk, and
+//! taken over there. New leases are given of the own half; for one of the other half the other router is asked, and the client's
+//! message waits (`borrow.rs`). A link that is not served ([`Event::Serve`]) is silent, and learns.
+//!
 //! # The clock
 //!
 //! Leases end by the wall clock, for they outlive the process (see [`lease`]). Reconfigure is retransmitted by `now`.
@@ -56,11 +62,14 @@
 //!   with a link. Configure links before `Loaded`, so that routes are told once.
 //! - Take all datagrams that wait, gather the writes, commit them at once, then tell `Stored` or `StoreFailed` *before any other
 //!   event*, and carry out what waited (sends with `after_commit`, routes) only when it is `Stored`.
-//! - Keep `Identity` over restarts.
+//! - Keep `Identity` over restarts; both routers of a pair have the same one, or clients are other servers' to them.
+//! - Of a pair, tell `Tell` to the other router in order, after the writes before it are on disk; when they fail, end the channel.
+//!   What was to be told in one channel is not told in the next.
 
 mod admin;
 mod auth;
 mod binding;
+mod borrow;
 mod choice;
 mod client;
 pub mod config;
@@ -71,6 +80,7 @@ mod import;
 mod link;
 pub mod option;
 pub mod packet;
+mod pair;
 mod pools;
 mod receive;
 mod reconfigure;

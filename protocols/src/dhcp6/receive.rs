@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use super::binding::Desk;
+use super::binding::{Desk, Peer};
+use super::borrow::{Asked, Question};
 use super::client::{self, Client};
 use super::counters::Counters;
 use super::exchange;
@@ -16,6 +17,7 @@ use super::reply::{Answer, Status};
 use super::settings;
 use super::sm::{Action, Datagram, Machine, Via};
 use super::writer::Writer;
+use crate::pairing::MAX_ASKED;
 use lease::{ClientId, NextHop, Wall};
 
 /// Clients' port (RFC 8415 section 7.2).
@@ -28,7 +30,7 @@ const MAX_ADDRESSES: usize = 4096;
 impl Machine {
     pub(super) fn receive(&mut self, datagram: &Datagram<'_>, out: &mut Vec<Action>) {
         let arrival = LinkId::Iface(datagram.iface);
-        if let Err(invalid) = self.read(arrival, datagram, out) {
+        if let Err(invalid) = self.read(arrival, datagram, Asked::default(), out) {
             self.counters_of(arrival).count_invalid(invalid.label());
         }
     }
@@ -40,10 +42,12 @@ impl Machine {
         }
     }
 
-    fn read(
+    /// Reads and serves a datagram that has asked the other router of the pair, or has not.
+    pub(super) fn read(
         &mut self,
         arrival: LinkId,
         datagram: &Datagram<'_>,
+        asked: Asked,
         out: &mut Vec<Action>,
     ) -> Result<(), Invalid> {
         let source = datagram.src;
@@ -55,6 +59,10 @@ impl Machine {
             self.elsewhere.unknown_link += 1;
             return Ok(());
         };
+        if self.silent.contains(&arrival) {
+            self.counters_of(arrival).not_serving += 1;
+            return Ok(());
+        }
         if !layers.is_empty() && !here.config.relays.allow(source) {
             return Err(Invalid::UntrustedRelay);
         }
@@ -72,8 +80,10 @@ impl Machine {
             .server_id
             .is_none_or(|duid| duid == self.identity.duid);
         let counters = self.counters_of(id);
-        count(counters, message.kind);
-        counters.relayed += u64::from(!layers.is_empty());
+        if asked.times == 0 {
+            count(counters, message.kind);
+            counters.relayed += u64::from(!layers.is_empty());
+        }
         if !is_ours {
             counters.other_server += 1;
             return Ok(());
@@ -82,7 +92,7 @@ impl Machine {
             return self.unicast(id, datagram, &message, out);
         }
         if self.may_serve(id, message.kind) {
-            self.serve(id, datagram, &layers, &message, out);
+            self.serve(id, datagram, &layers, &message, asked, out);
         }
         Ok(())
     }
@@ -150,8 +160,14 @@ impl Machine {
         datagram: &Datagram<'_>,
         layers: &[Layer<'_>],
         message: &Message<'_>,
+        asked: Asked,
         out: &mut Vec<Action>,
     ) {
+        let peer = Peer {
+            may_ask: self.pairing.is_up() && asked.times < MAX_ASKED,
+            is_known: self.knows_all(),
+            refused: asked.refused,
+        };
         let arrival = self.links.get(&LinkId::Iface(datagram.iface));
         let iface = arrival.map(|link| link.name.clone()).unwrap_or_default();
         let Some(link) = self.links.get_mut(&id) else {
@@ -174,11 +190,19 @@ impl Machine {
             }
             return;
         }
+        if asked.times == 0
+            && let Some(earlier) = self.questions.of_client(realm, &client.id)
+        {
+            *earlier = Question::new(datagram, asked);
+            return;
+        }
         let accepts = config.reconfigure && message.reconfigure_accept;
         let duid = message.client_id.filter(|_| accepts);
         let key = duid.map(|duid| self.identity.secret.key(duid));
         let rapid = message.rapid_commit && config.rapid_commit;
         let before = out.len();
+        // What the message does is taken back when it has to wait, or is not to be answered.
+        let counters = (!peer.is_known || peer.may_ask).then(|| link.counters.clone());
         let mut desk = Desk {
             link,
             book: &mut self.book,
@@ -188,11 +212,30 @@ impl Machine {
             message,
             commits: message.kind != MessageType::Solicit || rapid,
             key,
+            peer,
+            borrows: None,
+            is_withheld: false,
             offered: Vec::new(),
             out,
         };
         let answer = exchange::answer(&mut desk);
         desk.forget_offers();
+        let (is_withheld, borrows) = (desk.is_withheld, desk.borrows.take());
+        if is_withheld || borrows.is_some() {
+            for action in out.drain(before..).rev() {
+                if let Action::Write(write) = action {
+                    self.book.undo(&write);
+                }
+            }
+            if let (Some(link), Some(counters)) = (self.links.get_mut(&id), counters) {
+                link.counters = counters;
+                link.counters.left_to_peer += u64::from(is_withheld);
+            }
+            if let Some(lease) = borrows.filter(|_| !is_withheld) {
+                self.ask(id, lease, Question::new(datagram, asked), out);
+            }
+            return;
+        }
         let Some(mut answer) = answer else { return };
         // An Advertise promises nothing. A Reply may speak of a lease that an earlier message asked to be written.
         let speaks_of_leases = !answer.ias.is_empty();

@@ -230,6 +230,11 @@ impl Machine {
                 continue;
             };
             let (client, link, with) = (pending.client.clone(), pending.link, pending.with);
+            if self.silent.contains(&link) {
+                // The other router serves it now.
+                self.reconfigures.end(&client);
+                continue;
+            }
             let address = pending.address;
             if pending.attempts == REC_MAX_RC {
                 self.reconfigures.end(&client);

@@ -53,7 +53,7 @@ pub(super) fn register(
     let is_mine = known.is_some_and(|l| l.holder == holder);
     if registered.valid == 0 {
         // RFC 9686 section 4.6. What is not registered, or is another's, stays so.
-        if is_mine && let Some(write) = book.remove(link.realm, resource) {
+        if is_mine && let Some(write) = book.remove(link.realm, resource, now) {
             link.counters.registrations_withdrawn += 1;
             out.push(Action::Write(write));
         }

@@ -1,6 +1,6 @@
 //! The machine: events in, actions out. One machine serves all links; they share the book of leases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,6 +10,7 @@ use wire::MacAddr;
 
 use super::auth::Secret;
 use super::binding::end;
+use super::borrow::Question;
 use super::config::Config;
 use super::counters::Counters;
 use super::error::ConfigError;
@@ -17,6 +18,8 @@ use super::link::{Link, LinkId};
 use super::packet::MessageType;
 use super::reconfigure::{Reconfigure, Reconfigures};
 use crate::Random;
+use crate::pairing::{PairEvent, Pairing, Questions};
+use lease::sync::{Family, Message as PairMessage};
 use lease::{
     Book, ClientId, ImportRefused, Imported, Lease, NextHop, RealmId, Resource, ScopeId, State,
     Wall, Write,
@@ -105,6 +108,16 @@ pub enum Event<'a> {
         /// The leases; in each router each of another resource, none a part of another.
         leases: Vec<Lease>,
     },
+    /// Whether clients on a link of an interface of ours are answered from now on, until this is told anew; they are, where it was
+    /// never told. A link that is not served keeps its leases and its routes, and learns what the other router of a pair gives.
+    Serve {
+        /// Which.
+        link: LinkId,
+        /// Whether.
+        serving: bool,
+    },
+    /// Of the pair that the server is one of.
+    Pair(PairEvent),
     /// `next_deadline()` has come.
     Timer,
 }
@@ -179,6 +192,8 @@ pub enum Action {
         /// Of this router.
         vrf: VrfId,
     },
+    /// Tell the other router of the pair; after the writes asked for before it are on disk.
+    Tell(PairMessage),
     /// Something to log, and to tell who watches.
     Notice(Notice),
 }
@@ -232,6 +247,15 @@ pub enum Notice {
         /// Who has it now.
         to: ClientId,
     },
+    /// A lease of the other router of a pair has taken the place of one that somebody else has here.
+    TwoHolders {
+        /// What both have.
+        resource: Resource,
+        /// Who has it no more.
+        from: ClientId,
+        /// Who has it now.
+        to: ClientId,
+    },
     /// A client did not follow its Reconfigure messages.
     ReconfigureFailed {
         /// The client.
@@ -272,6 +296,11 @@ pub struct Machine {
     /// Since leases could not be stored: until when none is given, or tried.
     pub(super) refuse_until: Option<Instant>,
     pub(super) reconfigures: Reconfigures,
+    /// Links that are not served.
+    pub(super) silent: BTreeSet<LinkId>,
+    pub(super) pairing: Pairing,
+    /// Messages that wait for the other router of the pair.
+    pub(super) questions: Questions<Question>,
     /// Of datagrams on interfaces that are no links of the server.
     pub(super) elsewhere: Counters,
 }
@@ -289,6 +318,9 @@ impl Machine {
             clock: (now, wall),
             refuse_until: None,
             reconfigures: Reconfigures::default(),
+            silent: BTreeSet::new(),
+            pairing: Pairing::new(Family::V6),
+            questions: Questions::default(),
             elsewhere: Counters::default(),
             identity,
         }
@@ -302,10 +334,11 @@ impl Machine {
             let due = now + end.duration_since(wall).unwrap_or_default();
             self.refuse_until.map_or(due, |until| due.max(until))
         });
-        [ends, self.reconfigures.next_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let others = [
+            self.reconfigures.next_deadline(),
+            self.questions.next_deadline(),
+        ];
+        [ends].into_iter().chain(others).flatten().min()
     }
 
     /// Handles one event; what is to be done is appended to `out`, in order. `wall` is the date at `now`.
@@ -317,6 +350,8 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         self.clock = (now, wall);
+        self.book.tick(wall);
+        let from = out.len();
         match event {
             Event::ConfigureLink {
                 link,
@@ -344,11 +379,21 @@ impl Machine {
             Event::Release { realm, resource } => self.release(realm, resource, out),
             Event::Add { lease } => self.add(*lease, out),
             Event::Import { leases } => self.import(leases, out),
+            Event::Serve { link, serving } => {
+                if serving {
+                    self.silent.remove(&link);
+                } else {
+                    self.silent.insert(link);
+                }
+            }
+            Event::Pair(event) => self.pair(event, out),
             Event::Timer => {
                 self.expire(out);
                 self.reconfigure_timer(out);
+                self.question_timer();
             }
         }
+        self.tell_writes(from, out);
     }
 
     fn take_back(&mut self, writes: &[Write]) {
@@ -515,6 +560,11 @@ impl Machine {
     /// The counters of datagrams that came in where no link is served.
     pub fn counters_elsewhere(&self) -> &Counters {
         &self.elsewhere
+    }
+
+    /// How the conversation with the other router of the pair goes.
+    pub fn pairing(&self) -> &Pairing {
+        &self.pairing
     }
 
     /// How many clients are being asked to come.

@@ -94,7 +94,7 @@ pub(super) struct Group {
     /// It has slept as backup, and listened once more.
     listened: bool,
     announced: usize,
-    stopped: Option<Why>,
+    stopped: bool,
     pub counters: Counters,
 }
 
@@ -115,7 +115,7 @@ impl Group {
             listens_until: None,
             listened: false,
             announced: 0,
-            stopped: None,
+            stopped: false,
             counters: Counters::default(),
         }
     }
@@ -168,8 +168,8 @@ impl Group {
     }
 
     /// Leaves the virtual router to others, for good.
-    pub fn stop(&mut self, cx: &mut Context<'_>, why: Why) {
-        self.stopped = Some(why);
+    pub fn stop(&mut self, cx: &mut Context<'_>) {
+        self.stopped = true;
         self.update(cx);
     }
 
@@ -184,9 +184,7 @@ impl Group {
     /// Takes part, or ceases to.
     fn update(&mut self, cx: &mut Context<'_>) {
         let why = match self {
-            Self {
-                stopped: Some(why), ..
-            } => Some(*why),
+            Self { stopped: true, .. } => Some(Why::Stopped),
             Self { up: false, .. } => Some(Why::LinkDown),
             Self { source: None, .. } => Some(Why::NoAddress),
             Self { held: true, .. } => Some(Why::Held),

@@ -82,11 +82,9 @@ pub enum Why {
     LinkDown,
     /// There is no address to advertise from.
     NoAddress,
-    /// What is watched forbids it, or the router is not ready to forward.
+    /// What is watched forbids it.
     Held,
-    /// It was configured away.
-    Removed,
-    /// The process stops.
+    /// The process stops, or it was configured away.
     Stopped,
 }
 
@@ -99,9 +97,8 @@ impl std::fmt::Display for Why {
             Why::Configured => f.write_str("configured anew"),
             Why::LinkDown => f.write_str("the link is down"),
             Why::NoAddress => f.write_str("the interface has no address to advertise from"),
-            Why::Held => f.write_str("something that it needs is down, or not ready yet"),
-            Why::Removed => f.write_str("no longer configured"),
-            Why::Stopped => f.write_str("the process stops"),
+            Why::Held => f.write_str("something that is tracked is down"),
+            Why::Stopped => f.write_str("stops"),
         }
     }
 }
@@ -181,7 +178,7 @@ impl Machine {
         match event {
             Event::Configure { id, config } => self.configure(now, id, *config, out),
             Event::Remove { id } => {
-                self.with(now, id, out, |g, cx| g.stop(cx, Why::Removed));
+                self.with(now, id, out, Group::stop);
                 self.groups.remove(&id);
                 if self.of(id.iface).next().is_none() {
                     self.strays.remove(&id.iface);
@@ -216,7 +213,7 @@ impl Machine {
             Event::Packet { iface, packet } => self.packet(now, iface, packet, out),
             Event::Shutdown => {
                 for id in self.groups.keys().copied().collect::<Vec<_>>() {
-                    self.with(now, id, out, |g, cx| g.stop(cx, Why::Stopped));
+                    self.with(now, id, out, Group::stop);
                 }
             }
             Event::Timer => {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::Ipv4Net;
+use lease::sync::Family;
 use lease::{RealmId, Write};
 use protocols::dhcp4::config::{Range, Relays, Reservation, Settings, Subnet};
 use protocols::dhcp4::option::Tlvs;
@@ -13,6 +14,7 @@ use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
 
 use crate::Subject;
+use crate::pair::Peer;
 use crate::text::{get, list, maybe};
 
 const IFACE: IfaceId = IfaceId(1);
@@ -23,6 +25,7 @@ struct Server {
     start: Instant,
     /// What the last event asked to store, until the store's word.
     asked: Vec<Write>,
+    peer: Peer,
 }
 
 pub fn run(case: &str) {
@@ -36,6 +39,7 @@ pub fn run(case: &str) {
         machine,
         start,
         asked: Vec::new(),
+        peer: Peer::default(),
     };
     crate::case("dhcp4", case, start, server);
 }
@@ -54,12 +58,20 @@ impl Server {
             _ => None,
         };
         self.asked.extend(out.iter().filter_map(write));
-        out.iter().map(show).collect()
+        let said = |action: &Action| match action {
+            Action::Tell(message) => self.peer.hear(message),
+            other => show(other),
+        };
+        out.iter().map(said).collect()
     }
 }
 
 impl Subject for Server {
     fn event(&mut self, now: Instant, step: &Value) -> Vec<String> {
+        let of_pair = self.peer.event(step, RealmId(1), Family::V4);
+        if let Some(event) = of_pair {
+            return self.act(now, Event::Pair(event));
+        }
         match step["do"].as_str().unwrap() {
             "configure" => {
                 let event = Event::ConfigureLink {
@@ -71,6 +83,10 @@ impl Subject for Server {
                 let mut out = self.act(now, event);
                 out.extend(self.act(now, Event::Loaded { leases: vec![] }));
                 out
+            }
+            "serve" => {
+                let (link, serving) = (LinkId::Iface(IFACE), get(step, "serving"));
+                self.act(now, Event::Serve { link, serving })
             }
             "stored" => {
                 self.asked.clear();
@@ -217,6 +233,7 @@ fn show(action: &Action) -> String {
         }
         Action::Probe { address, .. } => format!("probe {address}"),
         Action::Notice(notice) => format!("notice {notice:?}"),
+        Action::Tell(_) => unreachable!("the peer has heard it"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::Ipv6Net;
+use lease::sync::Family;
 use lease::{RealmId, Resource, Write};
 use protocols::dhcp6::config::{PrefixPool, Range, Relays, Reservation, Settings, Subnet};
 use protocols::dhcp6::{
@@ -15,6 +16,7 @@ use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
 
 use crate::Subject;
+use crate::pair::Peer;
 use crate::text::{get, list, maybe};
 
 const IFACE: IfaceId = IfaceId(1);
@@ -26,6 +28,7 @@ struct Server {
     start: Instant,
     /// What the last event asked to store, until the store's word.
     asked: Vec<Write>,
+    peer: Peer,
 }
 
 pub fn run(case: &str) {
@@ -40,6 +43,7 @@ pub fn run(case: &str) {
         machine,
         start,
         asked: Vec::new(),
+        peer: Peer::default(),
     };
     crate::case("dhcp6", case, start, server);
 }
@@ -58,12 +62,20 @@ impl Server {
                 Action::Write(write) => Some(write.clone()),
                 _ => None,
             }));
-        out.iter().map(show).collect()
+        let said = |action: &Action| match action {
+            Action::Tell(message) => self.peer.hear(message),
+            other => show(other),
+        };
+        out.iter().map(said).collect()
     }
 }
 
 impl Subject for Server {
     fn event(&mut self, now: Instant, step: &Value) -> Vec<String> {
+        let of_pair = self.peer.event(step, RealmId(1), Family::V6);
+        if let Some(event) = of_pair {
+            return self.act(now, Event::Pair(event));
+        }
         match step["do"].as_str().unwrap() {
             "configure" => {
                 let event = Event::ConfigureLink {
@@ -76,6 +88,10 @@ impl Subject for Server {
                 let mut out = self.act(now, event);
                 out.extend(self.act(now, Event::Loaded { leases: vec![] }));
                 out
+            }
+            "serve" => {
+                let (link, serving) = (LinkId::Iface(IFACE), get(step, "serving"));
+                self.act(now, Event::Serve { link, serving })
             }
             "stored" => {
                 self.asked.clear();
@@ -261,6 +277,7 @@ fn show(action: &Action) -> String {
         ),
         Action::RouteDown { prefix, .. } => format!("route {prefix} down"),
         Action::Notice(notice) => format!("notice {notice:?}"),
+        Action::Tell(_) => unreachable!("the peer has heard it"),
     }
 }
 

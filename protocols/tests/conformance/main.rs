@@ -9,6 +9,7 @@ mod dhcp4;
 mod dhcp6;
 mod dhcp6_client;
 mod nd;
+mod pair;
 mod ra;
 mod relay4;
 mod relay6;
@@ -142,6 +143,14 @@ fn dhcp6_life_of_a_lease() {
     dhcp6::run("life_of_a_lease");
 }
 
+// Input: as the even one of a pair: the other's lease, clients that ask for its addresses and for ours, its questions, a split, a
+// link that is not served, the operator's word that the other one is gone.
+// Output: what is told, asked for and taken over; routes at once; silence where the other one may know better, or serves.
+#[test]
+fn dhcp6_pair() {
+    dhcp6::run("pair");
+}
+
 // Input: a router asks for a prefix of a length and for an address, renews, releases the prefix.
 // Output: both in one answer with the same times; the route comes and goes.
 #[test]
@@ -183,6 +192,13 @@ fn dhcp6_relayed() {
 #[test]
 fn dhcp6_registration() {
     dhcp6::run("registration");
+}
+
+// Input: as the odd one of a pair, the same as for DHCPv6.
+// Output: no Nak for an address that the other one may have given; asked for, it is offered and then not given.
+#[test]
+fn dhcp4_pair() {
+    dhcp4::run("pair");
 }
 
 // Input: a client discovers, requests another address than it was offered, asks again; renews, releases, comes back.

@@ -55,7 +55,7 @@ impl Commits {
                     continue;
                 }
                 Action::Send { after_commit, .. } => *after_commit,
-                Action::RouteUp { .. } | Action::RouteDown { .. } => true,
+                Action::RouteUp { .. } | Action::RouteDown { .. } | Action::Tell(_) => true,
                 Action::Notice(_) => false,
             };
             if waits && !self.is_idle() {

@@ -123,6 +123,7 @@ fn a_lease_of_the_same_resource_is_not_overwritten() {
     let tenant = in_realm("tenant", newer.clone());
     disk.commit(&[book.put(newer.clone()), book.put(tenant.clone())])
         .unwrap();
+    let [newer, tenant] = [newer, tenant].map(|l| book.get(l.realm(), l.resource).unwrap().clone());
     let done = disk.adopt(|_| Some(realm())).unwrap();
     assert_eq!((done.given, done.left), (0, 1));
     assert_eq!(stored(&disk), by_key([newer, tenant, unowned(old)]));
