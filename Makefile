@@ -1,6 +1,6 @@
 # The commands of this house. Each is a line or two that calls something readable.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench versus scaling conformance docs fmt
+.PHONY: help demo test lint bench versus scaling failover conformance docs fmt
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -28,6 +28,10 @@ versus: ## cycles per packet beside real routers, in one run (QUICK=1, ONLY=a,b,
 scaling: ## what limits many workers: the figures of docs/scaling.md
 	@tools/setup.sh bench
 	cargo run --release -p benches --bin scaling
+
+failover: ## how long a host notices that one of a pair fails, beside keepalived (ROUNDS=20, ONLY=kill,...)
+	@tools/setup.sh test
+	@tools/failover.sh
 
 conformance: ## the 22 rows: which are closed
 	@tools/setup.sh test

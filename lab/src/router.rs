@@ -266,6 +266,17 @@ impl Router {
         Ok(status)
     }
 
+    /// Sends a signal to `hextetd`.
+    ///
+    /// # Errors
+    /// When it is not running.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        match self.daemon.borrow().as_ref() {
+            Some(daemon) => daemon.signal(signal),
+            None => bail!("hextetd is not running"),
+        }
+    }
+
     /// SIGKILL: the crash that must lose nothing acknowledged.
     ///
     /// # Errors

@@ -69,6 +69,8 @@ const RECLAIM: Duration = Duration::from_millis(20);
 const PUBLISH: Duration = Duration::from_millis(20);
 /// How often the links are looked at.
 const LINKS: Duration = Duration::from_millis(200);
+/// The same where a virtual router may have to be left to another.
+const QUICK_LINKS: Duration = Duration::from_millis(10);
 /// How often neighbours are told that they are in use.
 const SAMPLE: Duration = Duration::from_secs(1);
 
@@ -258,7 +260,11 @@ impl Engine {
         let mut looked = reclaimed;
         let mut sampled = reclaimed;
         loop {
-            let patience = self.stale.map_or(RECLAIM, |_| Duration::ZERO);
+            let (rest, links) = match self.has_virtual_routers() {
+                true => (QUICK_LINKS, QUICK_LINKS),
+                false => (RECLAIM, LINKS),
+            };
+            let patience = self.stale.map_or(rest, |_| Duration::ZERO);
             let idle = match inbox.recv_timeout(patience) {
                 Ok(EngineMessage::Shutdown) | Err(RecvTimeoutError::Disconnected) => {
                     return self.dataplane;
@@ -285,7 +291,7 @@ impl Engine {
                 self.tick_guards();
                 reclaimed = now;
             }
-            if LINKS <= now - looked {
+            if links <= now - looked {
                 self.look_at_links();
                 looked = now;
             }
@@ -362,6 +368,9 @@ impl Engine {
             self.bus.mld(mld::Event::LinkLocal { iface, addr });
         }
         self.tell_vrrp_source(iface);
+        if self.has_virtual_routers() {
+            self.follow_tracks();
+        }
         self.tell_duplicate(iface, addr, state);
         self.refresh_link(iface);
         // A router with thousands of interfaces hears of thousands of addresses at once.
@@ -448,7 +457,7 @@ impl Engine {
         }
         let done = self.publisher.commit();
         self.told("routes", done);
-        if self.tracks_anything() {
+        if self.has_virtual_routers() {
             self.follow_tracks();
         }
     }

@@ -16,8 +16,9 @@ use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
 
 use super::Engine;
+use super::addresses::own_addresses;
 use crate::compile::interfaces::VirtualView;
-use crate::model::{Indexed, Interface, Vrrp, Watched};
+use crate::model::{Indexed, Interface, Router, Vrrp, Watched};
 use crate::rooms::liveness::LivenessMessage;
 
 /// What the engine knows of virtual routers.
@@ -244,32 +245,49 @@ impl Engine {
     /// Looks at what is watched, and tells what has changed.
     pub(super) fn follow_tracks(&mut self) {
         let mut told = Vec::new();
-        for (router, interface) in self.model.interfaces() {
-            for group in interface
-                .vrrp
-                .iter()
-                .filter(|group| !group.track.is_empty())
-            {
-                let (mut lowered, mut held) = (0_u8, false);
-                for track in &group.track {
-                    if self.is_watched_up(router.id, &track.watched) {
-                        continue;
+        for router in &self.model.routers {
+            if router.interfaces.iter().all(|i| i.vrrp.is_empty()) {
+                continue;
+            }
+            let ready = self.is_ready(router);
+            for interface in &router.interfaces {
+                for group in &interface.vrrp {
+                    let (lowered, down) = self.tracked(router, group);
+                    let (id, now) = (group.id(interface.id), (lowered, down || !ready));
+                    if self.virtual_routers.told.get(&id) != Some(&now) {
+                        told.push((id, now));
                     }
-                    match track.decrement {
-                        Some(by) => lowered = lowered.saturating_add(by),
-                        None => held = true,
-                    }
-                }
-                let id = group.id(interface.id);
-                if self.virtual_routers.told.get(&id) != Some(&(lowered, held)) {
-                    told.push((id, lowered, held));
                 }
             }
         }
-        for (id, lowered, held) in told {
+        for (id, (lowered, held)) in told {
             self.virtual_routers.told.insert(id, (lowered, held));
             self.bus.vrrp(Event::Track { id, lowered, held });
         }
+    }
+
+    /// What is taken off the priority of a virtual router, and whether it may not take part, because of what it watches.
+    fn tracked(&self, router: &Router, group: &Vrrp) -> (u8, bool) {
+        let down = group.track.iter();
+        let down = down.filter(|track| !self.is_watched_up(router.id, &track.watched));
+        down.fold((0, false), |(lowered, held), track| match track.decrement {
+            Some(by) => (by.saturating_add(lowered), held),
+            None => (lowered, true),
+        })
+    }
+
+    /// Whether a router can do its work: each of its interfaces that is up has its own addresses, without which no neighbour is
+    /// found. One that has just started would take packets over that it cannot send on.
+    fn is_ready(&self, router: &Router) -> bool {
+        let interfaces = router.interfaces.iter();
+        let mut up = interfaces.filter(|interface| self.is_up(interface));
+        up.all(|interface| {
+            let own = own_addresses(interface, self.mac(interface));
+            own.iter().all(|own| {
+                let state = self.addresses.get(&(interface.id, own.addr));
+                matches!(state, Some(AddressState::Valid | AddressState::Duplicate))
+            })
+        })
     }
 
     fn is_watched_up(&self, vrf: VrfId, watched: &Watched) -> bool {
@@ -286,8 +304,8 @@ impl Engine {
         }
     }
 
-    /// Whether any virtual router watches something.
-    pub(super) fn tracks_anything(&self) -> bool {
-        !self.virtual_routers.told.is_empty()
+    /// Whether there are virtual routers.
+    pub(super) fn has_virtual_routers(&self) -> bool {
+        !self.virtual_routers.states.is_empty()
     }
 }

@@ -230,7 +230,10 @@ impl<'a> Room<'a> {
         let active = state == State::Active;
         if let Some(macs) = self.macs.get(&id.iface) {
             let has_it = self.vrrp.mac(id) == Some(mac);
-            macs.set(&mac.octets(), active && has_it);
+            // While the process stops, what still comes to us is forwarded: the link sends it to the other once that has spoken.
+            if why != Why::Stopped {
+                macs.set(&mac.octets(), active && has_it);
+            }
         }
         let message = EngineMessage::VirtualRouter { id, state };
         self.of.bus.engine(message);

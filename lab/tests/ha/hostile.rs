@@ -3,7 +3,7 @@
 use lab::{Lab, Result};
 use serde_json::Value;
 
-use crate::net::{Net, Settings};
+use lab::pair::{Pair, Settings};
 
 /// Each: its name, and the counter that tells of it.
 const ATTACKS: &[(&str, &str)] = &[
@@ -57,7 +57,7 @@ sendp([packet] * 5, iface="eth0", verbose=False)
 "#;
 
 /// How often a rule was broken, over all virtual routers and the interface.
-fn counted(net: &Net, rule: &str) -> Result<u64> {
+fn counted(net: &Pair, rule: &str) -> Result<u64> {
     if let Some(reason) = rule.strip_prefix("drop:") {
         return net.one.dropped(reason);
     }
@@ -72,14 +72,14 @@ fn counted(net: &Net, rule: &str) -> Result<u64> {
 #[test]
 fn forged_advertisements_are_counted_and_not_believed() -> Result<()> {
     let lab = Lab::new("ha-hostile")?;
-    let net = Net::start(&lab, &Settings::default())?;
+    let net = Pair::start(&lab, &Settings::default())?;
     let own = "fe80::2";
     let shown = net.one.ctl("show vrrp")?;
     let source = shown[0]["source"].as_str().unwrap_or(own).to_owned();
     let mac = net.one.ok("cat /sys/class/net/va/address")?;
     let script = lab.dir().join("send.py");
     std::fs::write(&script, SEND)?;
-    let transitions = |net: &Net| -> Result<u64> {
+    let transitions = |net: &Pair| -> Result<u64> {
         let shown = net.one.ctl("show vrrp")?;
         let groups = shown.as_array().into_iter().flatten();
         Ok(groups.map(|g| g["transitions"].as_u64().unwrap_or(0)).sum())

@@ -1,7 +1,6 @@
 //! High availability: two routers that stand for one, beside each other and beside routers that are not ours.
 
+mod beside;
 mod hostile;
-mod keepalived;
-mod net;
 mod pair;
 mod silent;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::{Lab, Result, wait_for};
 
-use crate::net::{Net, Settings, are, config};
+use lab::pair::{Pair, Settings, are, config};
 
 const SERVER6: &str = "2001:db8:2::80";
 const SERVER4: &str = "198.51.100.80";
@@ -12,7 +12,7 @@ const SERVER4: &str = "198.51.100.80";
 #[test]
 fn the_backup_takes_over_and_gives_back() -> Result<()> {
     let lab = Lab::new("ha-pair")?;
-    let net = Net::start(&lab, &Settings::default())?;
+    let net = Pair::start(&lab, &Settings::default())?;
     for server in [SERVER6, SERVER4] {
         assert_eq!(
             net.host.ping(server, 3)?,
@@ -58,7 +58,7 @@ fn a_router_that_stops_says_so() -> Result<()> {
         interval: "10s",
         ..Settings::default()
     };
-    let net = Net::wire(&lab)?;
+    let net = Pair::wire(&lab)?;
     net.one.start(&config(2, 200, &slow))?;
     net.two.start(&config(3, 199, &slow))?;
     wait_for(Duration::from_secs(60), "one to be active", || {
@@ -88,7 +88,7 @@ fn what_is_tracked_lowers_the_priority() -> Result<()> {
                 .into(),
         ..Settings::default()
     };
-    let net = Net::start(&lab, &settings)?;
+    let net = Pair::start(&lab, &settings)?;
     assert_eq!(net.host.ping(SERVER6, 2)?, 2);
     // Its own link fails; the lan's virtual routers follow.
     net.one.ok("ip link set vb down")?;
@@ -117,7 +117,7 @@ fn an_address_that_does_not_accept_is_found_and_says_nothing() -> Result<()> {
         keys: String::new(),
         ..Settings::default()
     };
-    let net = Net::start(&lab, &settings)?;
+    let net = Pair::start(&lab, &settings)?;
     for (gateway, server) in [("2001:db8:1::1", SERVER6), ("192.0.2.1", SERVER4)] {
         assert_eq!(net.host.ping(server, 2)?, 2, "it forwards");
         assert_eq!(net.host.ping(gateway, 2)?, 0, "{gateway} answers nothing");

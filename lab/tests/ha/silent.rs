@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::{Lab, Result, wait_for};
 
-use crate::net::{Net, Settings, are, config};
+use lab::pair::{Pair, Settings, are, config};
 
 /// Reads a capture of a router's own port and says every frame that a backup must not send: from a virtual MAC, a router
 /// advertisement, or anything that names a virtual address. Frames before `until` (a marker) are looked at.
@@ -38,7 +38,7 @@ print("seen", seen, "bad", bad)
 #[test]
 fn the_backup_says_nothing_that_is_the_active_routers() -> Result<()> {
     let lab = Lab::new("ha-silent")?;
-    let net = Net::wire(&lab)?;
+    let net = Pair::wire(&lab)?;
     let settings = Settings::default();
     net.one.start(&config(2, 200, &settings))?;
     are(&net.one, "active")?;
@@ -53,7 +53,7 @@ fn the_backup_says_nothing_that_is_the_active_routers() -> Result<()> {
     wait_for(Duration::from_secs(5), "the capture to begin", || {
         capture.log().contains("listening").then_some(())
     })?;
-    net.two.start(&config(3, 100, &settings))?;
+    net.two.start(&config(3, 190, &settings))?;
     are(&net.two, "backup")?;
     net.host.wait_slaac("eth0", "2001:db8:1:")?;
     // Hosts ask for the virtual addresses and for routers all the while; the active one is asked for its own.

@@ -94,7 +94,7 @@ pub(super) struct Group {
     /// It has slept as backup, and listened once more.
     listened: bool,
     announced: usize,
-    stopped: bool,
+    stopped: Option<Why>,
     pub counters: Counters,
 }
 
@@ -115,7 +115,7 @@ impl Group {
             listens_until: None,
             listened: false,
             announced: 0,
-            stopped: false,
+            stopped: None,
             counters: Counters::default(),
         }
     }
@@ -168,8 +168,8 @@ impl Group {
     }
 
     /// Leaves the virtual router to others, for good.
-    pub fn stop(&mut self, cx: &mut Context<'_>) {
-        self.stopped = true;
+    pub fn stop(&mut self, cx: &mut Context<'_>, why: Why) {
+        self.stopped = Some(why);
         self.update(cx);
     }
 
@@ -184,7 +184,9 @@ impl Group {
     /// Takes part, or ceases to.
     fn update(&mut self, cx: &mut Context<'_>) {
         let why = match self {
-            Self { stopped: true, .. } => Some(Why::Stopped),
+            Self {
+                stopped: Some(why), ..
+            } => Some(*why),
             Self { up: false, .. } => Some(Why::LinkDown),
             Self { source: None, .. } => Some(Why::NoAddress),
             Self { held: true, .. } => Some(Why::Held),

@@ -82,9 +82,11 @@ pub enum Why {
     LinkDown,
     /// There is no address to advertise from.
     NoAddress,
-    /// What is watched forbids it.
+    /// What is watched forbids it, or the router is not ready to forward.
     Held,
-    /// The process stops, or it was configured away.
+    /// It was configured away.
+    Removed,
+    /// The process stops.
     Stopped,
 }
 
@@ -97,8 +99,9 @@ impl std::fmt::Display for Why {
             Why::Configured => f.write_str("configured anew"),
             Why::LinkDown => f.write_str("the link is down"),
             Why::NoAddress => f.write_str("the interface has no address to advertise from"),
-            Why::Held => f.write_str("something that is tracked is down"),
-            Why::Stopped => f.write_str("stops"),
+            Why::Held => f.write_str("something that it needs is down, or not ready yet"),
+            Why::Removed => f.write_str("no longer configured"),
+            Why::Stopped => f.write_str("the process stops"),
         }
     }
 }
@@ -178,7 +181,7 @@ impl Machine {
         match event {
             Event::Configure { id, config } => self.configure(now, id, *config, out),
             Event::Remove { id } => {
-                self.with(now, id, out, Group::stop);
+                self.with(now, id, out, |g, cx| g.stop(cx, Why::Removed));
                 self.groups.remove(&id);
                 if self.of(id.iface).next().is_none() {
                     self.strays.remove(&id.iface);
@@ -213,7 +216,7 @@ impl Machine {
             Event::Packet { iface, packet } => self.packet(now, iface, packet, out),
             Event::Shutdown => {
                 for id in self.groups.keys().copied().collect::<Vec<_>>() {
-                    self.with(now, id, out, Group::stop);
+                    self.with(now, id, out, |g, cx| g.stop(cx, Why::Stopped));
                 }
             }
             Event::Timer => {

@@ -1,4 +1,4 @@
-//! The wiring of these tests: a host and a server, and two routers between them.
+//! Two routers that stand for one, between a host and a server.
 //!
 //! ```text
 //!                       ┌─ va [one] vb ─┐
@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use lab::{Host, Lab, Result, Router, wait_for};
+use crate::{Host, Lab, Result, Router, wait_for};
 
 /// How the virtual routers are set.
 #[derive(Clone, Debug)]
@@ -37,27 +37,45 @@ impl Default for Settings {
 }
 
 /// See the module.
-pub struct Net {
+#[derive(Debug)]
+pub struct Pair {
+    /// The host on 2001:db8:1::/64.
     pub host: Host,
-    _server: Host,
+    /// The server on 2001:db8:2::/64.
+    pub server: Host,
     /// The links, lan and up; their ports p1, p2 and p3 lead to the host or server, to one, and to two.
     pub links: [Host; 2],
+    /// The first router.
     pub one: Router,
+    /// The second one.
     pub two: Router,
 }
 
-impl Net {
+impl Pair {
     /// Wires everything; no router runs.
+    ///
+    /// # Errors
+    /// When a tool refuses.
     pub fn wire(lab: &Lab) -> Result<Self> {
+        let net = Self::wire_hosts(lab)?;
+        let [lan, up] = &net.links;
+        for router in [&net.one, &net.two] {
+            lab.attach(lan, router, "va")?;
+            lab.attach(up, router, "vb")?;
+        }
+        Ok(net)
+    }
+
+    /// Wires the host and the server: for routers that are not ours.
+    ///
+    /// # Errors
+    /// When a tool refuses.
+    pub fn wire_hosts(lab: &Lab) -> Result<Self> {
         let (host, server) = (lab.host("host")?, lab.host("server")?);
         let (one, two) = (lab.router("one")?, lab.router("two")?);
         let (lan, up) = (lab.segment("lan")?, lab.segment("up")?);
         lab.attach(&lan, &host, "eth0")?;
         lab.attach(&up, &server, "eth0")?;
-        for router in [&one, &two] {
-            lab.attach(&lan, router, "va")?;
-            lab.attach(&up, router, "vb")?;
-        }
         server.address("eth0", "2001:db8:2::80/64")?;
         server.address("eth0", "198.51.100.80/24")?;
         server.route("2001:db8:1::/64 via 2001:db8:2::1")?;
@@ -66,7 +84,7 @@ impl Net {
         host.route("default via 192.0.2.1")?;
         Ok(Self {
             host,
-            _server: server,
+            server,
             links: [lan, up],
             one,
             two,
@@ -74,16 +92,22 @@ impl Net {
     }
 
     /// Wires and starts everything: one is active, two is backup.
+    ///
+    /// # Errors
+    /// When a tool refuses, or the routers do not settle.
     pub fn start(lab: &Lab, settings: &Settings) -> Result<Self> {
         let net = Self::wire(lab)?;
         net.one.start(&config(2, 200, settings))?;
-        net.two.start(&config(3, 100, settings))?;
+        net.two.start(&config(3, 190, settings))?;
         net.settle("active", "backup")?;
         net.host.wait_slaac("eth0", "2001:db8:1:")?;
         Ok(net)
     }
 
     /// Waits until all virtual routers of one and of two have these states.
+    ///
+    /// # Errors
+    /// When they do not within 20 seconds.
     pub fn settle(&self, one: &str, two: &str) -> Result<()> {
         are(&self.one, one)?;
         are(&self.two, two)
@@ -91,6 +115,9 @@ impl Net {
 }
 
 /// Waits until all virtual routers of a router have this state.
+///
+/// # Errors
+/// When they do not within 20 seconds.
 pub fn are(router: &Router, state: &str) -> Result<()> {
     wait_for(
         Duration::from_secs(20),
