@@ -38,6 +38,7 @@
 
 mod config;
 mod counters;
+pub mod fuzzing;
 mod group;
 pub mod packet;
 pub mod sm;

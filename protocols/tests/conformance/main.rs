@@ -15,6 +15,7 @@ mod relay4;
 mod relay6;
 mod savi;
 mod text;
+mod vrrp;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -411,4 +412,39 @@ fn bfd_link() {
 #[test]
 fn bfd_strangers() {
     bfd::run("strangers");
+}
+
+// Input: the start of a router, silence, its stop; RFC 9568 section 6.4.1 and 6.4.2.
+// Output: backup, active after Active_Down_Interval, adverts and announcements, priority 0.
+#[test]
+fn vrrp_initialize() {
+    vrrp::run("initialize");
+}
+
+// Input: what a backup can hear: higher, equal, lower, priority 0, another interval; its link goes; RFC 9568 section 6.4.2.
+// Output: it waits, or takes over after Skew_Time or Active_Down_Interval.
+#[test]
+fn vrrp_backup() {
+    vrrp::run("backup");
+}
+
+// Input: what an active router can hear: lower, equal from lower and from higher addresses, higher, priority 0; RFC 9568 section 6.4.3.
+// Output: it asserts itself, or becomes backup.
+#[test]
+fn vrrp_active() {
+    vrrp::run("active");
+}
+
+// Input: priority 255.
+// Output: active at once.
+#[test]
+fn vrrp_owner() {
+    vrrp::run("owner");
+}
+
+// Input: version 2 and its skew, an interval that is not ours; IPv4.
+// Output: discarded; the times of RFC 3768 section 6.1.
+#[test]
+fn vrrp_version_2() {
+    vrrp::run("version_2");
 }
