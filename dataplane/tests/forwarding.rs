@@ -491,3 +491,62 @@ fn what_a_virtual_machine_left_unfinished_is_finished() {
         assert_eq!(world.outcome().drops(), ["ip6_packet_too_big"]);
     }
 }
+
+/// A virtual router's MAC: 1: IPv4, 2: IPv6 (RFC 9568 section 7.3).
+const fn virtual_mac(block: u8, vrid: u8) -> [u8; 6] {
+    [0, 0, 0x5e, 0, block, vrid]
+}
+
+#[test]
+fn frames_to_active_virtual_routers_are_forwarded_in_the_lane_and_others_are_not() {
+    use dataplane::forwarding::VirtualMacs;
+    use std::sync::Arc;
+
+    // One burst, in which addresses and families alternate.
+    let packets: Vec<Packet> = (0..8)
+        .flat_map(|_| {
+            [
+                v6("2001:db8:2::10"),
+                v6("2001:db8:2::10").to(virtual_mac(2, 61)),
+                v4("10.2.0.10").to(virtual_mac(1, 61)),
+                v6("2001:db8:2::10").to(virtual_mac(2, 62)),
+                v4("10.2.0.10").to(virtual_mac(1, 62)),
+            ]
+        })
+        .collect();
+    let run = |with_lane: bool| {
+        let mut world = World::new(with_lane);
+        let macs = Arc::new(VirtualMacs::default());
+        for active in [virtual_mac(2, 61), virtual_mac(1, 61)] {
+            macs.set(&active, true);
+        }
+        let shared = Arc::clone(&macs);
+        world.change(LAN, |lan| lan.virtual_macs = Some(shared));
+        for packet in &packets {
+            world.receive(PORT0, &packet.bytes());
+        }
+        world.round();
+        let first = world.outcome();
+        let in_lane = world.lane_packets();
+        // They become backups here, and one of the others active, without a new snapshot.
+        macs.set(&virtual_mac(2, 61), false);
+        macs.set(&virtual_mac(1, 62), true);
+        for packet in &packets {
+            world.receive(PORT0, &packet.bytes());
+        }
+        world.round();
+        (first, world.outcome(), in_lane)
+    };
+    let (first, second, in_lane) = run(true);
+    let (graph_first, graph_second, none) = run(false);
+    assert_eq!(none, 0);
+    assert_eq!(first.counters, graph_first.counters);
+    assert_eq!(second.counters, graph_second.counters);
+    assert_eq!(first.sent.len(), 24);
+    let dropped = |outcome: &Outcome| outcome.count("drop virtual_router_backup");
+    assert_eq!((dropped(&first), first.drops().len()), (16, 1));
+    // Of each family those to the first one's address, and to one more.
+    assert!(16 <= in_lane, "{in_lane} of 24");
+    assert_eq!(second.sent.len(), 24, "own, IPv4 61, IPv4 62");
+    assert_eq!(dropped(&second), 32);
+}

@@ -455,3 +455,74 @@ fn arp_is_punted() {
     bed.receive(LAN, &[&frame]);
     assert_eq!(bed.punted_classes(), [PuntClass::Arp]);
 }
+
+/// A VRRP advertisement, of which the packet path reads no more than where it stands.
+fn vrrp(source: &str, destination: &str, hop_limit: u8) -> Vec<u8> {
+    let mut packet = raw(source, destination, 112, &[0x31, 61, 100, 0, 0, 1, 0, 0]);
+    if packet[0] >> 4 == 6 {
+        packet[7] = hop_limit;
+        return packet;
+    }
+    packet[8] = hop_limit;
+    seal(packet)
+}
+
+#[test]
+fn advertisements_of_virtual_routers_go_their_own_way_where_they_are_heard() {
+    let hear = |packet: &[u8], heard: bool| {
+        let mut bed = Testbed::new();
+        bed.configure_lan(|lan| {
+            if heard {
+                lan.virtual_macs = Some(std::sync::Arc::default());
+                lan.groups6.push(v6("ff02::12"));
+                lan.groups4.push(v4("224.0.0.18"));
+            }
+        });
+        let to = match packet[0] >> 4 {
+            6 if packet[24] == 0xff => [0x33, 0x33, 0, 0, 0, 0x12],
+            4 if packet[16] == 224 => [1, 0, 0x5e, 0, 0, 0x12],
+            _ => LAN_MAC,
+        };
+        bed.receive(LAN, &[&framed(to, HOST_MAC, packet)]);
+        let punted = bed.punted_classes();
+        let drops: Vec<R> = bed.drops().into_iter().map(|(reason, _)| reason).collect();
+        (punted, drops)
+    };
+    for (source, group, own) in [
+        ("fe80::10", "ff02::12", "fe80::1"),
+        (HOST4, "224.0.0.18", OWN4),
+    ] {
+        for to in [group, own] {
+            let said = vrrp(source, to, 255);
+            assert_eq!(hear(&said, true), (vec![PuntClass::Vrrp], vec![]), "{to}");
+            let far = vrrp(source, to, 254);
+            assert_eq!(hear(&far, true), (vec![], vec![R::VrrpHopLimit]), "{to}");
+        }
+        let (punted, drops) = hear(&vrrp(source, group, 255), false);
+        assert_eq!((punted.len(), drops.len()), (0, 1), "nobody listens");
+    }
+}
+
+#[test]
+fn an_address_that_does_not_accept_is_found_and_nothing_else() {
+    let mut bed = Testbed::new();
+    bed.configure_lan(|lan| {
+        lan.unaccepted = vec![v6(OWN6), v4(OWN4).to_ipv6_mapped()];
+    });
+    for packet in [
+        echo(HOST6, OWN6, 10),
+        echo(HOST4, OWN4, 10),
+        udp(HOST6, OWN6, 64, 10),
+        first_fragment6(OWN6),
+    ] {
+        bed.hear_host(&packet);
+    }
+    assert_eq!(bed.drops(), [(R::UnacceptedAddress, 4)]);
+    bed.silent();
+    assert_eq!(bed.punted_classes(), []);
+    bed.hear_host(&icmp6(HOST6, OWN6, 255, 135, &[0; 20]));
+    assert_eq!(bed.punted_classes(), [PuntClass::Nd]);
+    // Another address of the same interface.
+    bed.hear_host(&echo("fe80::10", "fe80::1", 10));
+    assert_eq!(bed.w.counters.echo_replies.get(), 1);
+}
