@@ -33,6 +33,7 @@ pub mod route;
 pub mod sample;
 pub mod security;
 pub mod status;
+pub mod sync;
 pub mod trace;
 pub mod vrrp;
 pub mod word;
@@ -83,6 +84,7 @@ pub use security::{
     PortBinding, PortCounters, SecurityGroup, SecurityRule,
 };
 pub use status::Status;
+pub use sync::{PairSync, SyncKind};
 pub use trace::{
     CapturePoint, CaptureRequest, PacketFilter, Protocol, TraceEvent, TraceRequest, TraceStep,
 };

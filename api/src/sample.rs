@@ -650,6 +650,39 @@ pub fn delegations() -> Vec<Delegation> {
     ]
 }
 
+/// The other router of a pair.
+pub fn syncs() -> Vec<PairSync> {
+    let kind = |kind: &str, phase: &str, sent| SyncKind {
+        kind: kind.into(),
+        phase: phase.into(),
+        complete: true,
+        lag_ms: 3,
+        queued_bytes: 0,
+        outstanding_bytes: 4096,
+        counters: [("sent", sent), ("received", 77), ("refused", 1)]
+            .map(|(name, n)| (name.to_owned(), n))
+            .into(),
+    };
+    vec![PairSync {
+        local: "[fd00::1]:9462".parse().expect("a sample socket"),
+        peer: "[fd00::2]:9462".parse().expect("a sample socket"),
+        connected: true,
+        since_ms: Some(86_400_000),
+        fault: None,
+        same_config: Some(true),
+        round_trip_us: Some(210),
+        lag_ms: 3,
+        kept_flows: 12_000,
+        kinds: vec![
+            kind("flow", "current", 1_234_567),
+            kind("station", "bulk", 120),
+        ],
+        counters: [("sessions", 2), ("wrong_key", 0)]
+            .map(|(name, n)| (name.to_owned(), n))
+            .into(),
+    }]
+}
+
 /// A virtual router of each IP version.
 pub fn virtual_routers() -> Vec<VirtualRouter> {
     let counters = [("sent", 86_400), ("became_active", 1)];

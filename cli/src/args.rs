@@ -263,6 +263,8 @@ pub enum Show {
     Relays,
     /// Virtual routers: who is active, and since when
     Vrrp,
+    /// The other router of a pair: what each has told the other
+    Sync,
     /// Uplinks of the DHCPv6 client, and what they have been given
     DhcpClient,
     /// Workers: load, cycles for a packet, queues

@@ -196,6 +196,7 @@ impl Session {
                 self.list("/v1/delegations", show::delegation::delegations)
                     .await
             }
+            Show::Sync => self.list("/v1/sync", show::sync::syncs).await,
             Show::Vrrp => self.list("/v1/vrrp", show::vrrp::virtual_routers).await,
             Show::DhcpClient => {
                 self.list("/v1/dhcp-client", show::dhcp_client::uplinks)

@@ -9,7 +9,7 @@ use api::{
     Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, Flow,
     FlowQuery, FlowUsage, IdlePolicy, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport,
     LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin,
-    Network, NudState, OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease,
+    Network, NudState, OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease,
     ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
     SecurityGroup, Station, StationQuery, Status, TraceEvent, TraceRequest, VirtualRouter, Vtep,
     Worker, WorkerQueue,
@@ -39,6 +39,7 @@ mod ra;
 mod relay;
 mod reload;
 mod security;
+mod sync;
 mod vrrp;
 
 /// Implements the API's trait; see the module.
@@ -289,6 +290,17 @@ impl Appliance for Router {
 
     async fn vteps(&self) -> Result<Vec<Vtep>, Error> {
         self.vtep_list().await
+    }
+
+    async fn sync(&self) -> Result<Vec<PairSync>, Error> {
+        let Some(pair) = self.ask(|engine| engine.model().pair.clone()).await? else {
+            return Ok(Vec::new());
+        };
+        let known = self.bus.pair().snapshot().await;
+        Ok(known
+            .map(|known| sync::of(&pair, known))
+            .into_iter()
+            .collect())
     }
 
     async fn vrrp(&self) -> Result<Vec<VirtualRouter>, Error> {

@@ -35,6 +35,7 @@ use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
 use crate::rooms::lease::{Order, OrderError, Question};
 use crate::rooms::liveness::{LivenessMessage, VrrpSnapshot};
+use crate::rooms::pair::{PairHandle, PairInbox};
 use protocols::vrrp::{GroupId, State};
 use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly, vrrp};
 
@@ -288,6 +289,7 @@ pub struct Bus {
     reassembly: mpsc::UnboundedSender<ReassemblyMessage>,
     fragments: mpsc::Sender<Packet>,
     liveness: crossbeam_channel::Sender<LivenessMessage>,
+    pair: PairHandle,
     engine: crossbeam_channel::Sender<EngineMessage>,
     lost: Arc<AtomicU64>,
 }
@@ -313,6 +315,8 @@ pub struct Inboxes {
     pub reassembly: Inbox<ReassemblyMessage>,
     /// The liveness thread's.
     pub liveness: crossbeam_channel::Receiver<LivenessMessage>,
+    /// That of the room of the pair.
+    pub pair: PairInbox,
     /// The engine's.
     pub engine: crossbeam_channel::Receiver<EngineMessage>,
 }
@@ -345,6 +349,7 @@ impl Bus {
         let (reassembly, reassembly_messages) = mpsc::unbounded_channel();
         let (fragments, fragments_out) = mpsc::channel(PACKETS);
         let (liveness, liveness_inbox) = crossbeam_channel::unbounded();
+        let (pair, pair_inbox) = PairHandle::new();
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
         let bus = Self {
             nd,
@@ -365,6 +370,7 @@ impl Bus {
             reassembly,
             fragments,
             liveness,
+            pair,
             engine,
             lost: Arc::default(),
         };
@@ -399,6 +405,7 @@ impl Bus {
                 packets: fragments_out,
             },
             liveness: liveness_inbox,
+            pair: pair_inbox,
             engine: engine_inbox,
         };
         (bus, inboxes)
@@ -447,6 +454,11 @@ impl Bus {
     /// Tells the liveness thread of VRRP.
     pub fn vrrp(&self, event: vrrp::Event<'static>) {
         self.liveness(LivenessMessage::Vrrp(event));
+    }
+
+    /// The way to the room of the pair.
+    pub const fn pair(&self) -> &PairHandle {
+        &self.pair
     }
 
     /// Tells the engine.

@@ -39,6 +39,7 @@ use crate::rooms::fdb::Stations;
 use crate::rooms::liveness::Liveness;
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
+use crate::rooms::pair::{Keepers, PairTask};
 use crate::rooms::ra::RaTask;
 use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::relay4::Relay4Task;
@@ -156,6 +157,7 @@ impl House {
                 dhcp6_client,
                 reassembly,
                 liveness: liveness_inbox,
+                pair: pair_inbox,
                 engine: engine_inbox,
             },
         ) = Bus::new();
@@ -327,6 +329,22 @@ impl House {
         let liveness_thread = std::thread::Builder::new()
             .name("hextet-liveness".into())
             .spawn(move || liveness.run())?;
+        let pair_thread = match (&model.pair, side.flow_peer) {
+            (Some(pair), Some(flows)) => {
+                let means = crate::rooms::pair::Means {
+                    pair: pair.clone(),
+                    flows,
+                    reader: side.qsbr.register()?,
+                    inbox: pair_inbox,
+                    keepers: Keepers::new(),
+                    stop: stop.clone(),
+                };
+                let thread = std::thread::Builder::new().name("hextet-pair".into());
+                Some(thread.spawn(move || PairTask::run(means))?)
+            }
+            // Nobody listens to what would be told.
+            _ => None,
+        };
         let system = model.system.clone();
         let engine_thread = std::thread::Builder::new()
             .name("hextet-engine".into())
@@ -382,6 +400,9 @@ impl House {
         let joined = tokio::task::spawn_blocking(move || {
             let _ = punt_thread.join();
             let _ = liveness_thread.join();
+            if let Some(thread) = pair_thread {
+                let _ = thread.join();
+            }
             engine_thread.join()
         })
         .await?;

@@ -16,7 +16,7 @@ use dpdk::{Eal, Link, Mempool, MulticastFilter, PortStats};
 use rtrb::{Producer, RingBuffer};
 use tables::binding::BindingWriter;
 use tables::fdb::FdbWriter;
-use tables::flow::FlowTable;
+use tables::flow::{FlowPeer, FlowTable, Pairing};
 use tables::group::GroupWriter;
 use tables::id::PortId;
 use tables::lpm::LpmWriter;
@@ -81,6 +81,8 @@ pub struct ControlSide {
     pub notes: Vec<NoteConsumer>,
     /// Flows of tenants' machines.
     pub flows: Arc<FlowTable>,
+    /// The flows of the other router of a pair, and what tells it of ours.
+    pub flow_peer: Option<FlowPeer>,
     /// Notes of packets that ports did not let pass, by worker.
     pub denied: Vec<DeniedConsumer>,
     /// Grace periods of all tables.
@@ -128,7 +130,8 @@ impl Dataplane {
             options.buffer_size,
             None,
         )?;
-        let qsbr = Qsbr::new(n);
+        // One more: whoever has the flows of the other router of a pair.
+        let qsbr = Qsbr::new(n + 1);
         let (lpm6, lpm6_reader) = LpmWriter::new(options.max_vrfs, qsbr.clone())?;
         let (lpm4, lpm4_reader) = LpmWriter::new(options.max_vrfs, qsbr.clone())?;
         let (next_hops, next_hop_table) = NextHopWriter::new(options.max_next_hops, qsbr.clone())?;
@@ -136,8 +139,12 @@ impl Dataplane {
         let seed = RandomState::new().hash_one(options.max_stations);
         let (stations, fdb) = FdbWriter::new(options.max_stations, seed);
         let (bindings, owners) = BindingWriter::new(options.max_bindings, seed);
-        let (flows, flow_workers) =
-            FlowTable::new(options.max_flows, n, &qsbr, seed.rotate_left(7))
+        let pairing = Pairing {
+            flows: options.max_peer_flows,
+            notes: options.change_ring,
+        };
+        let (flows, flow_workers, flow_peer) =
+            FlowTable::paired(options.max_flows, n, &qsbr, seed.rotate_left(7), &pairing)
                 .map_err(StartError::Flows)?;
         let (book_writer, book) = BookWriter::new(
             options.max_bindings,
@@ -174,6 +181,7 @@ impl Dataplane {
             book: book_writer,
             notes: Vec::new(),
             flows,
+            flow_peer,
             denied: Vec::new(),
             qsbr: qsbr.clone(),
             forwarding,

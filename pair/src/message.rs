@@ -142,6 +142,8 @@ pub enum Message<'a> {
     Records(Records<'a>),
     /// The session ends.
     Bye(Bye),
+    /// All of the kind with this number is wanted again: more of it can be applied now.
+    Again(u8),
 }
 
 const HELLO: u8 = 1;
@@ -151,6 +153,7 @@ const BEGIN: u8 = 4;
 const END: u8 = 5;
 const RECORDS: u8 = 6;
 const BYE: u8 = 7;
+const AGAIN: u8 = 8;
 
 /// Why bytes are no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,6 +190,7 @@ impl<'a> Message<'a> {
             END => Self::End(take(kind, body)?),
             RECORDS => Self::Records(records(body).ok_or(MessageError::Body(kind))?),
             BYE => Self::Bye(take(kind, body).unwrap_or(Bye::Other)),
+            AGAIN => Self::Again(take(kind, body)?),
             _ => return Ok(None),
         };
         Ok(Some(message))
@@ -207,6 +211,7 @@ impl<'a> Message<'a> {
                 bytes
             }
             Self::Bye(bye) => body(BYE, bye),
+            Self::Again(kind) => body(AGAIN, kind),
         }
     }
 }
@@ -334,6 +339,7 @@ mod tests {
             Message::Begin(mark),
             Message::End(mark),
             Message::Bye(Bye::SameNode),
+            Message::Again(3),
         ] {
             let mut bytes = message.write();
             assert_eq!(Message::read(&bytes), Ok(Some(message.clone())));

@@ -109,6 +109,7 @@ fn messages() -> BTreeMap<&'static str, Vec<u8>> {
         ("begin", Message::Begin(mark).write()),
         ("end", Message::End(mark).write()),
         ("bye", Message::Bye(Bye::Twice).write()),
+        ("again", Message::Again(1).write()),
         ("flows", records(&flows)),
         ("neighbors", records(&[neighbor, gone])),
         ("stations", records(&[station])),

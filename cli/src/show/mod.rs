@@ -18,6 +18,7 @@ pub(crate) mod ra;
 pub(crate) mod relay;
 pub(crate) mod route;
 pub(crate) mod security;
+pub(crate) mod sync;
 pub(crate) mod trace;
 pub(crate) mod vrrp;
 pub(crate) mod worker;

@@ -6,10 +6,10 @@ use api::{
     Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
     Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
     FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool,
-    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port, PortBinding,
-    RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
-    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
-    TraceRequest, VirtualRouter, Vtep, Worker,
+    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, PairSync, Port,
+    PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch,
+    RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status,
+    TraceEvent, TraceRequest, VirtualRouter, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -119,6 +119,9 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// Prefixes that are delegated to us, by router, uplink and prefix.
     fn delegations(&self) -> impl Future<Output = Result<Vec<Delegation>, Error>> + Send;
+
+    /// The other router of a pair, if there is one.
+    fn sync(&self) -> impl Future<Output = Result<Vec<PairSync>, Error>> + Send;
 
     /// Virtual routers, by interface, IP version and VRID.
     fn vrrp(&self) -> impl Future<Output = Result<Vec<VirtualRouter>, Error>> + Send;

@@ -10,7 +10,7 @@ use api::{
     Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
     FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseFault, LeaseFormat,
     LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
-    OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
+    OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
     RouteQuery, RouteSource, SecurityGroup, Station, StationQuery, Status, TraceEvent,
     TraceRequest, VirtualRouter, Vtep, Worker, sample,
@@ -319,6 +319,10 @@ impl Appliance for Fake {
 
     async fn vteps(&self) -> Result<Vec<Vtep>, Error> {
         Ok(sample::vteps())
+    }
+
+    async fn sync(&self) -> Result<Vec<PairSync>, Error> {
+        Ok(sample::syncs())
     }
 
     async fn vrrp(&self) -> Result<Vec<VirtualRouter>, Error> {

@@ -6,10 +6,10 @@ use api::{
     Accounting, AddLease, AddRoute, Binding, BindingQuery, Counters, DelRoute, Delegation, Denied,
     Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery, FlowUsage,
     ImportLeases, Interface, InterfaceAddress, Lease, LeaseChanges, LeaseExport, LeaseFormat,
-    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port,
-    PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route, RouteBatch, RouteChanges,
-    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
-    VirtualRouter, Vtep, Worker,
+    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, PairSync,
+    Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route, RouteBatch,
+    RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status,
+    TraceEvent, VirtualRouter, Vtep, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -69,6 +69,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/neighbors", get(neighbors::<A>))
         .route("/v1/neighbors/flush", post(flush_neighbors::<A>))
         .route("/v1/vrrp", get(vrrp::<A>))
+        .route("/v1/sync", get(sync::<A>))
         .route("/v1/ra", get(ra::<A>))
         .route(
             "/v1/leases",
@@ -317,6 +318,11 @@ async fn delegations<A: Appliance>(
 async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<LeasePool>> {
     p.finish()?;
     s.appliance.pools().await.map(Json)
+}
+
+async fn sync<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<PairSync>> {
+    p.finish()?;
+    s.appliance.sync().await.map(Json)
 }
 
 async fn vrrp<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<VirtualRouter>> {

@@ -59,6 +59,10 @@ pub fn options(model: &Model) -> DataplaneOptions {
         max_anchors: 2 * usize::from(model.security.max_ports) + 1,
         max_rules: 2 * model.security.max_rules as usize + 1,
         max_flows: model.security.max_flows as usize,
+        max_peer_flows: model
+            .pair
+            .as_ref()
+            .map_or(0, |pair| pair.max_flows as usize),
         ..defaults
     }
 }

@@ -14,7 +14,9 @@ use super::relay::RelaysSeen;
 use super::schema::{INTERFACE, NETWORK, REMOTE_LINK, ROOT, ROUTE, ROUTER, VTEP};
 use super::security::{self, GroupsSeen};
 use super::vtep::{self, VtepsSeen};
-use super::{delegated, device, dhcp6, forwarding, interface, network, route, system, tenant_port};
+use super::{
+    delegated, device, dhcp6, forwarding, interface, network, pair, route, system, tenant_port,
+};
 use crate::model::{Interface, Model, Network, Router, System, Tag, Vtep};
 
 /// Most devices and interfaces that ids leave room for; a file never comes near.
@@ -59,6 +61,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     let mut vteps = read_vteps(&root, &system, &mut seen);
     let networks = read_networks(&root, &system, &mut seen);
     let security = security::read(root.get("security").and_then(|value| value.table()));
+    let pair = pair::read(root.get("pair").and_then(|value| value.table()), &security);
     let (address_groups, security_groups) =
         security::read_groups(&root, &security, &mut seen.groups);
     let mut routers = Vec::new();
@@ -83,6 +86,7 @@ pub(super) fn read(mut root: Table<'_>) -> Model {
     Model {
         system,
         forwarding,
+        pair,
         devices,
         vteps,
         networks,

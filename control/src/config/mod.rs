@@ -1,7 +1,7 @@
 //! TOML file to [`Model`]: what does the person at the keyboard want, and what is wrong with how it was said?
 //!
 //! ```text
-//!   text ──toml──► spanned tree ──reader──► sections (system, device, vtep, network, interface, nd, ra, route, security, port) ──► Model
+//!   text ──toml──► spanned tree ──reader──► sections (system, pair, device, vtep, network, interface, nd, ra, route, security, port) ──► Model
 //!                        └───────── faults: file:line:column, field path, sentence ◄──────┘
 //! ```
 //!
@@ -32,6 +32,7 @@ mod leak;
 mod nd;
 mod net;
 mod network;
+mod pair;
 mod port;
 mod ra;
 mod reader;

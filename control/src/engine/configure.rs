@@ -197,6 +197,7 @@ impl Engine {
         self.look_at_links();
         self.publish_forwarding();
         self.look_at_carriers();
+        self.tell_ports();
     }
 
     /// Interfaces about to go cease to advertise (RFC 4861 section 6.2.5), while their frames can still leave.

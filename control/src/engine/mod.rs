@@ -23,6 +23,7 @@ mod dhcp6_client;
 mod guards;
 mod network_views;
 mod networks;
+mod pair;
 mod relay;
 mod routes;
 mod security;

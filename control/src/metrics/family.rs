@@ -5,6 +5,7 @@ mod control;
 mod network;
 mod packets;
 mod security;
+mod sync;
 mod vrrp;
 
 use super::Snapshot;
@@ -51,6 +52,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         appliance::FAMILIES,
         network::FAMILIES,
         vrrp::FAMILIES,
+        sync::FAMILIES,
         security::FAMILIES,
         packets::FAMILIES,
         control::FAMILIES,

@@ -2,8 +2,8 @@
 
 use api::{
     Accounting, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage, Interface,
-    LeasePool, Network, Port, PortBinding, RaState, SecurityGroup, Status, VirtualRouter, Vtep,
-    Worker,
+    LeasePool, Network, PairSync, Port, PortBinding, RaState, SecurityGroup, Status, VirtualRouter,
+    Vtep, Worker,
 };
 
 use crate::api::{Appliance, Error};
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub drops: Vec<Drop>,
     /// See [`Appliance::ra`].
     pub ra: Vec<RaState>,
+    /// See [`Appliance::sync`].
+    pub syncs: Vec<PairSync>,
     /// See [`Appliance::vrrp`].
     pub vrrp: Vec<VirtualRouter>,
     /// See [`Appliance::pools`].
@@ -70,6 +72,7 @@ impl Snapshot {
             workers: appliance.workers().await?,
             drops: appliance.drops().await?,
             ra: appliance.ra().await?,
+            syncs: appliance.sync().await?,
             vrrp: appliance.vrrp().await?,
             pools: appliance.pools().await?,
             delegations: appliance.delegations().await?,

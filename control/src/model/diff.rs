@@ -240,6 +240,7 @@ fn system(old: &Model, new: &Model) -> Vec<String> {
     changed
         .map(|(key, _)| format!("system.{key}"))
         .chain(sized.map(|(key, _)| format!("security.{key}")))
+        .chain((old.pair != new.pair).then(|| "pair".to_owned()))
         .collect()
 }
 

@@ -31,6 +31,7 @@ mod device;
 pub mod diff;
 mod indexed;
 pub mod network;
+mod pair;
 mod relay;
 mod route;
 pub mod security;
@@ -42,6 +43,7 @@ pub use device::Device;
 pub use diff::{Changes, diff};
 pub use indexed::Indexed;
 pub use network::{Network, Vtep};
+pub use pair::Pair;
 pub use relay::{Dhcp4Relay, Dhcp6Relay};
 pub use route::{Hop, Route, RouteTarget};
 use security::RuleRemote;
@@ -58,6 +60,8 @@ pub struct Model {
     pub system: System,
     /// What holds for all interfaces.
     pub forwarding: Forwarding,
+    /// The other router of a pair, if there is one.
+    pub pair: Option<Pair>,
     /// Ports of the dataplane.
     pub devices: Vec<Device>,
     /// Peers of tunnels.

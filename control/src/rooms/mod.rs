@@ -10,6 +10,7 @@ pub mod lease;
 pub mod liveness;
 pub mod mld;
 pub mod nd;
+pub mod pair;
 pub mod punt;
 pub mod ra;
 pub mod reassembly;

@@ -40,6 +40,10 @@ pub struct DataplaneOptions {
     pub max_rules: usize,
     /// Flows at most, of all workers; a power of two.
     pub max_flows: usize,
+    /// Flows of the other router of a pair at most; 0: there is no other.
+    pub max_peer_flows: usize,
+    /// Notes of flows that change that wait for the other router, at each worker.
+    pub change_ring: usize,
     /// Notes that each worker's rings hold: of stations heard, of addresses claimed, and of packets denied.
     pub learn_ring: usize,
     /// Punt ring of each worker.
@@ -71,6 +75,8 @@ impl Default for DataplaneOptions {
             max_anchors: 1024,
             max_rules: 16_384,
             max_flows: 1 << 16,
+            max_peer_flows: 0,
+            change_ring: 1 << 16,
             learn_ring: 4096,
             punt_ring: PuntRingSize::default(),
             inject_ring: 1024,

@@ -5,7 +5,7 @@
 //! for a packet that does not pass here: the graph asks again.
 
 use dpdk::Mbuf;
-use tables::flow::{FlowKey, Probe, Verdict};
+use tables::flow::{FlowKey, FlowWorker, Probe, Verdict};
 use tables::id::{AnchorId, NextHopId, Place, RuleId};
 
 use super::plain::{at, is_ip6};
@@ -95,7 +95,8 @@ impl Flows {
             let number = number & (BURST - 1);
             let (mbuf, probe) = (&mbufs[number], &probes[number]);
             if let Some(anchor) = anchor(number)
-                && let Some((rule, len)) = one::<V6>(cx, anchor, direction, probe, mbuf, seconds)
+                && let Some((rule, len)) =
+                    one::<V6>(cx, &w.secure.flows, anchor, direction, probe, mbuf, seconds)
             {
                 passed.count(w, number, anchor.id, rule, len, mbuf);
             }
@@ -284,7 +285,15 @@ fn delivers_as<const V6: bool>(
         None => Some((NOBODY, mbuf.pkt_len().saturating_sub(LINK as u32))),
         Some(_) => key::<V6>(anchor.id, direction, mbuf).and_then(|key| {
             let probe = cx.flows.probe(&key);
-            one::<V6>(cx, anchor, direction, &probe, mbuf, cx.seconds())
+            one::<V6>(
+                cx,
+                &w.secure.flows,
+                anchor,
+                direction,
+                &probe,
+                mbuf,
+                cx.seconds(),
+            )
         }),
     };
     let Some((rule, len)) = passes else {
@@ -299,6 +308,7 @@ fn delivers_as<const V6: bool>(
 #[inline(always)]
 fn one<const V6: bool>(
     cx: &Context<'_>,
+    flows: &FlowWorker,
     anchor: &Anchor,
     direction: Direction,
     probe: &Probe,
@@ -313,7 +323,7 @@ fn one<const V6: bool>(
     let l3 = mbuf.data().get(LINK..)?;
     let liberal = !cx.forwarding.security.tcp_window_checks;
     let segment = filter::plain_segment::<V6>(l3, probe.protocol(), liberal)?;
-    match flow.packet(direction, &segment, seconds) {
+    match flow.packet_telling(direction, &segment, seconds, || flows.tell(flow)) {
         Verdict::Pass => Some((flow.rule(), segment.bytes)),
         Verdict::Invalid | Verdict::Over => None,
     }

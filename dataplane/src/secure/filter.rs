@@ -1,7 +1,9 @@
 //! What the security groups of a port say: established flows first, then the rules.
 
 use tables::classifier::Query;
-use tables::flow::{self, Flow, FlowKey, New, Refused, Sctp, Segment, Tcp, Verdict, window_scale};
+use tables::flow::{
+    self, FOREIGN, Flow, FlowKey, New, Refused, Sctp, Segment, Tcp, Verdict, window_scale,
+};
 use tables::id::{AnchorId, RuleId};
 
 use super::always;
@@ -76,7 +78,9 @@ pub fn judge(
             let rule = rules.stateless.lookup(&query(upper, direction), sets);
             return rule.ok_or(gone);
         }
-        match flow.packet(direction, &segment, cx.seconds()) {
+        let flows = &w.secure.flows;
+        let tells = || flows.tell(flow);
+        match flow.packet_telling(direction, &segment, cx.seconds(), tells) {
             Verdict::Pass => return Ok(flow.rule()),
             Verdict::Invalid => return Err((DropReason::FlowInvalid, flow.rule())),
             // What it begins is another one.
@@ -135,7 +139,12 @@ fn reconsider(
         w.secure.flows.remove(flow);
         return Err((denied(asked.direction), was));
     };
+    let was_foreign = flow.generation() == FOREIGN;
     flow.restamp(asked.filter.generation, rule);
+    if was_foreign {
+        // It is ours now.
+        w.secure.flows.tell(flow);
+    }
     Ok(())
 }
 

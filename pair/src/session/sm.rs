@@ -172,6 +172,7 @@ struct Session {
     conn: ConnId,
     dialled: bool,
     hello: Hello,
+    same_config: bool,
     since: Instant,
     heard: Instant,
     /// The peer's latest heartbeat, and when it came.
@@ -295,6 +296,11 @@ impl Machine {
 
     // ----- connections -----
 
+    /// What both should have configured alike has this hash from now on: told when a session begins.
+    pub const fn configured(&mut self, config: u64) {
+        self.config.config = config;
+    }
+
     fn connected(&mut self, now: Instant, conn: ConnId, dialled: bool, out: &mut Vec<Action>) {
         if self.stopped {
             return out.push(Action::Close(conn));
@@ -346,6 +352,7 @@ impl Machine {
                 self.parted(now, bye, conn, out);
             }
             Message::Acknowledge(mark) => self.acknowledged(now, conn, mark, out),
+            Message::Again(kind) => self.wanted_again(kind),
             Message::Begin(mark) => self.deliver(now, conn, mark, 1, Delivered::Begin, out),
             Message::End(mark) => self.deliver(now, conn, mark, 1, Delivered::End, out),
             Message::Records(records) => {
@@ -401,7 +408,8 @@ impl Machine {
     ) {
         self.counters.session.sessions += 1;
         self.dialing.stop();
-        if hello.config != self.config.config {
+        let same_config = hello.config == self.config.config;
+        if !same_config {
             out.push(Action::Notice(Notice::ConfigDiffers));
         }
         out.push(Action::Up(hello.clone()));
@@ -409,6 +417,7 @@ impl Machine {
             conn,
             dialled,
             hello,
+            same_config,
             since: now,
             heard: now,
             beat: None,

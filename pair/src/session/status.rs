@@ -54,7 +54,7 @@ pub struct PeerStatus {
     pub node: String,
     /// Drawn when its process has started.
     pub boot: u64,
-    /// Whether its configuration has the hash of ours.
+    /// Whether its configuration had the hash of ours when the session began.
     pub same_config: bool,
     /// When the session began.
     pub since: Instant,

@@ -111,6 +111,15 @@ impl Stream {
         self.put(now, Item::Begin);
     }
 
+    /// What waits is dropped, and all told again when what is outstanding is acknowledged. Records dropped.
+    pub fn fall_behind(&mut self) -> u64 {
+        let waited = self.waiting();
+        self.queue.clear();
+        self.queued = 0;
+        self.phase = Phase::Behind;
+        waited
+    }
+
     /// All of the kind was told.
     pub fn told(&mut self, now: Instant) {
         if self.phase == Phase::Bulk {
@@ -189,11 +198,7 @@ impl Stream {
         if self.queued <= limit {
             return Ok((Pushed::Queued(self.ticket), 0));
         }
-        let waited = self.waiting();
-        self.queue.clear();
-        self.queued = 0;
-        self.phase = Phase::Behind;
-        Ok((Pushed::Dropped, waited))
+        Ok((Pushed::Dropped, self.fall_behind()))
     }
 
     /// Records that wait.

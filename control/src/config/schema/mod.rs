@@ -6,6 +6,7 @@ mod dhcp;
 mod dhcp4;
 mod dhcp6_client;
 mod network;
+mod pair;
 mod process;
 mod ra;
 mod relay;
@@ -21,6 +22,7 @@ pub(super) use dhcp::{DHCP6, OPTION, PORT, PREFIX_POOL, RANGE, REMOTE_LINK, SUBN
 pub(super) use dhcp4::{DHCP4, HOST_ROUTE};
 pub(super) use dhcp6_client::{DHCP6_CLIENT, PREFIX_HINT};
 pub(super) use network::{FLAT, GRE, NETWORK, OVERLAY, QINQ, SEGMENT, STATION, VLAN, VTEP};
+pub(super) use pair::PAIR;
 pub(super) use process::{FORWARDING, ROOT, SYSTEM};
 pub(super) use ra::{RA, RA_DNSSL, RA_PREF64, RA_PREFIX, RA_RDNSS, RA_ROUTE};
 pub(super) use relay::{DHCP4_RELAY, DHCP6_RELAY};
@@ -71,6 +73,7 @@ pub static SECTIONS: &[&Section] = &[
     &ROOT,
     &SYSTEM,
     &FORWARDING,
+    &PAIR,
     &DEVICE,
     &PCI,
     &AF_PACKET,

@@ -14,6 +14,12 @@ pub(in crate::config) static ROOT: Section = Section {
             "What holds for all interfaces.",
         ),
         key(
+            "pair",
+            "table",
+            "none",
+            "Another router that can take over.",
+        ),
+        key(
             "device",
             "array of tables",
             "none",

@@ -62,6 +62,24 @@ impl Machine {
         }
     }
 
+    /// Has the peer tell all of a kind again: more of it can be applied now.
+    pub fn ask_again(&self, kind: Kind, out: &mut Vec<Action>) {
+        if let Some(session) = &self.session {
+            let conn = session.conn;
+            let bytes = Message::Again(kind as u8).write();
+            out.push(Action::Send { conn, bytes });
+        }
+    }
+
+    /// The peer wants all of a kind again. It is told when what is on its way has arrived, and not twice in a second.
+    pub(super) fn wanted_again(&mut self, number: u8) {
+        if let Some(kind) = Kind::of_number(number)
+            && self.streams[kind.index()].phase == Phase::Current
+        {
+            self.streams[kind.index()].fall_behind();
+        }
+    }
+
     /// Counts records that were refused.
     pub fn refused(&mut self, kind: Kind, records: u64) {
         self.counters.of(kind).refused += records;
@@ -90,7 +108,7 @@ impl Machine {
             peer: session.map(|session| PeerStatus {
                 node: session.hello.node.clone(),
                 boot: session.hello.boot,
-                same_config: session.hello.config == self.config.config,
+                same_config: session.same_config,
                 since: session.since,
                 round_trip: session.round_trip,
             }),

@@ -141,6 +141,22 @@ fn what_was_lost_before_it_was_pushed_is_told_again() {
 }
 
 #[test]
+fn all_of_a_kind_can_be_asked_for_again() {
+    let mut net = Net::pair();
+    net.nodes[1].own.insert(5, 5);
+    net.run(50);
+    // What it could not apply.
+    net.nodes[0].told.clear();
+    let mut out = Vec::new();
+    net.nodes[0].machine.ask_again(Kind::Neighbor, &mut out);
+    net.carry_out(0, out.remove(0));
+    net.run(500);
+    assert!(!net.in_step(), "not twice in a second");
+    net.run(600);
+    assert!(net.in_step());
+}
+
+#[test]
 fn a_record_that_is_too_long_is_refused_and_the_rest_goes_on() {
     let mut net = Net::pair();
     net.run(50);
