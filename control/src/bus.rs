@@ -35,7 +35,7 @@ use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
 use crate::rooms::lease::{Order, OrderError, Question};
 use crate::rooms::liveness::{LivenessMessage, VrrpSnapshot};
-use crate::rooms::pair::{PairHandle, PairInbox};
+use crate::rooms::pair::{PairHandle, PairInbox, ToKeeper};
 use protocols::vrrp::{GroupId, State};
 use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly, vrrp};
 
@@ -192,6 +192,8 @@ pub enum EngineMessage {
         /// Its address.
         addr: IpAddr,
     },
+    /// What the room of the pair has to say of kinds that the engine keeps.
+    Pair(ToKeeper),
     /// Leases of our servers, for the guards of ports.
     Leases(Vec<Leasing>),
     /// A router on the way of a tunnel's outer packets says what fits.

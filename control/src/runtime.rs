@@ -39,7 +39,7 @@ use crate::rooms::fdb::Stations;
 use crate::rooms::liveness::Liveness;
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
-use crate::rooms::pair::{Keepers, PairTask};
+use crate::rooms::pair::{Keeper, Keepers, PairTask};
 use crate::rooms::ra::RaTask;
 use crate::rooms::reassembly::ReassemblyTask;
 use crate::rooms::relay4::Relay4Task;
@@ -49,6 +49,7 @@ use crate::rooms::{punt, supervise};
 use crate::store::{ServerIdentity, Store, leases};
 use crate::{config, metrics};
 use lease::Disk;
+use pair::record::Kind;
 use protocols::dhcp6::{Identity, Secret};
 
 /// How long the last advertisements may take to leave.
@@ -336,7 +337,7 @@ impl House {
                     flows,
                     reader: side.qsbr.register()?,
                     inbox: pair_inbox,
-                    keepers: Keepers::new(),
+                    keepers: keepers(&bus),
                     stop: stop.clone(),
                 };
                 let thread = std::thread::Builder::new().name("hextet-pair".into());
@@ -441,6 +442,17 @@ fn relay_store(model: &Model) -> Option<Arc<Disk>> {
             None
         }
     }
+}
+
+/// Who keeps what the other router of a pair tells, but for flows.
+fn keepers(bus: &Bus) -> Keepers {
+    let engine = |_| {
+        let bus = bus.clone();
+        let keeper: Keeper = Box::new(move |message| bus.engine(EngineMessage::Pair(message)));
+        keeper
+    };
+    let kinds = [Kind::Neighbor, Kind::Station, Kind::Binding];
+    kinds.map(|kind| (kind, engine(kind))).into()
 }
 
 /// Who the DHCPv6 server is.

@@ -140,6 +140,8 @@ pub struct Engine {
     virtual_routers: vrrp::VirtualRouters,
     /// Stations of networks are behind: virtual routers have changed.
     stations_stale: bool,
+    /// What the other router of a pair was told, and has told.
+    peer: pair::Peer,
     /// Since when the workers' snapshot is behind.
     stale: Option<Instant>,
     reloads: Reloads,
@@ -247,6 +249,7 @@ impl Engine {
             carried: HashSet::new(),
             virtual_routers: vrrp::VirtualRouters::default(),
             stations_stale: false,
+            peer: pair::Peer::default(),
             stale: None,
             reloads: Reloads::default(),
             observer: devices::Observer::default(),
@@ -300,6 +303,7 @@ impl Engine {
                 self.sample_use();
                 self.delegations_due();
                 self.age_paths();
+                self.tell_peer();
                 sampled = now;
             }
         }
@@ -310,10 +314,12 @@ impl Engine {
             // What the ND room said before it heard that the interface is gone.
             EngineMessage::NeighborUp { iface, .. } if self.model.interface(iface).is_none() => {}
             EngineMessage::NeighborUp { iface, addr, mac } => {
+                self.tell_neighbor(iface, addr, Some(mac));
                 let done = self.publisher.neighbor_up(iface, addr, mac);
                 self.told("neighbour", done);
             }
             EngineMessage::NeighborDown { iface, addr } => {
+                self.tell_neighbor(iface, addr, None);
                 let done = self.publisher.neighbor_down(iface, addr);
                 self.told("neighbour", done);
             }
@@ -340,6 +346,7 @@ impl Engine {
                 gateway,
             } => self.delegated_up(vrf, prefix, &interface, gateway),
             EngineMessage::DelegatedDown { vrf, prefix } => self.delegated_down(vrf, prefix),
+            EngineMessage::Pair(message) => self.keep(message),
             EngineMessage::Leases(leases) => self.hear_leases(&leases),
             EngineMessage::TooBig { vrf, told } => self.path_too_big(vrf, &told),
             EngineMessage::Held(held) => self.held(&held),

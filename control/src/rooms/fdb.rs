@@ -90,6 +90,31 @@ impl Stations {
         self.handle(Event::PlaceGone { network, place })
     }
 
+    /// Another router has heard a station at a place that this one has too. Whether it was not known here.
+    pub fn told(&mut self, network: NetworkId, mac: MacAddr, at: AttachId) -> bool {
+        let setting = self.settings.get(&network);
+        if !setting.is_some_and(|setting| setting.places.contains(&at)) {
+            return false;
+        }
+        let known = self.table.get(network, mac.octets());
+        // Whoever has heard it here knows better where it is.
+        if known.as_ref().is_none_or(|known| known.attach == at) {
+            self.handle(Event::Heard { network, mac, at });
+        }
+        known.is_none()
+    }
+
+    /// Where stations of a network can be learned.
+    pub fn places(&self, network: NetworkId) -> impl Iterator<Item = AttachId> + '_ {
+        let setting = self.settings.get(&network);
+        setting.into_iter().flat_map(|of| of.places.iter().copied())
+    }
+
+    /// When a station was heard last, seconds of the workers' clock.
+    pub fn heard(&self, network: NetworkId, mac: MacAddr) -> Option<Seconds> {
+        seen(&self.table, network, mac)
+    }
+
     /// Forgets learned stations. What has to be said.
     pub fn flush(&mut self, scope: Scope) -> Vec<Notice> {
         self.handle(Event::Flush(scope))

@@ -204,6 +204,19 @@ impl Guards {
         });
     }
 
+    /// Another router that guards the same port has found that it has an address; `left`: for so many seconds at least.
+    pub fn known(&mut self, anchor: AnchorId, address: IpAddr, mac: MacAddr, left: u32) {
+        let link = self.link_of(anchor);
+        let until = now() + Millis::from(left) * 1000;
+        self.handle(Event::Known {
+            link,
+            anchor,
+            address,
+            mac,
+            until,
+        });
+    }
+
     /// A lease has ended.
     pub fn released(&mut self, link: LinkId, address: IpAddr) {
         self.handle(Event::Released { link, address });

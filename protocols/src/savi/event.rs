@@ -130,6 +130,19 @@ pub enum Event {
         /// Until when it has it. `None`: for ever.
         until: Option<Millis>,
     },
+    /// Another router that guards the same machines has found that an address is a port's. Nobody is asked whether that is so.
+    Known {
+        /// On which link the port is.
+        link: LinkId,
+        /// The port.
+        anchor: AnchorId,
+        /// The address.
+        address: IpAddr,
+        /// The machine.
+        mac: MacAddr,
+        /// Until when it has it, even if it is not heard here.
+        until: Millis,
+    },
     /// It does not have it any more, or did not say so again in time.
     Unregistered {
         /// On which link.

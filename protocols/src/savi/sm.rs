@@ -205,6 +205,20 @@ impl Machine {
                 mac,
                 until,
             } => self.registered(now, (link, address), mac, until, seen, out),
+            Event::Known {
+                link,
+                anchor,
+                address,
+                mac,
+                until,
+            } => {
+                let by = Rival {
+                    anchor,
+                    mac,
+                    probes: false,
+                };
+                self.known(now, (link, address), by, until, seen, out);
+            }
             Event::Unregistered { link, address } => self.unregistered((link, address)),
             Event::Delegated {
                 link,

@@ -112,7 +112,7 @@ impl Machine {
     }
 
     /// Whether a port may learn one more address; one that is not used makes room.
-    fn make_room(
+    pub(super) fn make_room(
         &mut self,
         now: Millis,
         anchor: AnchorId,

@@ -102,6 +102,40 @@ impl Machine {
         self.look_anew(key);
     }
 
+    /// Takes another router's word for an address that nobody has here, or that the port has already. Nothing is sent.
+    pub(super) fn known(
+        &mut self,
+        now: Millis,
+        key: Key,
+        by: Rival,
+        until: Millis,
+        seen: Seen<'_>,
+        out: &mut Vec<Action>,
+    ) {
+        let port = self.ports.get(&by.anchor).filter(|port| {
+            port.config.link == key.0 && port.config.learns && port.may_have(by.mac)
+        });
+        if port.is_none() || !is_owned(key.1) {
+            return;
+        }
+        let holder = self.macs.get(&(key.0, by.mac));
+        let is_anothers = holder.is_some_and(|of| of.anchor != Some(by.anchor));
+        if !self.held.contains_key(&key) {
+            if is_anothers || !self.make_room(now, by.anchor, key.1, seen, out) {
+                return;
+            }
+            let held = Held::new(now, Some(by.anchor), by.mac, Origin::Learned);
+            self.enter(key, held, out);
+        }
+        let Some(held) = self.held.get_mut(&key) else {
+            return;
+        };
+        if (held.anchor, held.mac, held.origin) == (Some(by.anchor), by.mac, Origin::Learned) {
+            held.registered = held.registered.max(until);
+            self.look_anew(key);
+        }
+    }
+
     /// From now on it is kept for as long as it is used.
     pub(super) fn unregistered(&mut self, key: Key) {
         if let Some(held) = self.held.get_mut(&key) {

@@ -13,6 +13,7 @@ enum Step {
     Released(u8),
     Registered(u8, u8, u16),
     Unregistered(u8),
+    Known(u8, u8, u8, u16),
     Delegated(u8, u8, u16),
     Configure(u8),
     Refused(u8),
@@ -27,6 +28,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..8_u8).prop_map(Step::Released),
         2 => (0..8_u8, 0..4_u8, 0..2000_u16).prop_map(|(n, m, t)| Step::Registered(n, m, t)),
         1 => (0..8_u8).prop_map(Step::Unregistered),
+        2 => (0..4_u8, 0..8_u8, 0..4_u8, 0..2000_u16).prop_map(|(a, n, m, t)| Step::Known(a, n, m, t)),
         1 => (0..3_u8, 0..4_u8, 0..2000_u16).prop_map(|(n, m, t)| Step::Delegated(n, m, t)),
         1 => any::<u8>().prop_map(Step::Configure),
         1 => (0..8_u8).prop_map(Step::Refused),
@@ -89,6 +91,13 @@ proptest! {
                     world.event(Event::Registered { link: LAN, address, mac: mac(m), until });
                 }
                 Step::Unregistered(n) => world.event(Event::Unregistered { link: LAN, address: ip(&address(n)) }),
+                Step::Known(a, n, m, t) => {
+                    let (link, anchor, address) = (LAN, AnchorId(a.into()), ip(&address(n)));
+                    let (mac, until) = (mac(m), world.now + Millis::from(t) * 1000);
+                    world.event(Event::Known { link, anchor, address, mac, until });
+                    let asks = |said: &Action| matches!(said, Action::Ask { .. });
+                    prop_assert!(!world.said.iter().any(asks), "{:?}", world.said);
+                }
                 Step::Delegated(n, m, t) => {
                     let until = (t > 0).then(|| world.now + Millis::from(t) * 1000);
                     let prefix = prefix(&format!("2001:db8:{n}::/56"));

@@ -90,3 +90,33 @@ fn a_port_that_learns_nothing_registers_nothing() {
     world.register(MAC_A, FORMED, 3600);
     assert_eq!(world.bound, BTreeMap::new());
 }
+
+#[test]
+fn what_another_router_has_found_is_taken_unasked_if_nobody_has_it() {
+    let known = |anchor, mac, until| Event::Known {
+        link: LAN,
+        anchor,
+        address: ip(FORMED),
+        mac,
+        until,
+    };
+    // With strangers on the link somebody who claims an address is waited for; here nobody is asked.
+    let mut world = World::new(true);
+    let until = world.now + 300_000;
+    world.event(known(B, MAC_A, until));
+    assert!(!world.has(B, FORMED), "not with the MAC of another port");
+    world.event(known(A, MAC_A, until));
+    assert!(world.has(A, FORMED));
+    assert_eq!(world.said, []);
+    world.event(known(B, MAC_B, until));
+    assert!(world.has(A, FORMED) && !world.has(B, FORMED));
+    // Said again, it stays.
+    world.pass(200_000);
+    let until = world.now + 300_000;
+    world.event(known(A, MAC_A, until));
+    world.pass(290_000);
+    assert!(world.has(A, FORMED));
+    assert_eq!(world.said, []);
+    world.pass(110_000);
+    assert!(!world.has(A, FORMED));
+}
