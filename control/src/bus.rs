@@ -33,6 +33,7 @@ use crate::engine::Request;
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
+use crate::rooms::lease::peer::PeerMessage;
 use crate::rooms::lease::{Order, OrderError, Question};
 use crate::rooms::liveness::{LivenessMessage, VrrpSnapshot};
 use crate::rooms::pair::{PairHandle, PairInbox, ToKeeper};
@@ -91,6 +92,8 @@ pub enum Dhcp6Message {
     Import(Box<Import>),
     /// Tell the engine of all leases.
     TellLeases,
+    /// Of the other router of the pair.
+    Peer(PeerMessage),
 }
 
 /// To the DHCPv4 server's room.
@@ -106,6 +109,8 @@ pub enum Dhcp4Message {
     Import(Box<Import>),
     /// Tell the engine of all leases.
     TellLeases,
+    /// Of the other router of the pair.
+    Peer(PeerMessage),
 }
 
 /// To the DHCPv6 client's room.

@@ -36,6 +36,7 @@ use crate::rooms::dhcp4::{self, Dhcp4Task};
 use crate::rooms::dhcp6::{Dhcp6Task, Means};
 use crate::rooms::dhcp6_client::{self, Dhcp6ClientTask};
 use crate::rooms::fdb::Stations;
+use crate::rooms::lease::peer::Way;
 use crate::rooms::liveness::Liveness;
 use crate::rooms::mld::MldTask;
 use crate::rooms::nd::NdTask;
@@ -48,7 +49,8 @@ use crate::rooms::savi::Guards;
 use crate::rooms::{punt, supervise};
 use crate::store::{ServerIdentity, Store, leases};
 use crate::{config, metrics};
-use lease::Disk;
+use lease::{Disk, Half};
+use pair::key::Key;
 use pair::record::Kind;
 use protocols::dhcp6::{Identity, Secret};
 
@@ -163,11 +165,13 @@ impl House {
             },
         ) = Bus::new();
         let injector = Arc::new(Injector::new(side.injects, side.urgent_injects));
+        let own = identity(&store)?;
         let means = Means {
             bus: bus.clone(),
             injector: injector.clone(),
             disk: lease_store(&model),
-            identity: identity(&store)?,
+            identity: identity_of_server(&own, &model),
+            peer: peer(&model, &bus),
         };
         let disk = means.disk.clone();
         let means4 = dhcp4::Means {
@@ -175,7 +179,12 @@ impl House {
             injector: injector.clone(),
             disk: means.disk.clone(),
             identity: identity4(&means.identity),
+            peer: means.peer.clone(),
         };
+        let mut keepers = keepers(&bus);
+        if let Some((_, way)) = means.peer.clone() {
+            keepers.insert(Kind::Lease, Box::new(move |what| way.keep(what)));
+        }
         let relay_means = relay6::Means {
             bus: bus.clone(),
             injector: injector.clone(),
@@ -185,7 +194,7 @@ impl House {
             bus: bus.clone(),
             injector: injector.clone(),
             store: store.clone(),
-            duid: means.identity.duid.clone(),
+            duid: own.duid.clone(),
         };
         let stop = CancellationToken::new();
         let stop_punt = Arc::new(AtomicBool::new(false));
@@ -217,7 +226,7 @@ impl House {
             flows: side.flows,
             denied: side.denied,
             guards: Guards::new(side.book, side.notes, protocols::savi::Timing::default()),
-            node: means.identity.duid.clone(),
+            node: own.duid.clone(),
             store,
             config: file.clone(),
             warnings,
@@ -337,7 +346,7 @@ impl House {
                     flows,
                     reader: side.qsbr.register()?,
                     inbox: pair_inbox,
-                    keepers: keepers(&bus),
+                    keepers,
                     stop: stop.clone(),
                 };
                 let thread = std::thread::Builder::new().name("hextet-pair".into());
@@ -455,7 +464,32 @@ fn keepers(bus: &Bus) -> Keepers {
     kinds.map(|kind| (kind, engine(kind))).into()
 }
 
-/// Who the DHCPv6 server is.
+/// Which half of what is free the DHCP servers give beside those of the other router, and the way there.
+fn peer(model: &Model, bus: &Bus) -> Option<(Half, Arc<Way>)> {
+    let pair = model.pair.as_ref()?;
+    // Both know both addresses, and that they differ.
+    let half = match pair.local < pair.peer {
+        true => Half::Even,
+        false => Half::Odd,
+    };
+    Some((half, Way::new(bus.clone())))
+}
+
+/// Who the DHCP servers are: of a pair both routers are the same ones.
+fn identity_of_server(own: &Identity, model: &Model) -> Identity {
+    let key = model.pair.as_ref().map(|pair| Key::read(&pair.key_file));
+    match key {
+        Some(Ok(key)) => Identity::of_pair(key.bytes(), RETENTION),
+        Some(Err(error)) => {
+            let error = chain(error);
+            error!(%error, "the DHCPv6 server is another one than that of the other router");
+            own.clone()
+        }
+        None => own.clone(),
+    }
+}
+
+/// Who this router is to DHCPv6.
 fn identity(store: &Store) -> anyhow::Result<Identity> {
     let ServerIdentity { duid, secret } = store.server_identity().map_err(chain)?;
     Ok(Identity {

@@ -103,7 +103,8 @@ impl Key {
         .map(Self)
     }
 
-    pub(crate) const fn bytes(&self) -> &[u8; LEN] {
+    /// Its bytes, to make other secrets of.
+    pub const fn bytes(&self) -> &[u8; LEN] {
         &self.0
     }
 }

@@ -313,7 +313,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{self, Kind, Lease, Neighbor, Stamp};
+    use crate::record::{self, Kind, Lease, Neighbor};
 
     #[test]
     fn messages_are_read_as_they_were_written() {
@@ -371,10 +371,7 @@ mod tests {
             batch.push(neighbor).unwrap();
         }
         let long = Lease {
-            realm: 1,
-            key: vec![1; MAX_RECORD],
-            value: None,
-            stamp: Stamp::default(),
+            message: vec![7; MAX_RECORD],
         };
         let size = batch.size();
         assert_eq!(batch.push(&long), Err(TooLong));

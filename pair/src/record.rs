@@ -183,28 +183,12 @@ pub struct Binding {
     pub left: Option<u64>,
 }
 
-/// A lease, as its book writes it.
+/// A message of a DHCP server to the other one, of leases (`lease::sync`): of this stream none may be left out, so who speaks in it
+/// notices when it is told again from the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The router in which it is.
-    pub realm: u64,
-    /// What is leased, in the bytes of the store.
-    pub key: Vec<u8>,
-    /// The lease, in the bytes of the store; `None`: there is none any more.
-    pub value: Option<Vec<u8>>,
-    /// Which of two that differ is the later one.
-    pub stamp: Stamp,
-}
-
-/// When something was decided, and by whom: greater is later.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-pub struct Stamp {
-    /// A clock that counts decisions and never goes back (Lamport's).
-    pub count: u64,
-    /// Who has decided, for decisions of the same count.
-    pub by: u64,
+    /// The message.
+    pub message: Vec<u8>,
 }
 
 /// A prefix that an uplink's delegation has given to a subnet, or that was delegated to a client, with what is behind it.

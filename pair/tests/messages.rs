@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pair::fuzzing;
 use pair::message::{Batch, Bye, Heartbeat, Hello, Mark, Message, VERSION};
-use pair::record::{
-    Binding, DelegatedPrefix, Flow, FlowState, Lease, Neighbor, Record, Stamp, Station,
-};
+use pair::record::{Binding, DelegatedPrefix, Flow, FlowState, Lease, Neighbor, Record, Station};
 
 const MUTATIONS: u64 = 20_000;
 
@@ -85,10 +83,7 @@ fn messages() -> BTreeMap<&'static str, Vec<u8>> {
         left: Some(300_000),
     };
     let lease = Lease {
-        realm: 1,
-        key: vec![b'6', 1, 2],
-        value: Some(vec![1, 0, 0]),
-        stamp: Stamp { count: 5, by: 1 },
+        message: vec![1, 2, 3],
     };
     let prefix = DelegatedPrefix {
         router: "blue".into(),

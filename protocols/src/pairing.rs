@@ -239,6 +239,11 @@ impl<T> Holds<T> {
         self.held.drain(..ready).map(|(_, _, what)| what).collect()
     }
 
+    /// Leases that were told and not dealt with.
+    pub fn outstanding(&self) -> u64 {
+        self.told.saturating_sub(self.dealt_with)
+    }
+
     /// Since when something waits.
     pub fn since(&self) -> Option<Instant> {
         self.held.front().map(|(_, since, _)| *since)
@@ -290,6 +295,7 @@ mod tests {
         holds.tell(&told);
         assert_eq!(holds.hold("second", now), None);
         assert_eq!((holds.len(), holds.since()), (2, Some(now)));
+        assert_eq!(holds.outstanding(), 2);
         assert_eq!(holds.heard(&told), [""; 0]);
         assert_eq!(holds.heard(&ack), ["first"]);
         assert_eq!(holds.end(), ["second"]);

@@ -11,13 +11,15 @@ use protocols::dhcp4::config::{Allocation, Config, Range, RawOption, Reservation
 /// What the server does on the link of an interface; `None` when there is none.
 pub fn interface(router: &Router, interface: &Interface) -> Option<Config> {
     interface.serves_dhcp4().then(|| {
-        let own = interface
-            .addresses
-            .iter()
-            .filter_map(|net| match net.addr() {
-                IpAddr::V4(address) => Some(address),
-                IpAddr::V6(_) => None,
-            });
+        let v4 = |address: IpAddr| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        };
+        // Those of virtual routers first: clients know the server by an address that moves with them, and their gateway too.
+        let moving = interface.vrrp.iter().flat_map(|group| group.addresses());
+        let moving = moving.copied().filter_map(v4);
+        let own = interface.addresses.iter().map(|net| net.addr());
+        let own = moving.chain(own.filter_map(v4));
         let (subnets, ports) = (&interface.subnets4, &interface.ports);
         let settings = interface.dhcp4.as_ref();
         let mut config = Config {

@@ -332,10 +332,22 @@ impl Engine {
             EngineMessage::NdRestarted => self.configure_nd(),
             EngineMessage::RaRestarted => self.configure_ra(),
             EngineMessage::MldRestarted => self.configure_mld(),
-            EngineMessage::Dhcp6Restarted => self.configure_dhcp6(),
-            EngineMessage::Dhcp4Restarted => self.configure_dhcp4(),
-            EngineMessage::Relay6Restarted => self.configure_relay6(),
-            EngineMessage::Relay4Restarted => self.configure_relay4(),
+            EngineMessage::Dhcp6Restarted => {
+                self.configure_dhcp6();
+                self.tell_servers_all();
+            }
+            EngineMessage::Dhcp4Restarted => {
+                self.configure_dhcp4();
+                self.tell_servers_all();
+            }
+            EngineMessage::Relay6Restarted => {
+                self.configure_relay6();
+                self.tell_servers_all();
+            }
+            EngineMessage::Relay4Restarted => {
+                self.configure_relay4();
+                self.tell_servers_all();
+            }
             EngineMessage::Dhcp6ClientRestarted => self.configure_dhcp6_client(),
             EngineMessage::LivenessRestarted => self.configure_liveness(),
             EngineMessage::VirtualRouter { id, state } => self.virtual_router(id, state),

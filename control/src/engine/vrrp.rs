@@ -10,13 +10,15 @@ use std::time::Instant;
 
 use dataplane::forwarding::VirtualMacs;
 use protocols::nd::{self, AddressState};
-use protocols::ra;
 use protocols::vrrp::{Config, Event, Family, GroupId, State};
+use protocols::{dhcp4, dhcp6, ra, relay4, relay6};
 use tables::id::{IfaceId, VrfId};
 use wire::MacAddr;
 
 use super::Engine;
 use super::addresses::own_addresses;
+use crate::bus::relay::{Relay4Message, Relay6Message};
+use crate::bus::{Dhcp4Message, Dhcp6Message};
 use crate::compile::interfaces::VirtualView;
 use crate::model::{Indexed, Interface, Router, Vrrp, Watched};
 use crate::rooms::liveness::LivenessMessage;
@@ -62,6 +64,8 @@ impl Engine {
             .macs
             .retain(|iface, _| used.contains(iface));
         self.follow_tracks();
+        // Also where there are none any more.
+        self.tell_servers_all();
     }
 
     /// The liveness thread is told everything anew; until it says otherwise nothing is active.
@@ -93,6 +97,7 @@ impl Engine {
         self.bus.vrrp(Event::Configure { id, config });
         self.virtual_routers.states.entry(id).or_default();
         self.tell_advertiser(iface);
+        self.tell_servers(iface);
         let Some(interface) = self.model.interface(iface) else {
             return;
         };
@@ -146,11 +151,49 @@ impl Engine {
         }
         self.tell_mld(interface, self.mac(interface));
         self.tell_advertiser(iface);
+        self.tell_servers(iface);
         self.refresh_link(iface);
         if interface.carrier.network().is_some() {
             self.stations_stale = true;
         }
         self.stale.get_or_insert_with(Instant::now);
+    }
+
+    /// Tells the DHCP servers and relays whether clients of an interface are answered here: where it takes part in virtual routers, by
+    /// the one that is active. (Of several of a family one that is will do: half of them may be active at the other router.)
+    pub(super) fn tell_servers(&self, iface: IfaceId) {
+        let Some(interface) = self.model.interface(iface) else {
+            return;
+        };
+        let serving = |family| {
+            let mut groups = interface.vrrp.iter().filter(|g| g.family == family);
+            let takes_part = groups.clone().next().is_some();
+            !takes_part || groups.any(|group| self.is_active(interface, group))
+        };
+        let (of_6, of_4) = (serving(Family::V6), serving(Family::V4));
+        self.bus.dhcp6(Dhcp6Message::Event(dhcp6::Event::Serve {
+            link: dhcp6::LinkId::Iface(iface),
+            serving: of_6,
+        }));
+        self.bus.dhcp4(Dhcp4Message::Event(dhcp4::Event::Serve {
+            link: dhcp4::LinkId::Iface(iface),
+            serving: of_4,
+        }));
+        self.bus.relay6(Relay6Message::Event(relay6::Event::Serve {
+            link: iface,
+            serving: of_6,
+        }));
+        self.bus.relay4(Relay4Message::Event(relay4::Event::Serve {
+            link: iface,
+            serving: of_4,
+        }));
+    }
+
+    /// The same of all interfaces.
+    pub(super) fn tell_servers_all(&self) {
+        for (_, interface) in self.model.interfaces() {
+            self.tell_servers(interface.id);
+        }
     }
 
     fn group_mac(&self, interface: &Interface, group: &Vrrp) -> MacAddr {

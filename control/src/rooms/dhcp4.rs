@@ -17,12 +17,14 @@ use wire::{EtherType, MacAddr};
 use zerocopy::IntoBytes;
 
 use super::lease::import::{Import, Verdict};
+use super::lease::peer::{Peer, PeerMessage, Way};
 use super::lease::{OrderError, commit, load};
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp4Message, Inbox, Leasing, Packet};
 use crate::injector::Injector;
-use lease::{Disk, DiskError, Imported, Kind, Lease, Write};
+use lease::{Disk, DiskError, Half, Imported, Kind, Lease, Standing, Write};
 use protocols::dhcp4::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
+use protocols::pairing::PairEvent;
 
 /// Packets that share one transaction at most.
 const BATCH: usize = 1024;
@@ -40,6 +42,8 @@ pub struct Means {
     pub disk: Option<Arc<Disk>>,
     /// What the server keeps.
     pub identity: Identity,
+    /// Which half of what is free it gives, beside the server of the other router of the pair, and the way there; nothing: there is none.
+    pub peer: Option<(Half, Arc<Way>)>,
 }
 
 /// Owner of the machine.
@@ -49,6 +53,9 @@ pub struct Dhcp4Task {
     means: Means,
     actions: Vec<Action>,
     notes: NoteBudget,
+    /// Holds answers.
+    peer: Peer<Action>,
+    is_loaded: bool,
 }
 
 impl Dhcp4Task {
@@ -57,12 +64,16 @@ impl Dhcp4Task {
         let mut inbox = inbox.lock().await;
         let Inbox { messages, packets } = &mut *inbox;
         let machine = Machine::new(means.identity.clone(), seed(), now(), SystemTime::now());
+        let (half, way) = means.peer.clone().unzip();
         let mut task = Self {
             machine,
             means,
             actions: Vec::new(),
             notes: NoteBudget::default(),
+            peer: Peer::new(way, now()),
+            is_loaded: false,
         };
+        task.stand_beside(half);
         // Beside it the room hears its configuration, and answers those who only want settings.
         let mut loading = pin!(load(task.means.disk.clone(), is_ours));
         let mut is_loading = task.means.disk.is_some();
@@ -70,6 +81,7 @@ impl Dhcp4Task {
         loop {
             task.means.bus.hear_arp(task.machine.probes() > 0);
             let deadline = task.machine.next_deadline();
+            let peer_deadline = task.peer.deadline();
             tokio::select! {
                 biased;
                 message = messages.recv() => match message {
@@ -81,6 +93,10 @@ impl Dhcp4Task {
                     task.loaded(leases);
                 }
                 () = until(deadline) => task.event(Event::Timer),
+                () = until(peer_deadline) => {
+                    let ready = task.peer.timer(now());
+                    task.release(ready);
+                }
                 n = packets.recv_many(&mut batch, BATCH) => {
                     if n == 0 {
                         return;
@@ -92,6 +108,7 @@ impl Dhcp4Task {
             }
             // A failure is told to the machine and to the log; nobody else waits for it.
             let _ = task.settle().await;
+            task.tell_more().await;
         }
     }
 
@@ -101,7 +118,11 @@ impl Dhcp4Task {
             Ok(leases) => {
                 info!(leases = leases.len(), "DHCPv4 leases loaded");
                 self.event(Event::Loaded { leases });
+                self.is_loaded = true;
                 self.tell_leases();
+                for message in self.peer.early() {
+                    self.peer_says(message);
+                }
             }
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
@@ -130,6 +151,60 @@ impl Dhcp4Task {
                 self.tell_leases();
             }
             Dhcp4Message::TellLeases => self.tell_leases(),
+            Dhcp4Message::Peer(message) if self.is_loaded => self.peer_says(message),
+            Dhcp4Message::Peer(message) => self.peer.keep_early(message),
+        }
+    }
+
+    /// What the other router of the pair says, or that it can be talked to, or not.
+    fn peer_says(&mut self, message: PeerMessage) {
+        let conversation = match message {
+            PeerMessage::Gone => {
+                if let Some(half) = self.means.peer.as_ref().map(|(half, _)| *half) {
+                    warn!(
+                        "the other router is said to be gone: its half of what is free is given here"
+                    );
+                    self.event(Event::Pair(PairEvent::Standing(Standing::Survivor(half))));
+                }
+                return;
+            }
+            PeerMessage::Told(messages) => {
+                for message in messages {
+                    let ready = self.peer.heard(&message);
+                    self.release(ready);
+                    self.event(Event::Pair(PairEvent::Told(message)));
+                }
+                return;
+            }
+            PeerMessage::Up(conversation) => Some(conversation),
+            PeerMessage::Down => None,
+        };
+        // What was to be said in the conversation before has no place in this one.
+        let is_else = |action: &Action| !matches!(action, Action::Tell(_));
+        self.actions.retain(is_else);
+        self.event(Event::Pair(PairEvent::Down));
+        let ready = self.peer.set(conversation);
+        self.release(ready);
+        if conversation.is_some() {
+            let half = self.means.peer.as_ref().map(|(half, _)| *half);
+            self.stand_beside(half);
+            self.event(Event::Pair(PairEvent::Up));
+        }
+    }
+
+    /// There is another server, and this one gives its half: also when the other one was said to be gone.
+    fn stand_beside(&mut self, half: Option<Half>) {
+        let standing = half.map(Standing::Paired);
+        if let Some(standing) = standing.filter(|s| *s != self.machine.standing()) {
+            self.event(Event::Pair(PairEvent::Standing(standing)));
+        }
+    }
+
+    /// Tells the other router more of the leases that are there, as it deals with them.
+    async fn tell_more(&mut self) {
+        while self.machine.pairing().has_more() && self.peer.has_room() {
+            self.event(Event::Pair(PairEvent::More));
+            let _ = self.settle().await;
         }
     }
 
@@ -173,9 +248,7 @@ impl Dhcp4Task {
                 if !writes.is_empty() {
                     self.event(Event::Stored);
                 }
-                for action in actions {
-                    self.carry_out(action);
-                }
+                self.go_out(actions);
             }
             Verdict::NotStored(why) => {
                 error!(error = %why, writes = writes.len(), "DHCPv4 leases could not be stored");
@@ -240,23 +313,52 @@ impl Dhcp4Task {
         let leases = writes.iter().filter_map(Leasing::of_write);
         self.means.bus.leases(leases);
         let stored = self.store(writes).await;
-        for action in actions {
-            let waits = matches!(
-                action,
-                Action::Send {
-                    after_commit: true,
-                    ..
-                }
-            );
-            if stored.is_ok() || !waits {
-                self.carry_out(action);
+        match stored {
+            Ok(()) => self.go_out(actions),
+            Err(_) => {
+                let waits = |action: &Action| {
+                    matches!(
+                        action,
+                        Action::Tell(_)
+                            | Action::Send {
+                                after_commit: true,
+                                ..
+                            }
+                    )
+                };
+                self.release(actions.into_iter().filter(|action| !waits(action)));
+                self.peer.broken();
             }
         }
         // What the machine says to a success or failure waits for nothing.
-        for action in std::mem::take(&mut self.actions) {
+        let actions = std::mem::take(&mut self.actions);
+        self.release(actions);
+        stored
+    }
+
+    /// Carries out what waits for the disk no more. The other router of the pair is told first: answers wait until it has dealt with
+    /// that.
+    fn go_out(&mut self, actions: Vec<Action>) {
+        for action in &actions {
+            if let Action::Tell(message) = action {
+                self.peer.tell(message);
+            }
+        }
+        for action in actions {
+            let ready = match action {
+                Action::Send {
+                    after_commit: true, ..
+                } => self.peer.hold(action, now()),
+                _ => Some(action),
+            };
+            self.release(ready);
+        }
+    }
+
+    fn release(&mut self, ready: impl IntoIterator<Item = Action>) {
+        for action in ready {
             self.carry_out(action);
         }
-        stored
     }
 
     /// Makes the writes durable, and tells the machine. A failure says why.
@@ -290,7 +392,7 @@ impl Dhcp4Task {
             } => self.send(via, src, SocketAddr::new(dst.into(), dst_port), &payload),
             Action::Probe { iface, address } => self.probe(iface, address),
             Action::Notice(notice) => self.notice(&notice),
-            // Nobody has told the machine of another router that could hear it.
+            // Said before.
             Action::Tell(_) => {}
             // On disk by now.
             Action::Write(_) => {}

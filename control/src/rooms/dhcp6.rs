@@ -25,13 +25,15 @@ use wire::MacAddr;
 use wire::udp;
 
 use super::lease::import::{Import, Verdict};
+use super::lease::peer::{Peer, PeerMessage, Way};
 use super::lease::{OrderError, load};
 use super::nd::{NoteBudget, now, seed, until};
 use crate::bus::{Bus, Dhcp6Message, EngineMessage, Inbox, Leasing, Packet};
 use crate::injector::Injector;
 use commit::{Commits, Done};
-use lease::{Disk, DiskError, Imported, Kind, Lease};
+use lease::{Disk, DiskError, Half, Imported, Kind, Lease, Standing};
 use protocols::dhcp6::{Action, Datagram, Event, Identity, LinkId, Machine, Notice, Via};
+use protocols::pairing::PairEvent;
 
 /// Packets that share one transaction at most.
 const BATCH: usize = 1024;
@@ -58,6 +60,8 @@ pub struct Means {
     pub disk: Option<Arc<Disk>>,
     /// Who the server is.
     pub identity: Identity,
+    /// Which half of what is free it gives, beside the server of the other router of the pair, and the way there; nothing: there is none.
+    pub peer: Option<(Half, Arc<Way>)>,
 }
 
 /// Owner of the machine.
@@ -69,6 +73,9 @@ pub struct Dhcp6Task {
     actions: Vec<Action>,
     commits: Commits,
     notes: NoteBudget,
+    /// Holds answers.
+    peer: Peer<Action>,
+    is_loaded: bool,
 }
 
 impl Dhcp6Task {
@@ -77,6 +84,7 @@ impl Dhcp6Task {
         let mut inbox = inbox.lock().await;
         let Inbox { messages, packets } = &mut *inbox;
         let machine = Machine::new(means.identity.clone(), seed(), now(), SystemTime::now());
+        let (half, way) = means.peer.clone().unzip();
         let mut task = Self {
             machine,
             means,
@@ -84,13 +92,17 @@ impl Dhcp6Task {
             actions: Vec::new(),
             commits: Commits::default(),
             notes: NoteBudget::default(),
+            peer: Peer::new(way, now()),
+            is_loaded: false,
         };
+        task.stand_beside(half);
         // Beside it the room hears its configuration, and answers those who only want settings.
         let mut loading = pin!(load(task.means.disk.clone(), is_ours));
         let mut is_loading = task.means.disk.is_some();
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             let deadline = task.machine.next_deadline();
+            let peer_deadline = task.peer.deadline();
             let is_full = task.commits.is_full();
             tokio::select! {
                 biased;
@@ -107,6 +119,10 @@ impl Dhcp6Task {
                     let _ = task.done(done);
                 }
                 () = until(deadline) => task.event(Event::Timer),
+                () = until(peer_deadline) => {
+                    let ready = task.peer.timer(now());
+                    task.release(ready);
+                }
                 n = packets.recv_many(&mut batch, BATCH), if !is_full => {
                     if n == 0 {
                         return;
@@ -117,6 +133,7 @@ impl Dhcp6Task {
                 }
             }
             task.settle();
+            task.tell_more();
         }
     }
 
@@ -126,7 +143,11 @@ impl Dhcp6Task {
             Ok(leases) => {
                 info!(leases = leases.len(), "DHCPv6 leases loaded");
                 self.event(Event::Loaded { leases });
+                self.is_loaded = true;
                 self.tell_leases();
+                for message in self.peer.early() {
+                    self.peer_says(message);
+                }
             }
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
@@ -160,6 +181,60 @@ impl Dhcp6Task {
                 self.tell_leases();
             }
             Dhcp6Message::TellLeases => self.tell_leases(),
+            Dhcp6Message::Peer(message) if self.is_loaded => self.peer_says(message),
+            Dhcp6Message::Peer(message) => self.peer.keep_early(message),
+        }
+    }
+
+    /// What the other router of the pair says, or that it can be talked to, or not.
+    fn peer_says(&mut self, message: PeerMessage) {
+        let conversation = match message {
+            PeerMessage::Gone => {
+                if let Some(half) = self.means.peer.as_ref().map(|(half, _)| *half) {
+                    warn!(
+                        "the other router is said to be gone: its half of what is free is given here"
+                    );
+                    self.event(Event::Pair(PairEvent::Standing(Standing::Survivor(half))));
+                }
+                return;
+            }
+            PeerMessage::Told(messages) => {
+                for message in messages {
+                    let ready = self.peer.heard(&message);
+                    self.release(ready);
+                    self.event(Event::Pair(PairEvent::Told(message)));
+                }
+                return;
+            }
+            PeerMessage::Up(conversation) => Some(conversation),
+            PeerMessage::Down => None,
+        };
+        // What was to be said in the conversation before has no place in this one.
+        self.settle();
+        self.commits.forget_told();
+        self.event(Event::Pair(PairEvent::Down));
+        let ready = self.peer.set(conversation);
+        self.release(ready);
+        if conversation.is_some() {
+            let half = self.means.peer.as_ref().map(|(half, _)| *half);
+            self.stand_beside(half);
+            self.event(Event::Pair(PairEvent::Up));
+        }
+    }
+
+    /// There is another server, and this one gives its half: also when the other one was said to be gone.
+    fn stand_beside(&mut self, half: Option<Half>) {
+        let standing = half.map(Standing::Paired);
+        if let Some(standing) = standing.filter(|s| *s != self.machine.standing()) {
+            self.event(Event::Pair(PairEvent::Standing(standing)));
+        }
+    }
+
+    /// Tells the other router more of the leases that are there, as it deals with them.
+    fn tell_more(&mut self) {
+        while self.machine.pairing().has_more() && self.peer.has_room() && !self.commits.is_full() {
+            self.event(Event::Pair(PairEvent::More));
+            self.settle();
         }
     }
 
@@ -199,9 +274,7 @@ impl Dhcp6Task {
                 if !writes.is_empty() {
                     self.event(Event::Stored);
                 }
-                for action in actions {
-                    self.carry_out(action);
-                }
+                self.go_out(actions);
             }
             Verdict::NotStored(why) => {
                 error!(error = %why, writes = writes.len(), "DHCPv6 leases could not be stored");
@@ -245,9 +318,8 @@ impl Dhcp6Task {
             _ => None,
         });
         self.means.bus.leases(writes);
-        for action in self.commits.sort(&mut self.actions) {
-            self.carry_out(action);
-        }
+        let at_once = self.commits.sort(&mut self.actions);
+        self.go_out(at_once);
         let disk = self.means.disk.clone();
         self.commits.begin(move |writes| match disk {
             _ if writes.is_empty() => Ok(()),
@@ -274,16 +346,40 @@ impl Dhcp6Task {
                 if wrote {
                     self.event(Event::Stored);
                 }
-                for action in actions {
-                    self.carry_out(action);
-                }
+                self.go_out(actions);
                 Ok(())
             }
             Done::Failed { writes, why } => {
                 error!(error = %why, writes = writes.len(), "DHCPv6 leases could not be stored");
+                self.peer.broken();
                 self.event(Event::StoreFailed { writes });
                 Err(why)
             }
+        }
+    }
+
+    /// Carries out what waits for the disk no more. The other router of the pair is told first: answers wait until it has dealt with
+    /// that.
+    fn go_out(&mut self, actions: Vec<Action>) {
+        for action in &actions {
+            if let Action::Tell(message) = action {
+                self.peer.tell(message);
+            }
+        }
+        for action in actions {
+            let ready = match action {
+                Action::Send {
+                    after_commit: true, ..
+                } => self.peer.hold(action, now()),
+                _ => Some(action),
+            };
+            self.release(ready);
+        }
+    }
+
+    fn release(&mut self, ready: impl IntoIterator<Item = Action>) {
+        for action in ready {
+            self.carry_out(action);
         }
     }
 
@@ -314,10 +410,8 @@ impl Dhcp6Task {
                     .engine(EngineMessage::DelegatedDown { vrf, prefix });
             }
             Action::Notice(notice) => self.notice(&notice),
-            // Nobody has told the machine of another router that could hear it.
-            Action::Tell(_) => {}
-            // On disk by now.
-            Action::Write(_) => {}
+            // On disk by now, and told.
+            Action::Write(_) | Action::Tell(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the rooms of both DHCP servers share: the leases' store, questions and orders of the API.
 
 pub mod import;
+pub mod peer;
 
 use std::sync::Arc;
 

@@ -2,5 +2,6 @@
 
 mod beside;
 mod hostile;
+mod leases;
 mod pair;
 mod silent;

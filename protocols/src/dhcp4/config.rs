@@ -201,11 +201,9 @@ impl Relays {
 /// What the server does on one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Our addresses on the link: server identifiers. None for a link behind relays.
+    /// Our addresses on the link: server identifiers, the first one of a client's subnet its own. One that moves between routers stands
+    /// before the others, so that clients of the one know the other. None for a link behind relays.
     pub own: Vec<Ipv4Addr>,
-    /// The server identifier, and what answers are sent from, when it is none of those: an address that moves between routers, so that
-    /// clients of the one know the other.
-    pub server_id: Option<Ipv4Addr>,
     /// The link's prefixes.
     pub subnets: Vec<Subnet>,
     /// What is kept for whom.
@@ -234,7 +232,6 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             own: Vec::new(),
-            server_id: None,
             subnets: Vec::new(),
             reservations: Vec::new(),
             settings: Settings::default(),
@@ -250,11 +247,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Every address that a message to this server may name.
-    pub(super) fn speaks_as(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.server_id.iter().chain(&self.own).copied()
-    }
-
     /// Every fault, not only the first.
     pub fn validate(&self) -> Vec<ConfigError> {
         validate::validate(self)

@@ -88,9 +88,6 @@ impl Link {
     /// Our address to speak as, to a client of `subnet`.
     pub(super) fn server_address(&self, subnet: Option<usize>) -> Option<Ipv4Addr> {
         let prefix = subnet.and_then(|i| self.config.subnets.get(i));
-        if self.config.server_id.is_some() {
-            return self.config.server_id;
-        }
         let own = &self.config.own;
         let on_subnet = own
             .iter()

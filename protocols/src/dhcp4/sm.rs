@@ -423,7 +423,7 @@ impl Machine {
                 self.by_scope
                     .extend(link.scopes.iter().map(|scope| (*scope, id)));
                 self.own
-                    .extend(link.config.speaks_as().map(|a| ((vrf, a), id)));
+                    .extend(link.config.own.iter().map(|a| ((vrf, *a), id)));
                 link.counters = old.map(|old| old.counters).unwrap_or_default();
                 self.links.insert(id, link);
                 self.by_address.clear();
@@ -442,8 +442,8 @@ impl Machine {
         for scope in &link.scopes {
             self.by_scope.remove(scope);
         }
-        for address in link.config.speaks_as() {
-            self.own.remove(&(link.vrf, address));
+        for address in &link.config.own {
+            self.own.remove(&(link.vrf, *address));
         }
         self.by_address.clear();
         Some(link)

@@ -42,7 +42,7 @@ impl Secret {
     }
 }
 
-fn digest(key: &[u8], message: &[u8]) -> Key {
+pub(super) fn digest(key: &[u8], message: &[u8]) -> Key {
     // HMAC takes keys of any length.
     let mut mac = match Hmac::<Md5>::new_from_slice(key) {
         Ok(mac) => mac,
@@ -88,6 +88,19 @@ mod tests {
         let expected = 0x750c_783e_6ab0_b503_eaa8_6e31_0a5d_b738_u128;
         let got = digest(b"Jefe", b"what do ya want for nothing?");
         assert_eq!(u128::from_be_bytes(got), expected);
+    }
+
+    #[test]
+    fn the_identity_of_a_pair_is_made_of_its_key() {
+        let of = |key: &[u8]| crate::dhcp6::Identity::of_pair(key, std::time::Duration::ZERO);
+        let (a, b) = (of(&[1; 32]), of(&[2; 32]));
+        assert_eq!(of(&[1; 32]).duid, a.duid);
+        assert_eq!(of(&[1; 32]).secret.0, a.secret.0);
+        assert_ne!(a.duid, b.duid);
+        assert_ne!(a.secret.0, b.secret.0);
+        assert_eq!((a.duid.len(), &a.duid[..2]), (18, &[0, 4][..]));
+        assert_eq!((a.duid[8] >> 4, a.duid[10] >> 6), (8, 2));
+        assert_ne!(a.secret.0[..16], a.secret.0[16..]);
     }
 
     #[test]

@@ -274,6 +274,25 @@ pub struct Identity {
     pub retention: Duration,
 }
 
+impl Identity {
+    /// Of both routers of a pair: made of the key that they share, so that each is to clients what the other one is. The DUID is one
+    /// of a UUID (RFC 6355), the UUID one of version 8 (RFC 9562).
+    pub fn of_pair(key: &[u8], retention: Duration) -> Self {
+        let draw = |what: &[u8]| super::auth::digest(key, what);
+        let mut uuid = draw(b"hextet dhcp6 duid");
+        uuid[6] = uuid[6] & 0x0f | 0x80;
+        uuid[8] = uuid[8] & 0x3f | 0x80;
+        let mut secret = [0; 32];
+        secret[..16].copy_from_slice(&draw(b"hextet dhcp6 secret, first"));
+        secret[16..].copy_from_slice(&draw(b"hextet dhcp6 secret, second"));
+        Identity {
+            duid: [&[0, 4][..], &uuid].concat(),
+            secret: Secret(secret),
+            retention,
+        }
+    }
+}
+
 /// How long no lease is given after one could not be stored: the next one is a trial.
 const REFUSE_FOR: Duration = Duration::from_secs(2);
 /// Leases ended by one event; the rest has its own.

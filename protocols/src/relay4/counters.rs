@@ -7,6 +7,8 @@ use super::packet::kind;
 counters! {
     /// Counters of one link.
     pub struct Counters {
+        /// Messages of clients on a link that is not served here: the other router of a pair relays them.
+        not_serving,
         /// DHCPDISCOVER messages relayed to servers.
         discovers,
         /// DHCPREQUEST messages relayed to servers.

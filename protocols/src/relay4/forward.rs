@@ -29,6 +29,10 @@ impl Machine {
             self.elsewhere.count_invalid("no_relay");
             return;
         };
+        if self.silent.contains(&datagram.iface) {
+            link.counters.not_serving += 1;
+            return;
+        }
         let relayed = match !message.giaddr.is_unspecified() {
             true if is_own => Err(Invalid::SpoofedGiaddr),
             true => of_relay(link, datagram, message),

@@ -1,6 +1,6 @@
 //! The machine: events in, actions out. One machine relays for all links; it has no timer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use tables::id::{IfaceId, VrfId};
@@ -47,6 +47,14 @@ pub enum Event<'a> {
     RemoveLink {
         /// Which.
         link: IfaceId,
+    },
+    /// Whether messages of clients on a link are relayed from now on, until this is told anew; they are, where it was never told. Answers
+    /// to what was relayed before are.
+    Serve {
+        /// Which.
+        link: IfaceId,
+        /// Whether.
+        serving: bool,
     },
     /// A datagram came.
     Packet(Datagram<'a>),
@@ -113,6 +121,8 @@ pub(super) struct Link {
 #[derive(Debug, Default)]
 pub struct Machine {
     pub(super) links: BTreeMap<IfaceId, Link>,
+    /// Links that are not served.
+    pub(super) silent: BTreeSet<IfaceId>,
     /// Of datagrams that belong to no link.
     pub(super) elsewhere: Counters,
 }
@@ -123,6 +133,13 @@ impl Machine {
         match event {
             Event::ConfigureLink { link, vrf, config } => self.configure(link, vrf, *config, out),
             Event::RemoveLink { link } => drop(self.links.remove(&link)),
+            Event::Serve { link, serving } => {
+                if serving {
+                    self.silent.remove(&link);
+                } else {
+                    self.silent.insert(link);
+                }
+            }
             Event::Packet(datagram) => self.receive(&datagram, out),
         }
     }

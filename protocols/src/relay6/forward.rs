@@ -18,6 +18,10 @@ impl Machine {
             self.elsewhere.count_invalid("no_relay");
             return;
         };
+        if self.silent.contains(&datagram.iface) {
+            link.counters.not_serving += 1;
+            return;
+        }
         match wrap(link, datagram) {
             Ok((message, payload)) => {
                 self.neighbors

@@ -1,6 +1,6 @@
 //! The machine: events in, actions out. One machine relays for all links.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -68,6 +68,14 @@ pub enum Event<'a> {
     Loaded {
         /// All delegated prefixes.
         leases: Vec<Lease>,
+    },
+    /// Whether messages of clients on a link are relayed from now on, until this is told anew; they are, where it was never told. Answers
+    /// to what was relayed before are.
+    Serve {
+        /// Which.
+        link: IfaceId,
+        /// Whether.
+        serving: bool,
     },
     /// A datagram came.
     Packet(Datagram<'a>),
@@ -174,6 +182,8 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub struct Machine {
     pub(super) links: BTreeMap<IfaceId, Link>,
+    /// Links that are not served.
+    pub(super) silent: BTreeSet<IfaceId>,
     pub(super) prefixes: Prefixes,
     pub(super) releases: Releases,
     pub(super) neighbors: Neighbors,
@@ -190,6 +200,7 @@ impl Machine {
     pub fn new(now: Instant, wall: SystemTime) -> Self {
         Self {
             links: BTreeMap::new(),
+            silent: BTreeSet::new(),
             prefixes: Prefixes::default(),
             releases: Releases::default(),
             neighbors: Neighbors::default(),
@@ -234,6 +245,13 @@ impl Machine {
                 }
             }
             Event::Loaded { leases } => self.load(leases, out),
+            Event::Serve { link, serving } => {
+                if serving {
+                    self.silent.remove(&link);
+                } else {
+                    self.silent.insert(link);
+                }
+            }
             Event::Packet(datagram) => match datagram.payload.first() {
                 Some(&kind::RELAY_REPLY) => self.backward(&datagram, out),
                 _ => self.forward(&datagram, out),

@@ -34,8 +34,7 @@ fn config(shape: u8) -> Config {
     };
     subnet.lifetimes.lease = Duration::from_secs(LASTS);
     Config {
-        own: vec![OWN],
-        server_id: Some(SHARED),
+        own: vec![SHARED, OWN],
         subnets: vec![subnet],
         probe: (shape & 2 != 0).then_some(Duration::from_millis(500)),
         ..Config::default()

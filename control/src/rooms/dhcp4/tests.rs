@@ -60,6 +60,7 @@ impl Room {
                 secret: [1, 2],
                 retention: Duration::from_secs(3600),
             },
+            peer: None,
         };
         let Inboxes { dhcp4, .. } = inboxes;
         let task = tokio::spawn(Dhcp4Task::run(means, Arc::new(Mutex::new(dhcp4))));

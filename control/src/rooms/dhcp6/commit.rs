@@ -67,6 +67,15 @@ impl Commits {
         at_once
     }
 
+    /// Leaves unsaid what was to be told to the other router of the pair.
+    pub(super) fn forget_told(&mut self) {
+        let is_else = |action: &Action| !matches!(action, Action::Tell(_));
+        self.next.actions.retain(is_else);
+        if let Some((_, actions)) = &mut self.running {
+            actions.retain(is_else);
+        }
+    }
+
     /// Whether nothing is under way and nothing has collected.
     pub(super) fn is_idle(&self) -> bool {
         self.running.is_none() && self.next.is_empty()

@@ -59,6 +59,7 @@ impl Room {
                 secret: Secret([7; 32]),
                 retention: Duration::from_secs(3600),
             },
+            peer: None,
         };
         let task = tokio::spawn(Dhcp6Task::run(means, Arc::new(Mutex::new(dhcp6))));
         let room = Self {

@@ -14,9 +14,6 @@ const MAX_PREFIX: u64 = 30;
 
 pub(super) fn validate(config: &Config) -> Vec<ConfigError> {
     let mut faults = Faults(Vec::new());
-    if let Some(address) = config.server_id {
-        faults.host("server_id", address);
-    }
     for (i, address) in config.own.iter().enumerate() {
         faults.host(&format!("own[{i}]"), *address);
     }

@@ -498,3 +498,17 @@ fn a_wrong_configuration_names_its_fields() {
     };
     assert_eq!(empty.validate().len(), 1);
 }
+
+#[test]
+fn a_link_that_is_not_served_is_silent() {
+    let mut bench = Bench::new();
+    let serve = |serving| Event::Serve { link: LAN, serving };
+    assert_eq!(bench.event(serve(false)), []);
+    assert_eq!(bench.client(&discover()), []);
+    bench.configure(LAN, config("lan"));
+    assert_eq!(bench.client(&discover()), []);
+    bench.event(serve(true));
+    assert_eq!(bench.client(&discover()).len(), 1);
+    let counters = bench.counters();
+    assert_eq!((counters.not_serving, counters.discovers), (2, 1));
+}

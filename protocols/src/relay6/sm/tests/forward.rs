@@ -228,3 +228,20 @@ fn the_port_of_a_relay_that_asks_for_it_is_kept() {
         );
     }
 }
+
+#[test]
+fn a_link_that_is_not_served_is_silent() {
+    let mut bench = Bench::new();
+    let solicit = message(Type::Solicit, 1, [pd(&[])]);
+    let serve = |serving| Event::Serve { link: LAN, serving };
+    assert_eq!(bench.event(serve(false)), []);
+    assert_eq!(bench.client(LAN, &solicit), []);
+    // Also after a change of what is configured, and on no other link.
+    bench.configure(LAN, "lan", config("lan"));
+    assert_eq!(bench.client(LAN, &solicit), []);
+    assert_eq!(bench.client(GUESTS, &solicit).len(), 1);
+    bench.event(serve(true));
+    assert_eq!(bench.client(LAN, &solicit).len(), 1);
+    let counters = bench.counters(LAN);
+    assert_eq!((counters.not_serving, counters.solicits), (2, 1));
+}
