@@ -10,13 +10,15 @@ use protocols::bfd::{Counters, fuzzing};
 
 const MUTATIONS: usize = 20_000;
 
-fn seeds() -> BTreeMap<String, Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/bfd");
-    let files = fs::read_dir(folder).unwrap().map(|entry| {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        (name, fs::read(entry.path()).unwrap())
-    });
+fn files(kind: &str) -> BTreeMap<String, Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    let files = fs::read_dir(folder.join(kind).join("bfd"))
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap())
+        });
     files.collect()
 }
 
@@ -28,7 +30,7 @@ fn words(counters: &Counters) -> (u64, Vec<&'static str>) {
 
 #[test]
 fn what_scapy_writes_is_believed_or_dropped_by_name() {
-    for (name, steps) in seeds() {
+    for (name, steps) in files("seeds") {
         let [plain, keyed] = fuzzing::drive(&steps);
         let (plain, keyed) = (words(&plain), words(&keyed));
         // What the session without a key says, and the one with a key.
@@ -67,14 +69,22 @@ fn what_scapy_writes_is_believed_or_dropped_by_name() {
 
 #[test]
 fn a_conversation_comes_up() {
-    let [plain, _] = fuzzing::drive(&seeds()["conversation"]);
+    let [plain, _] = fuzzing::drive(&files("seeds")["conversation"]);
     assert_eq!((plain.ups, plain.failures), (1, 1));
     assert_eq!((plain.polls_ended, plain.finals_sent), (1, 1));
 }
 
 #[test]
+fn what_once_broke_something_does_not_any_more() {
+    for (name, steps) in files("regressions") {
+        let outcome = std::panic::catch_unwind(|| fuzzing::drive(&steps));
+        assert!(outcome.is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn mutations_break_no_invariant() {
-    let seeds: Vec<_> = seeds().into_values().collect();
+    let seeds: Vec<_> = files("seeds").into_values().collect();
     let mut random = Random::new(1);
     let mut below = |n: usize| (random.next_u64() % n.max(1) as u64) as usize;
     let mut received = 0;

@@ -71,7 +71,10 @@ impl Driven {
             octets = rest;
             self.step(kind, data);
         }
-        let mut counters = self.machine.counters_elsewhere().clone();
+        let mut counters = Counters::default();
+        if let Some((_, strays)) = self.machine.strays().next() {
+            counters = strays.clone();
+        }
         if let Some((_, of)) = self.machine.counters().next() {
             for (why, n) in &of.invalid {
                 *counters.invalid.entry(why).or_default() += n;

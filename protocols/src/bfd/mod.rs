@@ -22,8 +22,8 @@
 //! - RFC 5880 section 6, asynchronous mode: states, discriminators, slow start, poll sequences, detection, jitter; a peer in
 //!   demand mode gets only what it asks for. Sections 4.4 and 6.7.4: Keyed and Meticulous Keyed SHA1, with one key a session.
 //! - RFC 5881: single hop over IPv6 and IPv4, hop limit 255 both ways, one source port a session.
-//! - RFC 5882 sections 3.2 and 4.2: a session that was never Up, or is switched off at either end, says nothing of the path
-//!   ([`Path::Unknown`]).
+//! - RFC 5882 sections 3.2 and 4.2: a session that was never Up, or is switched off at either end, is no failure of the path
+//!   ([`Path::Unknown`], [`Path::SwitchedOff`]).
 //! - Stricter than RFC 5880 section 6.8.6: a packet that names our discriminator must come from the session's peer, to its
 //!   address, on its interface.
 //! - Looser than RFC 5881 section 4: the peer's source port is not looked at, for there are peers that begin below 49152.

@@ -132,6 +132,16 @@ impl Session {
         self.source_port
     }
 
+    /// The least of our two intervals.
+    pub fn shortest_interval(&self) -> Duration {
+        let Config {
+            desired_min_tx,
+            required_min_rx,
+            ..
+        } = self.config;
+        desired_min_tx.min(required_min_rx)
+    }
+
     // ----- what changes -----
 
     /// Takes new variables; also begins a session that is switched off.
@@ -157,8 +167,9 @@ impl Session {
         self.enter(cx, State::AdminDown, Diagnostic::ADMIN_DOWN);
     }
 
-    /// The session goes; the peer is told.
+    /// The session goes; the peer is told. Who takes it away knows that it says nothing of the path any more.
     pub fn remove(&mut self, cx: &mut Context<'_>) {
+        self.path = Path::SwitchedOff;
         self.switch_off(cx);
         cx.timers.cancel(Key::Transmit(self.discriminator));
         cx.timers.cancel(Key::Detect(self.discriminator));
@@ -297,10 +308,15 @@ impl Session {
 
     /// What the session says about the path, after it was in state `from` (RFC 5882 section 3.2).
     fn judge(&mut self, cx: &mut Context<'_>, from: State) {
+        let is_heard = self.remote.discriminator != 0;
         let path = match (self.state, self.remote.state) {
             (State::Up, _) => Path::Up,
-            (State::AdminDown, _) | (_, State::AdminDown) => Path::Unknown,
+            (State::AdminDown, _) | (_, State::AdminDown) => Path::SwitchedOff,
             _ if from == State::Up => Path::Failed,
+            // Switched on again. A peer that is silent may still be switched off.
+            _ if self.path == Path::SwitchedOff && (from == State::AdminDown || is_heard) => {
+                Path::Unknown
+            }
             _ => self.path,
         };
         if std::mem::replace(&mut self.path, path) != path {

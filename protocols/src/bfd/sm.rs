@@ -71,13 +71,15 @@ pub enum Event<'a> {
 /// What a session says about the path to its peer (RFC 5882 sections 3.2 and 4.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Path {
-    /// Nothing: it was never Up, or was switched off here or there since.
+    /// Nothing: it was never Up since it began, or since it was switched on again.
     #[default]
     Unknown,
     /// Both ends hear each other.
     Up,
     /// They did, and do not any more.
     Failed,
+    /// Nothing: it was switched off, here or there.
+    SwitchedOff,
 }
 
 impl Path {
@@ -87,6 +89,7 @@ impl Path {
             Path::Unknown => "unknown",
             Path::Up => "up",
             Path::Failed => "failed",
+            Path::SwitchedOff => "switched_off",
         }
     }
 }
@@ -189,8 +192,10 @@ pub struct Machine {
     up: BTreeSet<IfaceId>,
     timers: Timers<Key>,
     random: Random,
-    /// Of packets that belong to no session.
-    elsewhere: Counters,
+    /// Of all sessions; it is asked for more often than it changes.
+    shortest: Option<Duration>,
+    /// Of packets that belong to no session, by interface.
+    strays: BTreeMap<IfaceId, Counters>,
 }
 
 impl Machine {
@@ -203,7 +208,8 @@ impl Machine {
             up: BTreeSet::new(),
             timers: Timers::default(),
             random: Random::new(seed),
-            elsewhere: Counters::default(),
+            shortest: None,
+            strays: BTreeMap::new(),
         }
     }
 
@@ -212,16 +218,25 @@ impl Machine {
         self.timers.next()
     }
 
+    /// The shortest interval at which packets of any session are expected or due; none without sessions.
+    pub fn shortest_interval(&self) -> Option<Duration> {
+        self.shortest
+    }
+
     /// Handles one event; what is to be done is appended to `out`, in order.
     pub fn on_event(&mut self, now: Instant, event: Event<'_>, out: &mut Vec<Action>) {
         match event {
-            Event::Configure { session, config } => self.configure(now, session, *config, out),
+            Event::Configure { session, config } => {
+                self.configure(now, session, *config, out);
+                self.find_shortest();
+            }
             Event::Remove { session } => {
                 if let Some(discriminator) = self.discriminators.remove(&session) {
                     self.with(now, discriminator, out, Session::remove);
                     if let Some(session) = self.sessions.remove(&discriminator) {
                         self.ports.remove(&session.source_port());
                     }
+                    self.find_shortest();
                 }
             }
             Event::LinkUp { iface } => {
@@ -239,17 +254,20 @@ impl Machine {
                 }
             }
             Event::Timer => {
-                for _ in 0..self.timers.len() {
-                    match self.timers.pop_due(now) {
-                        Some(Key::Transmit(of)) => {
-                            self.with(now, of, out, Session::transmit_timer);
-                        }
-                        Some(Key::Detect(of)) => self.with(now, of, out, Session::detect_timer),
-                        None => return,
+                // It ends: what a timer arms is later, or is one packet that is overdue.
+                while let Some(key) = self.timers.pop_due(now) {
+                    match key {
+                        Key::Transmit(of) => self.with(now, of, out, Session::transmit_timer),
+                        Key::Detect(of) => self.with(now, of, out, Session::detect_timer),
                     }
                 }
             }
         }
+    }
+
+    fn find_shortest(&mut self) {
+        let each = self.sessions.values().map(Session::shortest_interval);
+        self.shortest = each.min();
     }
 
     fn configure(&mut self, now: Instant, id: SessionId, config: Config, out: &mut Vec<Action>) {
@@ -328,7 +346,10 @@ impl Machine {
         }
         if let Err(invalid) = verdict {
             let session = ours.and_then(|of| self.sessions.get_mut(&of));
-            let counters = session.map_or(&mut self.elsewhere, |s| &mut s.counters);
+            let counters = match session {
+                Some(session) => &mut session.counters,
+                None => self.strays.entry(datagram.iface).or_default(),
+            };
             counters.count_invalid(invalid.label());
         }
     }
@@ -381,9 +402,11 @@ impl Machine {
         self.sessions.values().map(|s| (s.id(), &s.counters))
     }
 
-    /// The counters of packets that belong to no session.
-    pub fn counters_elsewhere(&self) -> &Counters {
-        &self.elsewhere
+    /// The counters of packets that belong to no session, of each interface.
+    pub fn strays(&self) -> impl Iterator<Item = (IfaceId, &Counters)> {
+        self.strays
+            .iter()
+            .map(|(iface, counters)| (*iface, counters))
     }
 }
 

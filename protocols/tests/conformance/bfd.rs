@@ -103,7 +103,7 @@ impl Bfd {
 
     fn dropped(&self) -> BTreeMap<&'static str, u64> {
         let each = self.0.counters().map(|(_, counters)| counters);
-        let all = each.chain([self.0.counters_elsewhere()]);
+        let all = each.chain(self.0.strays().map(|(_, counters)| counters));
         let mut dropped = BTreeMap::new();
         for (why, n) in all.flat_map(|counters| &counters.invalid) {
             *dropped.entry(*why).or_default() += n;

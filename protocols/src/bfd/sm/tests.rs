@@ -154,9 +154,15 @@ impl Bench {
         self.machine.counters().next().unwrap().1
     }
 
+    fn strays(&self, why: &str) -> u64 {
+        let each = self.machine.strays();
+        each.filter_map(|(_, counters)| counters.invalid.get(why))
+            .sum()
+    }
+
     fn invalid(&self) -> Vec<(&'static str, u64)> {
         let each = self.machine.counters().map(|(_, counters)| counters);
-        let all = each.chain([self.machine.counters_elsewhere()]);
+        let all = each.chain(self.machine.strays().map(|(_, counters)| counters));
         let all = all.flat_map(|c| c.invalid.iter().map(|(why, n)| (*why, *n)));
         all.collect()
     }
@@ -272,9 +278,13 @@ fn what_was_never_up_has_not_failed() {
 fn a_peer_that_is_switched_off_has_not_failed() {
     let mut bench = Bench::up(6, config(10, 10));
     let out = bench.receive(State::AdminDown, |_| ());
-    assert_eq!(paths(&out), [Path::Unknown]);
+    assert_eq!(paths(&out), [Path::SwitchedOff]);
     assert_eq!(bench.shown().diagnostic, Diagnostic::NEIGHBOR_DOWN);
-    assert!(paths(&bench.receive(State::Down, |_| ())).is_empty());
+    // It may say so once and then be silent.
+    bench.run(ms(5000));
+    assert_eq!(bench.shown().path, Path::SwitchedOff);
+    let out = bench.receive(State::Down, |c| c.your_discriminator = 0);
+    assert_eq!(paths(&out), [Path::Unknown]);
     assert_eq!(paths(&bench.receive(State::Up, |_| ())), [Path::Up]);
     // Nor one that was given up, when it comes back only to say so.
     let lost = bench.run(ms(5000));
@@ -283,7 +293,7 @@ fn a_peer_that_is_switched_off_has_not_failed() {
             .any(|(_, a)| paths(std::slice::from_ref(a)) == [Path::Failed])
     );
     let out = bench.receive(State::AdminDown, |c| c.your_discriminator = 0);
-    assert_eq!(paths(&out), [Path::Unknown]);
+    assert_eq!(paths(&out), [Path::SwitchedOff]);
     assert_eq!(bench.shown().state, State::Down);
 }
 
@@ -425,7 +435,7 @@ fn switched_off_it_says_so_and_believes_nothing() {
     let mut off = config(10, 10);
     off.admin_down = true;
     let out = bench.configure(off);
-    assert_eq!(paths(&out), [Path::Unknown]);
+    assert_eq!(paths(&out), [Path::SwitchedOff]);
     let [control] = sent(&out)[..] else {
         panic!("{out:?}")
     };
@@ -438,6 +448,7 @@ fn switched_off_it_says_so_and_believes_nothing() {
     assert!((4..=6).contains(&bench.run(ms(4000)).len()));
     let out = bench.configure(config(10, 10));
     assert_eq!(sent(&out)[0].state, State::Down);
+    assert_eq!(paths(&out), [Path::Unknown]);
     bench.receive(State::Down, |_| ());
     assert_eq!(paths(&bench.receive(State::Up, |_| ())), [Path::Up]);
     // The end of the session and of the router are told in the same way.
@@ -504,6 +515,16 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         "{out:?}"
     );
     assert_eq!(bench.machine.snapshot().len(), 1);
+}
+
+#[test]
+fn the_shortest_interval_is_of_the_sessions_that_are_there() {
+    let mut bench = Bench::new(20, config(300, 40));
+    assert_eq!(bench.machine.shortest_interval(), Some(ms(40)));
+    bench.configure(config(300, 500));
+    assert_eq!(bench.machine.shortest_interval(), Some(ms(300)));
+    bench.event(Event::Remove { session: session() });
+    assert_eq!(bench.machine.shortest_interval(), None);
 }
 
 #[test]

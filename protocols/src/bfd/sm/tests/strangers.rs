@@ -78,8 +78,7 @@ fn what_is_not_the_peers_changes_nothing_but_a_counter() {
     .enumerate()
     {
         assert_eq!(bench.event(Event::Packet(datagram)), []);
-        let invalid = &bench.machine.counters_elsewhere().invalid;
-        assert_eq!(invalid["wrong_peer"], n as u64 + 1);
+        assert_eq!(bench.strays("wrong_peer"), n as u64 + 1);
     }
     let nobody = with(|c| c.your_discriminator = 0);
     let datagram = Datagram {
@@ -88,10 +87,7 @@ fn what_is_not_the_peers_changes_nothing_but_a_counter() {
         ..datagram
     };
     assert_eq!(bench.event(Event::Packet(datagram)), []);
-    assert_eq!(
-        bench.machine.counters_elsewhere().invalid["unknown_session"],
-        1
-    );
+    assert_eq!(bench.strays("unknown_session"), 1);
     assert_eq!(bench.shown(), before);
     // The same packet from the peer is believed.
     assert_eq!(paths(&bench.datagram(255, &good)), [Path::Failed]);
