@@ -95,6 +95,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .body("OrderDhcpClient", r#"{"interface": "wan0", "order": "renew"}"#),
     get("/v1/vrrp", "[VirtualRouter]", "Virtual routers: who is active, and since when."),
     get("/v1/sync", "[PairSync]", "The other router of a pair: what each has told the other."),
+    get("/v1/bfd", "[BfdSession]", "BFD sessions: which neighbours are there, and since when."),
     get("/v1/workers", "[Worker]", "Workers: load, cycles for a packet, queues."),
     get("/v1/drops", "[Drop]", "Dropped packets by reason; every reason is listed."),
     get("/v1/counters", "Counters", "Everything else that is counted."),

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accounting;
+pub mod bfd;
 pub mod config;
 pub mod counters;
 pub mod delegation;
@@ -40,6 +41,7 @@ pub mod word;
 pub mod worker;
 
 pub use accounting::{Accounting, Drop, DropAt};
+pub use bfd::{BfdPath, BfdRemote, BfdSession, BfdState};
 pub use config::{Change, ChangeKind, Fault, ReloadRequest, ReloadResponse};
 pub use counters::{
     Counters, Mempool, NeighborCount, OriginatedCounters, ProtocolCounters, ReloadCounters,

@@ -729,6 +729,62 @@ pub fn virtual_routers() -> Vec<VirtualRouter> {
     ]
 }
 
+/// A session that is up, and one that has failed.
+pub fn bfd_sessions() -> Vec<BfdSession> {
+    let counters = [("sent", 8_640_000), ("received", 8_640_120), ("ups", 1)];
+    let up = BfdSession {
+        interface: "wan0".into(),
+        router: "main".into(),
+        peer: ip("fe80::2"),
+        local: ip("fe80::ff:fe00:2"),
+        state: BfdState::Up,
+        since_ms: 86_400_000,
+        diagnostic: "none".into(),
+        path: BfdPath::Up,
+        withdraw_routes: true,
+        local_discriminator: 2_864_434_397,
+        source_port: 51_234,
+        desired_min_tx_us: 10_000,
+        required_min_rx_us: 10_000,
+        detect_multiplier: 3,
+        transmit_interval_us: Some(10_000),
+        detection_time_us: Some(30_000),
+        polling: false,
+        authenticated: true,
+        remote: Some(BfdRemote {
+            state: BfdState::Up,
+            diagnostic: "none".into(),
+            discriminator: 7,
+            desired_min_tx_us: 10_000,
+            required_min_rx_us: 10_000,
+            detect_multiplier: 3,
+            demand: false,
+        }),
+        counters: counters.map(|(name, n)| (name.to_owned(), n)).into(),
+        invalid: [("auth_digest".to_owned(), 3)].into(),
+        strays: [("unknown_session".to_owned(), 12)].into(),
+    };
+    vec![
+        up.clone(),
+        BfdSession {
+            peer: ip("192.0.2.2"),
+            local: ip("192.0.2.1"),
+            state: BfdState::Down,
+            since_ms: 65_000,
+            diagnostic: "detection_time_expired".into(),
+            path: BfdPath::Failed,
+            local_discriminator: 305_419_896,
+            source_port: 60_123,
+            transmit_interval_us: Some(1_000_000),
+            detection_time_us: None,
+            authenticated: false,
+            remote: None,
+            invalid: std::collections::BTreeMap::new(),
+            ..up
+        },
+    ]
+}
+
 /// The relays.
 pub fn relays() -> Vec<Relay> {
     vec![

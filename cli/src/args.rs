@@ -265,6 +265,8 @@ pub enum Show {
     Vrrp,
     /// The other router of a pair: what each has told the other
     Sync,
+    /// BFD sessions: which neighbours are there, and since when
+    Bfd,
     /// Uplinks of the DHCPv6 client, and what they have been given
     DhcpClient,
     /// Workers: load, cycles for a packet, queues

@@ -197,6 +197,7 @@ impl Session {
                     .await
             }
             Show::Sync => self.list("/v1/sync", show::sync::syncs).await,
+            Show::Bfd => self.list("/v1/bfd", show::bfd::sessions).await,
             Show::Vrrp => self.list("/v1/vrrp", show::vrrp::virtual_routers).await,
             Show::DhcpClient => {
                 self.list("/v1/dhcp-client", show::dhcp_client::uplinks)

@@ -13,6 +13,14 @@ use api::{
     ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
     SecurityGroup, Station, StationQuery, Status, TraceEvent, TraceRequest, VirtualRouter, Vtep,
     Worker, WorkerQueue,
+    Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
+    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt,
+    ExplainQuery, Flow, FlowQuery, FlowUsage, IdlePolicy, ImportLeases, Interface, Lease,
+    LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, Port, PortBinding, RaState,
+    Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
+    RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
+    TraceRequest, VirtualRouter, Vtep, Worker, WorkerQueue,
 };
 use dataplane::counters::WorkerCounters;
 use dataplane::drop::DropReason;
@@ -30,6 +38,7 @@ use crate::rooms::punt;
 use ::lease::Disk;
 use protocols::nd;
 
+mod bfd;
 mod counters;
 mod delegation;
 mod dhcp_client;
@@ -301,6 +310,11 @@ impl Appliance for Router {
             .map(|known| sync::of(&pair, known))
             .into_iter()
             .collect())
+    async fn bfd(&self) -> Result<Vec<BfdSession>, Error> {
+        let known = self.bus.bfd_snapshot().await;
+        let now = Instant::now();
+        self.ask(move |engine| bfd::sessions(engine, known, now))
+            .await
     }
 
     async fn vrrp(&self) -> Result<Vec<VirtualRouter>, Error> {

@@ -37,8 +37,9 @@ use crate::rooms::lease::peer::PeerMessage;
 use crate::rooms::lease::{Order, OrderError, Question};
 use crate::rooms::liveness::{LivenessMessage, VrrpSnapshot};
 use crate::rooms::pair::{PairHandle, PairInbox, ToKeeper};
+use crate::rooms::liveness::{BfdSnapshot, LivenessMessage, VrrpSnapshot};
 use protocols::vrrp::{GroupId, State};
-use protocols::{dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly, vrrp};
+use protocols::{bfd, dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly, vrrp};
 
 pub mod leasing;
 pub mod relay;
@@ -241,6 +242,13 @@ pub enum EngineMessage {
         id: GroupId,
         /// Its state.
         state: State,
+    },
+    /// What a BFD session says of the path to its peer.
+    BfdPath {
+        /// Which.
+        session: bfd::SessionId,
+        /// What it says.
+        path: bfd::Path,
     },
     /// A prefix is delegated: a route leads to it.
     DelegatedUp {
@@ -466,6 +474,9 @@ impl Bus {
     /// The way to the room of the pair.
     pub const fn pair(&self) -> &PairHandle {
         &self.pair
+    /// Tells the liveness thread of BFD.
+    pub fn bfd(&self, event: bfd::Event<'static>) {
+        self.liveness(LivenessMessage::Bfd(event));
     }
 
     /// Tells the engine.
@@ -644,8 +655,16 @@ impl Bus {
     pub async fn leave_virtual_routers(&self) {
         let (reply, answer) = oneshot::channel();
         self.vrrp(vrrp::Event::Shutdown);
+        self.bfd(bfd::Event::Shutdown);
         self.liveness(LivenessMessage::Settled(reply));
         let _ = answer.await;
+    }
+
+    /// What the liveness thread knows of BFD sessions.
+    pub async fn bfd_snapshot(&self) -> BfdSnapshot {
+        let (reply, answer) = oneshot::channel();
+        self.liveness(LivenessMessage::BfdSnapshot(reply));
+        answer.await.unwrap_or_default()
     }
 
     /// What the liveness thread knows of virtual routers.

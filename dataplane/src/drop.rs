@@ -174,6 +174,7 @@ reasons! {
     Ip6NoGroup "ip6_no_group_member" Normal "multicast group that the interface has not joined";
     Ip4NoGroup "ip4_no_group_member" Normal "multicast group that the interface has not joined";
     VrrpHopLimit "vrrp_hop_limit" Sender "VRRP advertisement with a hop limit other than 255: it has come through a router";
+    BfdHopLimit "bfd_hop_limit" Sender "BFD control packet with a hop limit other than 255: it has come through a router (RFC 5881 section 5)";
     UnacceptedAddress "unaccepted_address" Normal "for an address of a virtual router that does not accept packets (accept = false)";
     NoListener "no_listener" Normal "for one of our addresses, where nothing listens on the port";
     NoProtocol "no_protocol" Normal "for one of our addresses, with a protocol nobody here speaks";

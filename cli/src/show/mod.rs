@@ -7,6 +7,7 @@ use api::{ReloadResponse, Status};
 use crate::paint::Paint;
 use crate::units::span;
 
+pub(crate) mod bfd;
 pub(crate) mod counters;
 pub(crate) mod delegation;
 pub(crate) mod dhcp_client;

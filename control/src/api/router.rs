@@ -10,6 +10,13 @@ use api::{
     Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route, RouteBatch,
     RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status,
     TraceEvent, VirtualRouter, Vtep, Worker,
+    Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, Counters, DelRoute,
+    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
+    FlowUsage, ImportLeases, Interface, InterfaceAddress, Lease, LeaseChanges, LeaseExport,
+    LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
+    OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery,
+    Status, TraceEvent, VirtualRouter, Vtep, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -70,6 +77,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/neighbors/flush", post(flush_neighbors::<A>))
         .route("/v1/vrrp", get(vrrp::<A>))
         .route("/v1/sync", get(sync::<A>))
+        .route("/v1/bfd", get(bfd::<A>))
         .route("/v1/ra", get(ra::<A>))
         .route(
             "/v1/leases",
@@ -323,6 +331,9 @@ async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Ve
 async fn sync<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<PairSync>> {
     p.finish()?;
     s.appliance.sync().await.map(Json)
+async fn bfd<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<BfdSession>> {
+    p.finish()?;
+    s.appliance.bfd().await.map(Json)
 }
 
 async fn vrrp<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<VirtualRouter>> {

@@ -184,6 +184,7 @@ async fn every_reading_endpoint_serves_its_type() {
         ("/v1/ra", json(sample::ra())),
         ("/v1/vrrp", json(sample::virtual_routers())),
         ("/v1/sync", json(sample::syncs())),
+        ("/v1/bfd", json(sample::bfd_sessions())),
         ("/v1/leases", json(sample::leases())),
         ("/v1/pools", json(sample::pools())),
         ("/v1/dhcp-client", json(sample::dhcp_clients())),

@@ -93,6 +93,7 @@ pub(super) fn told(changes: &Changes, old: &Model, new: &Model) -> Vec<Change> {
             (change.ra, "router advertisements"),
             (change.dhcp, "subnets, ports and DHCP"),
             (change.vrrp, "virtual routers"),
+            (change.bfd, "BFD sessions"),
         ];
         details.extend(
             flags

@@ -154,6 +154,7 @@ pub fn view(
             })
             .collect(),
         virtual_macs: virtual_routers.macs.clone(),
+        bfd: !interface.bfd.is_empty(),
         anycast6: interface
             .anycast
             .iter()

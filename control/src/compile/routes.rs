@@ -1,7 +1,7 @@
 //! The routing information base of one router: which route wins for a prefix, and where it leads in the end.
 //!
 //! Candidates of a prefix are ranked by distance, then by source; the first *usable* one wins. A candidate is usable
-//! when its interface is up, or when one of its gateways resolves. A recursive gateway resolves by longest prefix
+//! when its interface is up, or when one of its gateways resolves and is not known to have failed. A recursive gateway resolves by longest prefix
 //! over the candidates: prefixes from long to short, in each the first usable candidate. A gateway met again on the
 //! way to itself counts as unusable there, so loops resolve to what lies behind them, or to nothing.
 //!
@@ -210,6 +210,8 @@ pub struct Link {
     pub subnets: BTreeSet<IpNet>,
     /// Own unicast and anycast addresses.
     pub locals: BTreeSet<IpAddr>,
+    /// Neighbours that are not reached any more: next hops to them are not usable.
+    pub failed: BTreeSet<IpAddr>,
 }
 
 impl Link {
@@ -234,6 +236,7 @@ impl Link {
                 .map(IpNet::addr)
                 .chain(anycast.map(IpAddr::V6))
                 .collect(),
+            failed: BTreeSet::new(),
         }
     }
 }
@@ -315,9 +318,10 @@ impl Rib {
     pub fn set_link(&mut self, iface: IfaceId, link: Link) -> Vec<Change> {
         let mut dirty = Dirty::default();
         let old = self.links.insert(iface, link.clone()).unwrap_or_default();
-        if old.up != link.up {
+        if old.up != link.up || old.failed != link.failed {
             self.touch_users(iface, &mut dirty);
         }
+        self.touch_gateways(old.failed.symmetric_difference(&link.failed), &mut dirty);
         self.exchange(iface, &old, &link, &mut dirty);
         self.settle(dirty)
     }
@@ -329,6 +333,7 @@ impl Rib {
         };
         let mut dirty = Dirty::default();
         self.touch_users(iface, &mut dirty);
+        self.touch_gateways(&old.failed, &mut dirty);
         self.exchange(iface, &old, &Link::default(), &mut dirty);
         self.settle(dirty)
     }
@@ -392,6 +397,16 @@ impl Rib {
             .iter()
             .filter(|(_, entry)| entry.candidates.iter().any(|r| r.uses(iface)));
         dirty.prefixes.extend(users.map(|(prefix, _)| *prefix));
+    }
+
+    /// Marks the gateways for which one of these neighbours was looked up.
+    fn touch_gateways<'a>(
+        &self,
+        neighbors: impl IntoIterator<Item = &'a IpAddr>,
+        dirty: &mut Dirty,
+    ) {
+        let asked = neighbors.into_iter().filter_map(|n| self.consulted.get(n));
+        dirty.gateways.extend(asked.flatten());
     }
 
     /// Exchanges an interface's connected and local candidates.

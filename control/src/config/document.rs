@@ -1,6 +1,7 @@
 //! The file as a whole: its sections in turn, and what must hold between them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -150,6 +151,13 @@ fn read_router(table: &Table<'_>, id: VrfId, seen: &mut Seen) -> Router {
         interfaces.extend(interface::read(&table, id, seen, &mut subnets));
     }
     delegated::check(table, &std::mem::take(&mut seen.delegated), &interfaces);
+    let peers = std::mem::take(&mut seen.bfd_peers);
+    for (peer, at) in std::mem::take(&mut seen.bfd_tracks) {
+        if !peers.contains(&peer) {
+            let why = format_args!("no interface of this router has a BFD session with {peer}");
+            table.cx.fault(&at, why);
+        }
+    }
     let mut remote_links = Vec::new();
     for table in table.tables("remote_link", &REMOTE_LINK) {
         let id = seen.remote_link_count as u16;
@@ -193,6 +201,12 @@ pub(super) struct Seen {
     pub(super) leaks: Vec<Leak>,
     /// Relays of the router that is read.
     pub(super) relays: RelaysSeen,
+    /// BFD sessions of all routers.
+    pub(super) bfd_sessions: usize,
+    /// Peers of BFD sessions of the router that is read.
+    pub(super) bfd_peers: Vec<IpAddr>,
+    /// Peers that its virtual routers watch, each with where that stands.
+    pub(super) bfd_tracks: Vec<(IpAddr, Place)>,
     /// Numbers of the DHCPv6 client's associations, each with the interface they are of.
     pub(super) iaids: Vec<(RangeInclusive<u64>, String)>,
     interface_count: usize,

@@ -13,7 +13,9 @@ use super::document::{Seen, Subnets};
 use super::fault::nearest;
 use super::reader::Table;
 use super::schema::{DHCP4, DHCP4_RELAY, DHCP6, DHCP6_RELAY, GRE, ND, NEIGHBOR, RA};
-use super::{delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet, vrrp, vtep};
+use super::{
+    bfd, delegated, dhcp4, dhcp6, dhcp6_client, nd, net, port, ra, relay, subnet, vrrp, vtep,
+};
 use crate::model::{Carrier, Interface, Port, StaticNeighbor, Tag, Urpf};
 
 /// Least MTU of a link that carries IPv6 (RFC 8200 section 5).
@@ -81,6 +83,7 @@ pub(super) fn read(
     }
     let dhcp6_client = dhcp6_client::read(table, name.as_deref(), seen);
     let vrrp = vrrp::read(table, &addresses, link_local, seen);
+    let bfd = bfd::read(table, &addresses, link_local, seen);
     if table.boolean("directed_broadcast") == Some(true) {
         let why = "packets to a subnet's broadcast address are never forwarded (RFC 2644)";
         table.fault("directed_broadcast", why);
@@ -92,6 +95,7 @@ pub(super) fn read(
         || dhcp6_relay.is_some()
         || dhcp6_client.is_some()
         || vrrp.iter().any(|group| group.family == Family::V6)
+        || bfd.iter().any(|session| session.peer.is_ipv6())
         || !anycast.is_empty()
         || addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
     if mtu < MIN_IPV6_MTU && speaks_ipv6 {
@@ -155,6 +159,7 @@ pub(super) fn read(
         dhcp4_relay,
         dhcp6_client,
         vrrp,
+        bfd,
         tunnel_groups: BTreeSet::new(),
     })
 }
@@ -289,6 +294,7 @@ fn check_tunnel(table: &Table<'_>, guarded: bool) {
         "dhcp4_relay",
         "dhcp6_client",
         "vrrp",
+        "bfd",
     ];
     for key in of_links {
         if table.get(key).is_some() {

@@ -17,6 +17,7 @@ use toml::de::DeTable;
 
 use crate::model::Model;
 
+mod bfd;
 mod delegated;
 mod device;
 mod dhcp4;

@@ -74,15 +74,16 @@ fn parse(text: &str) -> Option<Duration> {
     let split = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(split);
     let number: u64 = number.parse().ok()?;
-    let ms = match unit.trim_start() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
+    let us = match unit.trim_start() {
+        "us" => 1,
+        "ms" => 1000,
+        "s" => 1_000_000,
+        "m" | "min" => 60_000_000,
+        "h" => 3_600_000_000,
+        "d" => 86_400_000_000,
         _ => return None,
     };
-    number.checked_mul(ms).map(Duration::from_millis)
+    number.checked_mul(us).map(Duration::from_micros)
 }
 
 /// The lifetime `name` of `table`, at most `max` when it is a duration.

@@ -23,7 +23,7 @@ pub(super) fn read(
     table: &Table<'_>,
     own: &[IpNet],
     link_local: Option<Ipv6Addr>,
-    seen: &Seen,
+    seen: &mut Seen,
 ) -> Vec<Vrrp> {
     let mut groups: Vec<Vrrp> = Vec::new();
     for table in table.tables("vrrp", &VRRP) {
@@ -58,7 +58,7 @@ fn group(
     table: &Table<'_>,
     own: &[IpNet],
     link_local: Option<Ipv6Addr>,
-    seen: &Seen,
+    seen: &mut Seen,
 ) -> Option<Vrrp> {
     let vrid: Option<u8> = {
         table.require("vrid");
@@ -203,7 +203,7 @@ fn addresses(table: &Table<'_>, own: &[IpNet], link_local: Option<Ipv6Addr>) -> 
     addresses
 }
 
-fn track(table: &Table<'_>, seen: &Seen) -> Vec<Track> {
+fn track(table: &Table<'_>, seen: &mut Seen) -> Vec<Track> {
     let mut tracks = Vec::new();
     for table in table.tables("track", &VRRP_TRACK) {
         let interface = table.get("interface").and_then(|value| {
@@ -219,17 +219,30 @@ fn track(table: &Table<'_>, seen: &Seen) -> Vec<Track> {
             None
         });
         let route: Option<IpNet> = table.parse("route", "a prefix such as \"::/0\"");
+        let peer = table.get("bfd").and_then(|value| {
+            let peer = net::unicast(&value)?;
+            seen.bfd_tracks.push((peer, value.at.clone()));
+            Some(Watched::Bfd(peer))
+        });
         let decrement = table.integer("decrement", 1..=254);
-        let given = |key| table.get(key).is_some();
-        match (given("interface"), given("route")) {
-            (true, true) => table.fault("route", "`interface` says already what is watched"),
-            (false, false) => table.fault(
+        let keys = ["interface", "route", "bfd"];
+        let given: Vec<_> = keys
+            .into_iter()
+            .filter(|key| table.get(key).is_some())
+            .collect();
+        match given[..] {
+            [] => table.fault(
                 "interface",
-                "one of `interface` and `route` must say what is watched",
+                "one of `interface`, `route` and `bfd` must say what is watched",
             ),
-            _ => {}
+            [_] => {}
+            [first, second, ..] => {
+                let why = format!("`{first}` says already what is watched");
+                table.fault(second, why);
+            }
         }
-        let watched = interface.or(route.map(|route| Watched::Route(route.trunc())));
+        let route = route.map(|route| Watched::Route(route.trunc()));
+        let watched = interface.or(route).or(peer);
         tracks.extend(watched.map(|watched| Track { watched, decrement }));
     }
     tracks

@@ -146,6 +146,7 @@ impl Engine {
             error!(%error, "the log filter stays as it was");
         }
         self.leave_virtual_routers(old);
+        self.leave_sessions();
         self.say_goodbye(changes);
         for (vrf, iface) in &changes.interfaces.removed {
             self.take_down(*vrf, *iface);
@@ -174,6 +175,7 @@ impl Engine {
             }
         }
         self.change_virtual_routers(old);
+        self.follow_all_sessions();
         self.change_dhcp6(old);
         self.change_dhcp4(old);
         self.change_relays(old);
@@ -445,6 +447,7 @@ impl Engine {
         let shared = self.active_addresses(interface).map(|(addr, ..)| addr);
         link.locals
             .extend(shared.filter(|addr| !is_link_local(*addr)));
+        link.failed = self.failed_neighbors(interface);
         if let Some(rib) = self.ribs.get_mut(&vrf) {
             let changes = rib.set_link(iface, link);
             self.publish_routes(&changes);

@@ -14,6 +14,7 @@
 //! is used only while duplicate detection says `Valid`.
 
 mod addresses;
+mod bfd;
 mod configure;
 mod delegation;
 mod devices;
@@ -138,6 +139,7 @@ pub struct Engine {
     /// Interfaces on networks and tunnels that were told to be up.
     carried: HashSet<IfaceId>,
     virtual_routers: vrrp::VirtualRouters,
+    sessions: bfd::Sessions,
     /// Stations of networks are behind: virtual routers have changed.
     stations_stale: bool,
     /// What the other router of a pair was told, and has told.
@@ -248,6 +250,7 @@ impl Engine {
             links: HashMap::new(),
             carried: HashSet::new(),
             virtual_routers: vrrp::VirtualRouters::default(),
+            sessions: bfd::Sessions::default(),
             stations_stale: false,
             peer: pair::Peer::default(),
             stale: None,
@@ -361,6 +364,7 @@ impl Engine {
             EngineMessage::Pair(message) => self.keep(message),
             EngineMessage::Leases(leases) => self.hear_leases(&leases),
             EngineMessage::TooBig { vrf, told } => self.path_too_big(vrf, &told),
+            EngineMessage::BfdPath { session, path } => self.session_path(session, path),
             EngineMessage::Held(held) => self.held(&held),
             EngineMessage::Request(Request(question)) => question(self),
             EngineMessage::Shutdown => unreachable!("handled by the loop"),
@@ -391,6 +395,7 @@ impl Engine {
         if self.has_virtual_routers() {
             self.follow_tracks();
         }
+        self.follow_sessions(iface);
         self.tell_duplicate(iface, addr, state);
         self.refresh_link(iface);
         // A router with thousands of interfaces hears of thousands of addresses at once.
@@ -435,6 +440,12 @@ impl Engine {
             return;
         }
         self.bus.vrrp(protocols::vrrp::Event::Link { iface, up });
+        if !interface.bfd.is_empty() {
+            self.bus.bfd(match up {
+                true => protocols::bfd::Event::LinkUp { iface },
+                false => protocols::bfd::Event::LinkDown { iface },
+            });
+        }
         if up {
             // First the groups: duplicate detection listens to them (RFC 4862 section 5.4.2).
             self.bus.mld(mld::Event::LinkUp { iface });

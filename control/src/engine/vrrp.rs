@@ -83,6 +83,7 @@ impl Engine {
         for (id, config) in self.wanted(&self.model) {
             self.configure_virtual_router(id, config);
         }
+        self.configure_sessions();
         self.follow_tracks();
     }
 
@@ -344,6 +345,7 @@ impl Engine {
                 let rib = self.ribs.get(&vrf);
                 rib.is_some_and(|rib| rib.resolution(prefix).is_some())
             }
+            Watched::Bfd(peer) => self.is_peer_up(vrf, *peer),
         }
     }
 

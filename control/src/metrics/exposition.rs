@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use api::{
-    Accounting, DeviceCounters, FamilyCounters, Network, ProtocolCounters, RaCounters,
+    Accounting, BfdSession, DeviceCounters, FamilyCounters, Network, ProtocolCounters, RaCounters,
     VirtualRouter, VtepCounters, Worker,
 };
 use prometheus::TextEncoder;
@@ -100,6 +100,12 @@ impl Samples {
     pub(super) fn networks(&mut self, s: &Snapshot, value: fn(&Network) -> f64) {
         for network in &s.networks {
             self.add([&network.name], value(network));
+        }
+    }
+
+    pub(super) fn bfd(&mut self, s: &Snapshot, value: fn(&BfdSession) -> u64) {
+        for b in &s.bfd {
+            self.add([&b.interface, &b.peer], number(value(b)));
         }
     }
 

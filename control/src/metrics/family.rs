@@ -1,6 +1,7 @@
 //! The list of metric families.
 
 mod appliance;
+mod bfd;
 mod control;
 mod network;
 mod packets;
@@ -53,6 +54,7 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
         network::FAMILIES,
         vrrp::FAMILIES,
         sync::FAMILIES,
+        bfd::FAMILIES,
         security::FAMILIES,
         packets::FAMILIES,
         control::FAMILIES,

@@ -4,6 +4,9 @@ use api::{
     Accounting, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage, Interface,
     LeasePool, Network, PairSync, Port, PortBinding, RaState, SecurityGroup, Status, VirtualRouter,
     Vtep, Worker,
+    Accounting, BfdSession, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage,
+    Interface, LeasePool, Network, Port, PortBinding, RaState, SecurityGroup, Status,
+    VirtualRouter, Vtep, Worker,
 };
 
 use crate::api::{Appliance, Error};
@@ -39,6 +42,8 @@ pub struct Snapshot {
     pub syncs: Vec<PairSync>,
     /// See [`Appliance::vrrp`].
     pub vrrp: Vec<VirtualRouter>,
+    /// See [`Appliance::bfd`].
+    pub bfd: Vec<BfdSession>,
     /// See [`Appliance::pools`].
     pub pools: Vec<LeasePool>,
     /// See [`Appliance::delegations`].
@@ -74,6 +79,7 @@ impl Snapshot {
             ra: appliance.ra().await?,
             syncs: appliance.sync().await?,
             vrrp: appliance.vrrp().await?,
+            bfd: appliance.bfd().await?,
             pools: appliance.pools().await?,
             delegations: appliance.delegations().await?,
             dhcp_clients: appliance.dhcp_clients().await?,

@@ -277,6 +277,7 @@ fn names_follow_the_conventions() {
             "link",
             "network",
             "origin",
+            "peer",
             "pool",
             "port",
             "reason",

@@ -80,6 +80,8 @@ pub struct InterfaceChange {
     pub dhcp: bool,
     /// Whether virtual routers changed.
     pub vrrp: bool,
+    /// Whether BFD sessions changed.
+    pub bfd: bool,
 }
 
 impl InterfaceChange {
@@ -106,6 +108,7 @@ impl InterfaceChange {
                 || old.dhcp4_relay != new.dhcp4_relay
                 || old.dhcp6_client != new.dhcp6_client,
             vrrp: old.vrrp != new.vrrp,
+            bfd: old.bfd != new.bfd,
         };
         let nothing = change.addresses.is_empty()
             && change.anycast.is_empty()
@@ -115,7 +118,8 @@ impl InterfaceChange {
             && !change.nd
             && !change.ra
             && !change.dhcp
-            && !change.vrrp;
+            && !change.vrrp
+            && !change.bfd;
         (!nothing).then_some(change)
     }
 }

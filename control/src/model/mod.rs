@@ -26,6 +26,7 @@ use wire::ether::MacAddr;
 use protocols::vrrp::Family;
 use protocols::{dhcp4, dhcp6, dhcp6_client, nd, ra};
 
+mod bfd;
 mod delegated;
 mod device;
 pub mod diff;
@@ -38,6 +39,7 @@ pub mod security;
 mod subnet;
 mod vrrp;
 
+pub use bfd::Bfd;
 pub use delegated::{Delegated, PREFERRED, VALID};
 pub use device::Device;
 pub use diff::{Changes, diff};
@@ -289,6 +291,8 @@ pub struct Interface {
     pub dhcp6_client: Option<dhcp6_client::Config>,
     /// Virtual routers that it takes part in.
     pub vrrp: Vec<Vrrp>,
+    /// Sessions with neighbours.
+    pub bfd: Vec<Bfd>,
     /// Multicast groups by which tunnels flood over it.
     pub tunnel_groups: BTreeSet<IpAddr>,
 }

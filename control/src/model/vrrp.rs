@@ -55,4 +55,6 @@ pub enum Watched {
     Interface(String),
     /// A prefix in the routing table of the same router: that a route leads to exactly it.
     Route(IpNet),
+    /// The BFD session with this neighbour of the same router.
+    Bfd(IpAddr),
 }

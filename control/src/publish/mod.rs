@@ -334,6 +334,11 @@ impl Publisher {
         self.finish()
     }
 
+    /// The MAC of a neighbour, if it is known.
+    pub fn neighbor_mac(&self, iface: IfaceId, address: IpAddr) -> Option<MacAddr> {
+        self.adjacencies.get(&(iface, address))?.mac
+    }
+
     /// No neighbour's MAC is known any more.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 //!   workers ── urgent punt rings ──► this thread ──► urgent inject rings ──► workers
 //!   engine ──── LivenessMessage ───►    │
 //!                                       ├──► VirtualMacs: workers forward for a virtual router, or not, at once
-//!                                       └──► EngineMessage::VirtualRouter: addresses, advertisements, servers
+//!                                       ├──► EngineMessage::VirtualRouter: addresses, advertisements, servers
+//!                                       └──► EngineMessage::BfdPath: routes, tracks
 //! ```
 //!
 //! A thread of its own, of real-time priority where the system allows it, because an advertisement that is late by 30 ms
@@ -13,6 +14,7 @@
 //! there is nothing to run.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,9 +31,15 @@ use thread_priority::{
 };
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
+use wire::MacAddr;
 
+use super::nd::seed;
 use crate::bus::{Bus, EngineMessage};
 use crate::injector::{Frame, Injector};
+
+mod bfd;
+
+pub use bfd::BfdSnapshot;
 
 /// Of SCHED_FIFO: above what runs there by default, below the kernel's own threads.
 const PRIORITY: u8 = 10;
@@ -54,8 +62,21 @@ pub enum LivenessMessage {
         /// The place.
         macs: Arc<VirtualMacs>,
     },
+    /// An event of BFD without packet bytes.
+    Bfd(protocols::bfd::Event<'static>),
+    /// Where a BFD peer is on its link.
+    Neighbor {
+        /// The interface.
+        iface: IfaceId,
+        /// The peer.
+        addr: IpAddr,
+        /// Its MAC; `None`: it is not known any more.
+        mac: Option<MacAddr>,
+    },
     /// What is known, for the API.
     Snapshot(oneshot::Sender<VrrpSnapshot>),
+    /// The same of BFD.
+    BfdSnapshot(oneshot::Sender<BfdSnapshot>),
     /// Answered when everything that was said before is done.
     Settled(oneshot::Sender<()>),
 }
@@ -109,6 +130,7 @@ struct Room<'a> {
     /// Whether it has real-time priority, or it was said that it has not.
     told: &'a mut bool,
     vrrp: Machine,
+    bfd: bfd::Sessions,
     macs: HashMap<IfaceId, Arc<VirtualMacs>>,
     actions: Vec<Action>,
 }
@@ -119,6 +141,7 @@ impl<'a> Room<'a> {
             of,
             told,
             vrrp: Machine::default(),
+            bfd: bfd::Sessions::new(seed()),
             macs: HashMap::new(),
             actions: Vec::new(),
         }
@@ -131,6 +154,9 @@ impl<'a> Room<'a> {
             if self.vrrp.next_deadline().is_some_and(|due| due <= now) {
                 self.handle(Event::Timer);
             }
+            if self.bfd.next_deadline().is_some_and(|due| due <= now) {
+                self.handle_bfd(protocols::bfd::Event::Timer);
+            }
             match self.of.inbox.recv_timeout(self.pause()) {
                 Ok(message) => self.message(message),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -141,12 +167,13 @@ impl<'a> Room<'a> {
 
     /// How long nothing is looked at.
     fn pause(&self) -> Duration {
-        let Some(shortest) = self.vrrp.shortest_interval() else {
+        let shortest = [self.vrrp.shortest_interval(), self.bfd.shortest_interval()];
+        let Some(shortest) = shortest.into_iter().flatten().min() else {
             return IDLE;
         };
         let pause = (shortest / LOOKS).clamp(PAUSE[0], PAUSE[1]);
-        let due = self.vrrp.next_deadline();
-        due.map_or(pause, |due| {
+        let due = [self.vrrp.next_deadline(), self.bfd.next_deadline()];
+        due.into_iter().flatten().min().map_or(pause, |due| {
             pause.min(due.saturating_duration_since(Instant::now()))
         })
     }
@@ -155,9 +182,12 @@ impl<'a> Room<'a> {
         for worker in 0..self.of.punts.len() {
             // Bounded by the ring, which is emptied faster than a policer lets it be filled.
             while let Some((class, iface, packet)) = self.punt(worker) {
+                let packet = &packet;
                 if class == PuntClass::Vrrp {
-                    let packet = &packet;
                     self.handle(Event::Packet { iface, packet });
+                } else {
+                    let (bus, injector) = (&self.of.bus, &self.of.injector);
+                    self.bfd.packet(bus, injector, iface, packet);
                 }
             }
         }
@@ -172,12 +202,20 @@ impl<'a> Room<'a> {
     fn message(&mut self, message: LivenessMessage) {
         match message {
             LivenessMessage::Vrrp(event) => {
-                if matches!(event, Event::Configure { .. }) && !std::mem::replace(self.told, true) {
-                    warn!(
-                        "the liveness thread has no real-time priority (CAP_SYS_NICE): a busy machine may delay advertisements"
-                    );
+                if matches!(event, Event::Configure { .. }) {
+                    self.tell_priority();
                 }
                 self.handle(event);
+            }
+            LivenessMessage::Bfd(event) => {
+                if matches!(event, protocols::bfd::Event::Configure { .. }) {
+                    self.tell_priority();
+                }
+                self.handle_bfd(event);
+            }
+            LivenessMessage::Neighbor { iface, addr, mac } => self.bfd.neighbor(iface, addr, mac),
+            LivenessMessage::BfdSnapshot(reply) => {
+                let _ = reply.send(self.bfd.snapshot());
             }
             LivenessMessage::Macs { iface, macs } => {
                 self.macs.insert(iface, macs);
@@ -193,6 +231,19 @@ impl<'a> Room<'a> {
                 let _ = reply.send(());
             }
         }
+    }
+
+    /// Says once that it has no real-time priority, if it has none.
+    fn tell_priority(&mut self) {
+        if !std::mem::replace(self.told, true) {
+            warn!(
+                "the liveness thread has no real-time priority (CAP_SYS_NICE): a busy machine may delay advertisements"
+            );
+        }
+    }
+
+    fn handle_bfd(&mut self, event: protocols::bfd::Event<'_>) {
+        self.bfd.handle(&self.of.bus, &self.of.injector, event);
     }
 
     fn handle(&mut self, event: Event<'_>) {

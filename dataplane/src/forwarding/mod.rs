@@ -171,6 +171,8 @@ pub struct Interface {
     /// DHCP messages that are heard: those that come in here, and those to an address of this interface that come in
     /// anywhere (from a relay agent, or from the server of ours).
     pub dhcp: Dhcp,
+    /// Whether it has BFD sessions: control packets are heard then.
+    pub bfd: bool,
     /// The machine of a tenant that is plugged here, 0 if the link is the operator's own.
     pub anchor: AnchorId,
 }
@@ -204,6 +206,7 @@ impl Interface {
             redirects: false,
             echo_multicast: true,
             dhcp: Dhcp::default(),
+            bfd: false,
             anchor: AnchorId(0),
         }
     }

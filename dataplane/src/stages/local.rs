@@ -1,7 +1,7 @@
 //! Packets for one of our own addresses or groups: answered here, sorted for the control plane, or dropped.
 //!
 //! Echo requests are answered by the worker (`echo`). Neighbour discovery, router discovery, MLD, IGMP and ARP are
-//! punted, each class behind its own policer, and so is DHCP where it is on (`dhcp`). Any other UDP datagram is
+//! punted, each class behind its own policer, and so are DHCP (`dhcp`), VRRP and BFD (`bfd`) where they are on. Any other UDP datagram is
 //! answered with port unreachable, an unknown protocol with protocol unreachable (RFC 1122 section 3.2.2.1, RFC 8200
 //! section 4). TCP is dropped in silence: its own answer, a reset, is not made here.
 //!
@@ -26,6 +26,8 @@ use crate::punt::PuntClass;
 use crate::stages::route::{destination4, destination6, hop_limit, source4, source6};
 use crate::state::{Context, WorkerState};
 
+mod bfd;
+mod datagram;
 mod decap;
 mod dhcp;
 mod echo;
@@ -203,10 +205,14 @@ fn ip6(
         icmp::PROTOCOL_ICMPV6 => icmp6(mbuf, meta, interface, destination, anycast),
         NO_NEXT_HEADER => Verdict::Drop(DropReason::NoProtocol),
         VRRP if hears_vrrp(interface) => vrrp(mbuf, meta),
-        protocol => dhcp::v6(mbuf, meta, heard).unwrap_or_else(|| {
-            let joined = group && is_for_others_to_sort(destination);
-            other(protocol, joined, group, next_header_at)
-        }),
+        protocol => {
+            let bfd = bfd::v6(mbuf, meta, interface).filter(|_| !group);
+            let dhcp = || dhcp::v6(mbuf, meta, heard);
+            bfd.or_else(dhcp).unwrap_or_else(|| {
+                let joined = group && is_for_others_to_sort(destination);
+                other(protocol, joined, group, next_header_at)
+            })
+        }
     }
 }
 
@@ -363,14 +369,14 @@ fn ip4(mbuf: &Mbuf, meta: &Meta, interface: Option<&Interface>, heard: Dhcp) -> 
         IGMP => Verdict::Punt(PuntClass::Igmp),
         VRRP if hears_vrrp(interface) => vrrp(mbuf, meta),
         protocol => {
-            let dhcp = if group {
+            let service = if group {
                 None
             } else {
-                dhcp::v4(mbuf, meta, heard)
+                bfd::v4(mbuf, meta, interface).or_else(|| dhcp::v4(mbuf, meta, heard))
             };
             let joined = group && destination != v4::ALL_SYSTEMS;
             // 9: the offset of the protocol field.
-            dhcp.unwrap_or_else(|| other(protocol, joined, group, 9))
+            service.unwrap_or_else(|| other(protocol, joined, group, 9))
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum WhyNot {
     ShorterPrefix,
     /// Another route of the same prefix has a smaller distance, or a preferred source at the same.
     Preferred(RibRoute),
-    /// None of its interfaces is up and none of its gateways resolves.
+    /// None of its interfaces is up, and none of its gateways resolves that has not failed.
     Unusable,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for WhyNot {
                     winner.distance
                 )
             }
-            WhyNot::Unusable => f.write_str("interface down or gateway not reachable"),
+            WhyNot::Unusable => f.write_str("interface down, or gateway not reachable or failed"),
         }
     }
 }

@@ -75,8 +75,9 @@ fn op() -> impl Strategy<Value = Op> {
     let link = (
         any::<bool>(),
         prop::collection::btree_set((address(), 8..33u8), 0..3),
+        prop::collection::btree_set(gateway(), 0..3),
     )
-        .prop_map(|(up, nets)| {
+        .prop_map(|(up, nets, failed)| {
             let nets = nets
                 .into_iter()
                 .map(|(a, len)| IpNet::new(a.into(), len).unwrap());
@@ -85,6 +86,7 @@ fn op() -> impl Strategy<Value = Op> {
                 up,
                 subnets: nets.iter().map(IpNet::trunc).collect(),
                 locals: nets.iter().map(IpNet::addr).collect(),
+                failed,
             }
         });
     prop_oneof![
@@ -160,6 +162,10 @@ impl Naive {
     }
 
     fn leads(&self, all: &[RibRoute], route: &RibRoute, way: &[IpAddr]) -> Option<Resolution> {
+        let has_failed = |iface: &IfaceId, gateway: &IpAddr| {
+            let link = self.links.get(iface);
+            link.is_some_and(|link| link.failed.contains(gateway))
+        };
         let is_up = |iface: &IfaceId| self.links.get(iface).is_some_and(|link| link.up);
         let target = match &route.target {
             Target::Local(iface) => return Some(Resolution::Local(*iface)),
@@ -180,6 +186,7 @@ impl Naive {
         let mut rest = Vec::new();
         for hop in hops {
             let found = match (hop.gateway, hop.interface) {
+                (Some(gateway), Some(iface)) if has_failed(&iface, &gateway) => None,
                 (gateway, Some(iface)) if is_up(&iface) => match gateway {
                     Some(gateway) => Some(Resolution::Via(vec![ResolvedHop {
                         iface,
@@ -251,6 +258,11 @@ impl Naive {
                 .find_map(|route| self.leads(all, route, &way));
             if let Some(found) = found {
                 return match found {
+                    Resolution::Connected(iface)
+                        if self.links[&iface].failed.contains(&gateway) =>
+                    {
+                        None
+                    }
                     Resolution::Connected(iface) => Some(Resolution::Via(vec![ResolvedHop {
                         iface,
                         gateway,

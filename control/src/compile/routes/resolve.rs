@@ -72,6 +72,7 @@ impl Rib {
         let mattered = walk.consulted.entry(gateway).or_insert(floor);
         *mattered = floor.min(*mattered);
         match found? {
+            Resolution::Connected(iface) if self.has_failed(iface, gateway) => None,
             // The gateway is a host on this link.
             Resolution::Connected(iface) => Some(Resolution::Via(vec![ResolvedHop {
                 iface,
@@ -127,6 +128,7 @@ impl Rib {
     ) -> Option<Resolution> {
         match (hop.gateway, hop.interface) {
             (Some(address), None) => gateway(address),
+            (Some(address), Some(iface)) if self.has_failed(iface, address) => None,
             (address, Some(iface)) if self.is_up(iface) => Some(match address {
                 Some(gateway) => Resolution::Via(vec![ResolvedHop {
                     iface,
@@ -137,6 +139,11 @@ impl Rib {
             }),
             _ => None,
         }
+    }
+
+    fn has_failed(&self, iface: IfaceId, neighbor: IpAddr) -> bool {
+        let link = self.links.get(&iface);
+        link.is_some_and(|link| link.failed.contains(&neighbor))
     }
 
     fn is_up(&self, iface: IfaceId) -> bool {

@@ -15,6 +15,7 @@ fn up(subnets: &[&str]) -> Link {
         up: true,
         subnets: subnets.iter().map(|s| net(s).trunc()).collect(),
         locals: subnets.iter().map(|s| net(s).addr()).collect(),
+        failed: BTreeSet::new(),
     }
 }
 
@@ -134,6 +135,50 @@ fn recursion_ends_at_a_connected_interface_and_follows_it() {
         back[&net("10.77.0.0/16")],
         Some(resolved(&[(2, "10.2.0.5", 1)]))
     );
+}
+
+#[test]
+fn what_leads_through_a_failed_neighbour_is_left() {
+    let mut rib = base();
+    let with_failed = |failed: &[&str]| Link {
+        failed: failed.iter().map(|text| ip(text)).collect(),
+        ..up(&["10.1.0.1/16", "2001:db8:1::1/48"])
+    };
+    // A next hop with its interface, one without, one that is found through a route, and one of two.
+    rib.add(fixed("10.50.0.0/16", via(&["10.1.0.9%1"])));
+    rib.add(fixed("10.51.0.0/16", via(&["10.1.0.9"])));
+    rib.add(fixed("10.52.0.0/16", via(&["10.51.1.1"])));
+    rib.add(fixed("10.53.0.0/16", via(&["10.1.0.9", "10.2.0.9"])));
+    let mut other = fixed("10.50.0.0/16", via(&["10.2.0.9"]));
+    other.distance = 10;
+    rib.add(other);
+    let there = Some(resolved(&[(1, "10.1.0.9", 1)]));
+    let elsewhere = Some(resolved(&[(2, "10.2.0.9", 1)]));
+    let both = Some(resolved(&[(1, "10.1.0.9", 1), (2, "10.2.0.9", 1)]));
+    let failed = changes(rib.set_link(IfaceId(1), with_failed(&["10.1.0.9"])));
+    let expected = BTreeMap::from([
+        (net("10.50.0.0/16"), elsewhere.clone()),
+        (net("10.51.0.0/16"), None),
+        (net("10.52.0.0/16"), None),
+        (net("10.53.0.0/16"), elsewhere),
+    ]);
+    assert_eq!(failed, expected);
+    // The subnet is where it was, and so are other neighbours.
+    let connected = rib.resolution(&net("10.1.0.0/16"));
+    assert_eq!(connected, Some(&Resolution::Connected(IfaceId(1))));
+    let late = changes(rib.add(fixed("10.54.0.0/16", via(&["10.1.0.8"]))));
+    assert_eq!(
+        late[&net("10.54.0.0/16")],
+        Some(resolved(&[(1, "10.1.0.8", 1)]))
+    );
+    let back = changes(rib.set_link(IfaceId(1), with_failed(&["10.1.0.7"])));
+    let expected = BTreeMap::from([
+        (net("10.50.0.0/16"), there.clone()),
+        (net("10.51.0.0/16"), there.clone()),
+        (net("10.52.0.0/16"), there),
+        (net("10.53.0.0/16"), both),
+    ]);
+    assert_eq!(back, expected);
 }
 
 #[test]
@@ -275,7 +320,7 @@ fn explain_tells_the_winner_the_way_and_the_others() {
     assert_eq!(
         others,
         [
-            "2001:db8:9:1::/64 interface down or gateway not reachable",
+            "2001:db8:9:1::/64 interface down, or gateway not reachable or failed",
             "2001:db8:9::/48 static route with distance 1 is preferred",
             "::/0 shorter prefix"
         ]

@@ -1,5 +1,6 @@
 //! Every key of the file in one table: what the parser accepts and what `docs/configuration.md` says are the same.
 
+mod bfd;
 mod delegated;
 mod device;
 mod dhcp;
@@ -14,6 +15,7 @@ mod router;
 mod security;
 mod vrrp;
 
+pub(super) use bfd::BFD;
 pub(super) use delegated::DELEGATED;
 pub(super) use device::{
     AF_PACKET, AF_XDP, DEVICE, MEMIF, NULL, PCAP, PCI, RING, TAP, VHOST_USER, VIRTIO_USER,
@@ -120,6 +122,7 @@ pub static SECTIONS: &[&Section] = &[
     &PREFIX_HINT,
     &VRRP,
     &VRRP_TRACK,
+    &BFD,
     &REMOTE_LINK,
     &ROUTE,
     &NEXT_HOP,

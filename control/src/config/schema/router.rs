@@ -177,6 +177,12 @@ pub(in crate::config) static INTERFACE: Section = Section {
             "none",
             "Virtual routers that it takes part in (VRRP).",
         ),
+        key(
+            "bfd",
+            "array of tables",
+            "none",
+            "Neighbours whose presence is watched (BFD).",
+        ),
     ],
 };
 

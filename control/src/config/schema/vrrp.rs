@@ -83,7 +83,7 @@ pub(in crate::config) static VRRP: Section = Section {
 
 pub(in crate::config) static VRRP_TRACK: Section = Section {
     header: "[[router.interface.vrrp.track]]",
-    help: "Something without which this router is a worse one. Exactly one of `interface` and `route`.",
+    help: "Something without which this router is a worse one. Exactly one of `interface`, `route` and `bfd`.",
     keys: &[
         key(
             "interface",
@@ -96,6 +96,12 @@ pub(in crate::config) static VRRP_TRACK: Section = Section {
             "prefix",
             "none",
             "A prefix that the router has a route for, such as \"::/0\".",
+        ),
+        key(
+            "bfd",
+            "address",
+            "none",
+            "A neighbour with which an interface of the same router has a BFD session: down unless the session is up, or switched off at either end.",
         ),
         key(
             "decrement",
