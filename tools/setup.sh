@@ -11,7 +11,7 @@ test=(iputils-ping iperf3 socat ndisc6 radvd traceroute tcpdump python3-scapy nm
   isc-dhcp-client dhcpcd-base isc-dhcp-relay dnsmasq-base kea-dhcp6-server kea-dhcp4-server
   dibbler-client wide-dhcpv6-client openvswitch-switch
   thc-ipv6 ipv6toolkit hping3
-  keepalived frr)
+  keepalived frr bird2)
 bench=(dpdk-dev dpdk dpdk-doc make openvswitch-switch-dpdk libpcap-dev valgrind)
 
 case $level in
