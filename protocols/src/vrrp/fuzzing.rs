@@ -54,7 +54,7 @@ pub fn drive(data: &[u8]) -> u64 {
     while let [step, tail @ ..] = rest {
         rest = tail;
         match step % 8 {
-            0 | 1 | 2 => {
+            0..=2 => {
                 let (len, tail) = rest
                     .split_first()
                     .map_or((0, rest), |(len, tail)| (usize::from(*len), tail));
