@@ -12,6 +12,11 @@ const BLOCK: [u8; 4] = [0, 0, 0x5e, 0];
 const BLOCK4: u8 = 1;
 const BLOCK6: u8 = 2;
 
+/// Whether an address is of these blocks: one that several routers may have, one at a time.
+pub fn is_virtual(mac: &MacAddr) -> bool {
+    mac[..4] == BLOCK && (mac[4] == BLOCK4 || mac[4] == BLOCK6)
+}
+
 /// See the module. All are somebody else's at first.
 #[derive(Debug, Default)]
 pub struct VirtualMacs {
@@ -64,6 +69,7 @@ mod tests {
         assert_eq!(macs.is_active(&v6), Some(true));
         assert_eq!(macs.is_active(&v4), Some(false), "the other family's");
         assert_eq!(macs.is_active(&[0, 0, 0x5e, 0, 2, 201]), Some(false));
+        assert!(is_virtual(&v4) && is_virtual(&v6) && !is_virtual(&[0, 0, 0x5e, 0, 3, 200]));
         assert_eq!(macs.is_active(&[2, 0, 0x5e, 0, 2, 200]), None);
         assert_eq!(macs.is_active(&[0, 0, 0x5e, 0, 3, 200]), None);
         macs.set(&v6, false);

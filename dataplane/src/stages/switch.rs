@@ -9,6 +9,7 @@ use tables::id::{AnchorId, AttachId, NetworkId, Place};
 
 use crate::drop::DropReason;
 use crate::forwarding::network::UnknownUnicast;
+use crate::forwarding::virtual_macs::is_virtual;
 use crate::forwarding::{MacAddr, Network, Networks, Selected};
 use crate::frame::{Frame, Slot};
 use crate::graph::Stage;
@@ -151,6 +152,10 @@ fn hear(
     match cx.fdb.lookup(network.id, source) {
         Some(entry) if entry.attach == from => {
             cx.fdb.touch(entry.handle, cx.seconds());
+            return Ok(());
+        }
+        // Another router believes that it is active too: what it says of that settles it.
+        Some(entry) if matches!(entry.attach.place(), Place::Router(_)) && is_virtual(&source) => {
             return Ok(());
         }
         Some(entry) if matches!(entry.attach.place(), Place::Router(_)) => {

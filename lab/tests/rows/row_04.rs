@@ -1,5 +1,5 @@
-//! Row 4, but for the loss of a router: two of our routers share an external network. Tenants on VLANs and on overlays, spread
-//! over the routers, reach the world through it.
+//! Row 4: two of our routers share an external network. Tenants on VLANs and on overlays, spread over the routers, reach the
+//! world through it; `lost` takes one of the routers away.
 //!
 //! ```text
 //!   hosts ── [Open vSwitch] ── trunks, tunnels ── [r1] [r2] ── ve ── (external) ── eth0:isp, the world
@@ -7,6 +7,8 @@
 
 use lab::ovs::{Ovs, Tunnel};
 use lab::{Host, Lab, Result, Router};
+
+mod lost;
 
 /// The world, behind the provider.
 const WORLD: [&str; 2] = ["2001:db8:ffff::1", "203.0.113.1"];

@@ -208,6 +208,24 @@ fn packets_are_routed_into_the_network_and_out_of_it() {
 }
 
 #[test]
+fn another_router_may_speak_for_a_virtual_router_of_ours() {
+    const VIRTUAL: [u8; 6] = [0, 0, 0x5e, 0, 2, 61];
+    let (mut bed, _) = bed();
+    let ours = AttachId::of(Place::Router(ROUTER));
+    bed.stations.insert(BLUE, VIRTUAL, ours, true, 0).unwrap();
+    bed.receive(
+        LAN,
+        &[&framed([0x33, 0x33, 0, 0, 0, 0x12], VIRTUAL, &packet())],
+    );
+    let own = bed
+        .drops()
+        .into_iter()
+        .any(|(reason, _)| reason == DropReason::L2OwnSource);
+    assert!(!own, "{:?}", bed.drops());
+    assert!(bed.heard.pop().is_err(), "it is not learned elsewhere");
+}
+
+#[test]
 fn what_must_not_pass_is_dropped_by_name() {
     use DropReason::*;
     let (mut bed, [at_a, at_b, _]) = bed();
