@@ -5,20 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{
-    Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
-    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt, ExplainQuery, Flow,
-    FlowQuery, FlowUsage, IdlePolicy, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport,
-    LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, NeighborOrigin,
-    Network, NudState, OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease,
-    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery,
-    SecurityGroup, Station, StationQuery, Status, TraceEvent, TraceRequest, VirtualRouter, Vtep,
-    Worker, WorkerQueue,
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
     DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt,
     ExplainQuery, Flow, FlowQuery, FlowUsage, IdlePolicy, ImportLeases, Interface, Lease,
     LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
-    Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, Port, PortBinding, RaState,
-    Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
+    Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, PairSync, Port, PortBinding,
+    RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChanges,
     RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status, TraceEvent,
     TraceRequest, VirtualRouter, Vtep, Worker, WorkerQueue,
 };
@@ -310,6 +302,8 @@ impl Appliance for Router {
             .map(|known| sync::of(&pair, known))
             .into_iter()
             .collect())
+    }
+
     async fn bfd(&self) -> Result<Vec<BfdSession>, Error> {
         let known = self.bus.bfd_snapshot().await;
         let now = Instant::now();

@@ -35,9 +35,8 @@ use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
 use crate::rooms::lease::peer::PeerMessage;
 use crate::rooms::lease::{Order, OrderError, Question};
-use crate::rooms::liveness::{LivenessMessage, VrrpSnapshot};
-use crate::rooms::pair::{PairHandle, PairInbox, ToKeeper};
 use crate::rooms::liveness::{BfdSnapshot, LivenessMessage, VrrpSnapshot};
+use crate::rooms::pair::{PairHandle, PairInbox, ToKeeper};
 use protocols::vrrp::{GroupId, State};
 use protocols::{bfd, dhcp4, dhcp6, dhcp6_client, igmp, mld, nd, ra, reassembly, vrrp};
 
@@ -474,6 +473,8 @@ impl Bus {
     /// The way to the room of the pair.
     pub const fn pair(&self) -> &PairHandle {
         &self.pair
+    }
+
     /// Tells the liveness thread of BFD.
     pub fn bfd(&self, event: bfd::Event<'static>) {
         self.liveness(LivenessMessage::Bfd(event));

@@ -3,17 +3,13 @@
 use std::future::Future;
 
 use api::{
-    Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
-    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
-    FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported, LeasePool,
-    LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, PairSync, Port,
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
     DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow,
     FlowQuery, FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported,
-    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, Port,
-    PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route, RouteBatch,
-    RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status,
-    TraceEvent, TraceRequest, VirtualRouter, Vtep, Worker,
+    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, PairSync,
+    Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route,
+    RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery,
+    Status, TraceEvent, TraceRequest, VirtualRouter, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -126,6 +122,7 @@ pub trait Appliance: Send + Sync + 'static {
 
     /// The other router of a pair, if there is one.
     fn sync(&self) -> impl Future<Output = Result<Vec<PairSync>, Error>> + Send;
+
     /// BFD sessions, by interface and peer.
     fn bfd(&self) -> impl Future<Output = Result<Vec<BfdSession>, Error>> + Send;
 

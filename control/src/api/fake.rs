@@ -6,16 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use api::{
-    Accounting, AddLease, AddRoute, Binding, BindingQuery, CaptureRequest, Counters, DelRoute,
-    Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
-    FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseFault, LeaseFormat,
-    LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
-    OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
     DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow,
     FlowQuery, FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseFault,
     LeaseFormat, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
-    OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
+    OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
     ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
     RouteQuery, RouteSource, SecurityGroup, Station, StationQuery, Status, TraceEvent,
     TraceRequest, VirtualRouter, Vtep, Worker, sample,
@@ -328,6 +323,8 @@ impl Appliance for Fake {
 
     async fn sync(&self) -> Result<Vec<PairSync>, Error> {
         Ok(sample::syncs())
+    }
+
     async fn bfd(&self) -> Result<Vec<BfdSession>, Error> {
         Ok(sample::bfd_sessions())
     }

@@ -3,20 +3,13 @@
 use std::sync::Arc;
 
 use api::{
-    Accounting, AddLease, AddRoute, Binding, BindingQuery, Counters, DelRoute, Delegation, Denied,
-    Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery, FlowUsage,
-    ImportLeases, Interface, InterfaceAddress, Lease, LeaseChanges, LeaseExport, LeaseFormat,
-    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, PairSync,
-    Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route, RouteBatch,
-    RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery, Status,
-    TraceEvent, VirtualRouter, Vtep, Worker,
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, Counters, DelRoute,
     Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow, FlowQuery,
     FlowUsage, ImportLeases, Interface, InterfaceAddress, Lease, LeaseChanges, LeaseExport,
     LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
-    OrderDhcpClient, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery,
-    Status, TraceEvent, VirtualRouter, Vtep, Worker,
+    OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
+    Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station,
+    StationQuery, Status, TraceEvent, VirtualRouter, Vtep, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -331,6 +324,8 @@ async fn pools<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Ve
 async fn sync<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<PairSync>> {
     p.finish()?;
     s.appliance.sync().await.map(Json)
+}
+
 async fn bfd<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Answer<Vec<BfdSession>> {
     p.finish()?;
     s.appliance.bfd().await.map(Json)

@@ -78,7 +78,7 @@ impl Engine {
             }
             self.sessions.told.insert(id, config.clone());
             if let Some(mac) = self.publisher.neighbor_mac(iface, id.peer) {
-                self.tell_peer(id, Some(mac));
+                self.tell_bfd_peer(id, Some(mac));
             }
             self.bus.bfd(Event::Configure {
                 session: id,
@@ -140,14 +140,14 @@ impl Engine {
     }
 
     /// A neighbour is found or lost: the liveness thread wants to know of peers.
-    pub(super) fn tell_neighbor(&self, iface: IfaceId, addr: IpAddr, mac: Option<MacAddr>) {
+    pub(super) fn tell_bfd_neighbor(&self, iface: IfaceId, addr: IpAddr, mac: Option<MacAddr>) {
         let mut of = self.sessions.of(iface);
         if let Some((id, _)) = of.find(|(id, _)| id.peer == addr) {
-            self.tell_peer(*id, mac);
+            self.tell_bfd_peer(*id, mac);
         }
     }
 
-    fn tell_peer(&self, id: SessionId, mac: Option<MacAddr>) {
+    fn tell_bfd_peer(&self, id: SessionId, mac: Option<MacAddr>) {
         self.bus.liveness(LivenessMessage::Neighbor {
             iface: id.iface,
             addr: id.peer,

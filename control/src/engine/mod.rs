@@ -318,11 +318,13 @@ impl Engine {
             EngineMessage::NeighborUp { iface, .. } if self.model.interface(iface).is_none() => {}
             EngineMessage::NeighborUp { iface, addr, mac } => {
                 self.tell_neighbor(iface, addr, Some(mac));
+                self.tell_bfd_neighbor(iface, addr, Some(mac));
                 let done = self.publisher.neighbor_up(iface, addr, mac);
                 self.told("neighbour", done);
             }
             EngineMessage::NeighborDown { iface, addr } => {
                 self.tell_neighbor(iface, addr, None);
+                self.tell_bfd_neighbor(iface, addr, None);
                 let done = self.publisher.neighbor_down(iface, addr);
                 self.told("neighbour", done);
             }

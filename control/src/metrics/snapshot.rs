@@ -1,11 +1,8 @@
 //! Everything that a scrape exposes, asked of the appliance once.
 
 use api::{
-    Accounting, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage, Interface,
-    LeasePool, Network, PairSync, Port, PortBinding, RaState, SecurityGroup, Status, VirtualRouter,
-    Vtep, Worker,
     Accounting, BfdSession, Counters, Delegation, Device, DhcpClient, Drop, FlowQuery, FlowUsage,
-    Interface, LeasePool, Network, Port, PortBinding, RaState, SecurityGroup, Status,
+    Interface, LeasePool, Network, PairSync, Port, PortBinding, RaState, SecurityGroup, Status,
     VirtualRouter, Vtep, Worker,
 };
 
