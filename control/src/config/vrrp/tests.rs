@@ -190,7 +190,7 @@ fn faults_name_the_key_and_say_why() {
         ),
         (
             format!("{six}\n[[router.interface.vrrp.track]]\ndecrement = 5"),
-            "vrrp[0].track[0].interface: one of `interface` and `route`",
+            "vrrp[0].track[0].interface: one of `interface`, `route` and `bfd`",
         ),
         (
             format!(
