@@ -339,6 +339,31 @@ impl PairTask {
         }
     }
 
+    /// Waits until it is known what is configured. False: the router stops.
+    async fn configured(
+        &mut self,
+        reader: &mut Reader,
+        inbox: &mut PairInbox,
+        stop: &CancellationToken,
+    ) -> bool {
+        loop {
+            let offline = reader.offline();
+            let message = tokio::select! {
+                () = stop.cancelled() => None,
+                message = inbox.messages.recv() => message,
+            };
+            offline.online();
+            let Some(message) = message else {
+                return false;
+            };
+            let is_configured = matches!(message, PairMessage::Ports(..));
+            self.message(reader, message);
+            if is_configured {
+                return true;
+            }
+        }
+    }
+
     /// Tells what there is room for.
     fn feed(&mut self, reader: &Reader) {
         let now = Instant::now();
@@ -412,8 +437,13 @@ async fn live(means: Means) {
     };
     let (happenings, mut happened) = net::happenings();
     let (local, peer): (SocketAddr, SocketAddr) = (pair.local, pair.peer);
-    let listener = tokio::spawn(net::listen(local, peer, key.clone(), happenings.clone()));
-    let mut task = PairTask::new(pair, key, flows, keepers, happenings, inbox.is_up.clone());
+    let (its_key, is_up) = (key.clone(), inbox.is_up.clone());
+    let mut task = PairTask::new(pair, key, flows, keepers, happenings.clone(), is_up);
+    // Only then it can be said what is configured, and flows have ports.
+    if !task.configured(&mut reader, &mut inbox, &stop).await {
+        return;
+    }
+    let listener = tokio::spawn(net::listen(local, peer, its_key, happenings));
     loop {
         let pause = if task.machine.is_up() { NOTES } else { AGE };
         let due = task.machine.next_deadline();
