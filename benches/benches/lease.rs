@@ -73,7 +73,7 @@ fn main() -> Result<()> {
             if from > 0 {
                 let removed: Vec<Write> = writes
                     .iter()
-                    .filter_map(|w| book.remove(w.realm, w.resource))
+                    .filter_map(|w| book.remove(w.realm, w.resource, Wall::from_secs(NOW)))
                     .collect();
                 disk.commit(&removed)?;
             }
