@@ -343,6 +343,10 @@ fn syn(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Step {
             let word = word.offered(direction, tcp.scale).agreed();
             Step::pass(word.with(State::SynReceived))
         }
+        // A late copy of the one that began it: the other end answers that by where it is, and nothing begins anew.
+        State::TimeWait if opens && is_late(word, &sides[direction as usize], tcp) => {
+            Step::pass_untouched(word)
+        }
         State::Closed | State::TimeWait if opens => {
             begin(sides, direction, tcp);
             let again = word.again(State::SynSent);
@@ -353,6 +357,14 @@ fn syn(word: Word, sides: &[Side; 2], direction: Direction, tcp: &Tcp) -> Step {
         _ if opens || is_repeated() => Step::pass_untouched(word),
         _ => Step::invalid(word),
     }
+}
+
+/// Whether a SYN has a number that its sender has used already: who begins anew takes a greater one (RFC 9293 section 3.4.1).
+/// One far away is new all the same: not everybody does.
+fn is_late(word: Word, sender: &Side, tcp: &Tcp) -> bool {
+    let end = sender.end.load(Ordering::Relaxed);
+    let back = end.wrapping_sub(tcp.sequence);
+    !word.is_free() && !word.learns() && (1..=OLD_ACK).contains(&back)
 }
 
 /// A SYN with ACK.

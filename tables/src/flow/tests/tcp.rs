@@ -175,6 +175,23 @@ fn a_connection_opens_talks_and_closes() {
 }
 
 #[test]
+fn a_late_copy_of_a_syn_begins_nothing_and_a_new_one_does() {
+    let mut c = Connection::established();
+    c.send(client(A | F, 1, 1), State::Closing);
+    c.answer(server(A | F, 1, 2), State::TimeWait);
+    c.send(client(S, 0, 0), State::TimeWait);
+    c.send(client(A, 2, 2), State::TimeWait);
+    c.answer(server(A | F, 1, 2), State::TimeWait);
+    // The next connection of the same ports, and of a machine that forgot this one.
+    for first in [2, 1 << 31] {
+        let mut again = Connection::established();
+        again.send(client(A | F, 1, 1), State::Closing);
+        again.answer(server(A | F, 1, 2), State::TimeWait);
+        again.send(client(S, first, 0), State::SynSent);
+    }
+}
+
+#[test]
 fn each_state_has_its_time() {
     let mut c = Connection::begin(client(S, 0, 0)).unwrap();
     c.lives_for(30);
