@@ -179,3 +179,18 @@ addresses = ["2001:db8:2::{number}/64", "198.51.100.{number}/24"]
 "#
     )
 }
+
+/// A configuration without its virtual routers.
+pub fn without_virtual_routers(config: &str) -> String {
+    let (mut kept, mut skips) = (String::new(), false);
+    for line in config.lines() {
+        if line.starts_with('[') {
+            skips = line.starts_with("[[router.interface.vrrp");
+        }
+        if !skips {
+            kept += line;
+            kept.push('\n');
+        }
+    }
+    kept
+}

@@ -314,7 +314,7 @@ impl Engine {
                 mac: new.mac,
             });
         }
-        if now.ra != was.ra || now.mtu != was.mtu {
+        if now.ra != was.ra || now.mtu != was.mtu || now.vrrp != was.vrrp {
             self.tell_ra(now, link.mac);
         }
         self.refresh_link(iface);

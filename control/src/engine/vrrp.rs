@@ -34,20 +34,39 @@ pub(super) struct VirtualRouters {
 }
 
 impl Engine {
-    /// Leaves virtual routers to others that a change takes away, while their frames can still leave.
+    /// Leaves virtual routers to others that a change takes away, while their frames can still leave; and addresses that it takes
+    /// from others.
     pub(super) fn leave_virtual_routers(&mut self, old: &Indexed) {
-        let now = self.wanted(&self.model);
-        let gone = |(id, _): &(GroupId, Config)| !now.contains_key(id);
-        let gone: Vec<_> = self.wanted(old).into_iter().filter(gone).collect();
-        for (id, _) in &gone {
-            self.bus.vrrp(Event::Remove { id: *id });
-            self.virtual_router(*id, State::Initialize);
-            self.virtual_routers.states.remove(id);
-            self.virtual_routers.told.remove(id);
+        let mut left = false;
+        for (_, interface) in old.interfaces() {
+            for group in &interface.vrrp {
+                let (iface, id) = (interface.id, group.id(interface.id));
+                let stays = self.group(id);
+                let kept = stays.map(Vrrp::addresses).unwrap_or_default();
+                let is_gone = stays.is_none();
+                if self.virtual_routers.states.get(&id) == Some(&State::Active) {
+                    for &addr in group.addresses().iter().filter(|a| !kept.contains(a)) {
+                        self.bus.nd(nd::Event::RemoveAddress { iface, addr });
+                    }
+                }
+                if is_gone {
+                    self.bus.vrrp(Event::Remove { id });
+                    self.virtual_routers.states.remove(&id);
+                    self.virtual_routers.told.remove(&id);
+                    left = true;
+                }
+            }
         }
-        if !gone.is_empty() {
+        if left {
             self.bus.liveness_settled();
         }
+    }
+
+    /// A virtual router as it is configured.
+    fn group(&self, id: GroupId) -> Option<&Vrrp> {
+        let interface = self.model.interface(id.iface)?;
+        let mut groups = interface.vrrp.iter();
+        groups.find(|group| group.id(interface.id) == id)
     }
 
     /// Tells the liveness thread what a change of the model means to it.
@@ -80,6 +99,9 @@ impl Engine {
             self.virtual_router(id, State::Initialize);
         }
         self.virtual_routers.told.clear();
+        for macs in self.virtual_routers.macs.values() {
+            macs.clear();
+        }
         for (id, config) in self.wanted(&self.model) {
             self.configure_virtual_router(id, config);
         }
@@ -104,6 +126,7 @@ impl Engine {
         };
         let up = self.is_up(interface);
         self.bus.vrrp(Event::Link { iface, up });
+        self.tell_vrrp_source(iface);
     }
 
     /// The virtual routers of a model, as the machine wants them.

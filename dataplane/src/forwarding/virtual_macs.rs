@@ -39,6 +39,13 @@ impl VirtualMacs {
         ([a, b, c, d] == BLOCK).then(|| word.load(Ordering::Relaxed) >> (vrid % 64) & 1 != 0)
     }
 
+    /// All are somebody else's from now on.
+    pub fn clear(&self) {
+        for word in self.v6.iter().chain(&self.v4) {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Says whether an address is ours from now on. Addresses outside the blocks are left alone.
     pub fn set(&self, mac: &MacAddr, active: bool) {
         let &[_, _, _, _, block, vrid] = mac;
@@ -74,5 +81,8 @@ mod tests {
         assert_eq!(macs.is_active(&[0, 0, 0x5e, 0, 3, 200]), None);
         macs.set(&v6, false);
         assert_eq!(macs.is_active(&v6), Some(false));
+        macs.set(&v4, true);
+        macs.clear();
+        assert_eq!(macs.is_active(&v4), Some(false));
     }
 }

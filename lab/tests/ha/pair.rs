@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::{Lab, Result, wait_for};
 
-use lab::pair::{Pair, Settings, are, config};
+use lab::pair::{Pair, Settings, are, config, without_virtual_routers};
 
 const SERVER6: &str = "2001:db8:2::80";
 const SERVER4: &str = "198.51.100.80";
@@ -128,5 +128,56 @@ fn an_address_that_does_not_accept_is_found_and_says_nothing() -> Result<()> {
         );
     }
     assert!(4 <= net.one.dropped("unaccepted_address")?);
+    net.one.assert_balanced()
+}
+
+#[test]
+fn virtual_routers_come_change_and_go_with_a_reload() -> Result<()> {
+    let lab = Lab::new("ha-reload")?;
+    let net = Pair::wire(&lab)?;
+    let with = config(2, 200, &Settings::default());
+    let without = without_virtual_routers(&with);
+    let reload = |text: &str| -> Result<()> {
+        net.one.configure(text)?;
+        net.one.hextetctl("reload").map(drop)
+    };
+    let reached = |address: &str| -> Result<bool> {
+        net.host.ok("ip neigh flush all")?;
+        Ok(net.host.ping(address, 2)? == 2)
+    };
+    net.one.start(&without)?;
+    net.host.wait_slaac("eth0", "2001:db8:1:")?;
+    assert!(!reached("192.0.2.1")?, "it is not there yet");
+    reload(&with)?;
+    are(&net.one, "active")?;
+    for address in ["192.0.2.1", "2001:db8:1::1", SERVER6, SERVER4] {
+        assert!(reached(address)?, "{address} with virtual routers");
+    }
+    wait_for(
+        Duration::from_secs(10),
+        "the virtual router to be advertised",
+        || {
+            let routes = net.host.ok("ip -6 route show default").ok()?;
+            routes.contains("via fe80::200:5eff:fe00:23d").then_some(())
+        },
+    )?;
+    // Others of the same virtual routers.
+    reload(
+        &with
+            .replace("\"192.0.2.1\"", "\"192.0.2.99\"")
+            .replace("2001:db8:1::1\"", "2001:db8:1::99\""),
+    )?;
+    for address in ["192.0.2.99", "2001:db8:1::99"] {
+        assert!(reached(address)?, "{address} after the change");
+    }
+    for address in ["192.0.2.1", "2001:db8:1::1"] {
+        assert!(!reached(address)?, "{address} is gone");
+    }
+    reload(&without)?;
+    assert_eq!(net.one.ctl("show vrrp")?.as_array().map(Vec::len), Some(0));
+    for address in ["192.0.2.99", "2001:db8:1::99"] {
+        assert!(!reached(address)?, "{address} is gone too");
+    }
+    assert!(reached("192.0.2.2")?, "the router is not");
     net.one.assert_balanced()
 }

@@ -41,13 +41,8 @@ impl Tenant {
 
     /// Its network, and its router with an interface there and one on the external network.
     fn config(&self) -> String {
-        let Self {
-            name, number, kind, ..
-        } = self;
-        let segment = match *kind {
-            "vlan" => format!("kind = \"vlan\", device = \"vt\", vlan = {}", self.vlan()),
-            kind => format!("kind = \"{kind}\", vni = {number}, vteps = [\"{kind}\"]"),
-        };
+        let Self { name, number, .. } = self;
+        let segment = self.segment();
         format!(
             r#"
 [[network]]
@@ -75,6 +70,22 @@ prefix = "0.0.0.0/0"
 via = "198.51.100.1"
 "#
         )
+    }
+
+    /// What carries its network.
+    fn segment(&self) -> String {
+        let number = self.number;
+        match self.kind {
+            "vlan" => format!("kind = \"vlan\", device = \"vt\", vlan = {}", self.vlan()),
+            kind => format!("kind = \"{kind}\", vni = {number}, vteps = [\"{kind}\"]"),
+        }
+    }
+
+    /// Gives its host what it has of IPv4.
+    fn settle(&self, host: &Host) -> Result<()> {
+        let number = self.number;
+        host.address("eth0", &format!("10.{number}.0.2/24"))?;
+        host.route(&format!("default via 10.{number}.0.1"))
     }
 
     fn vlan(&self) -> u32 {
@@ -194,8 +205,6 @@ fn attach(lab: &Lab, peer: &Ovs, tenant: &Tenant) -> Result<Host> {
             peer.tunnel(&bridge, &format!("t{}", tenant.name), tunnel)?;
         }
     }
-    let number = tenant.number;
-    host.address("eth0", &format!("10.{number}.0.2/24"))?;
-    host.route(&format!("default via 10.{number}.0.1"))?;
+    tenant.settle(&host)?;
     Ok(host)
 }

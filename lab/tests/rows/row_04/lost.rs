@@ -16,13 +16,10 @@ fn config(number: usize) -> String {
             name,
             number: n,
             home,
-            kind,
+            ..
         } = tenant;
         let (own, priority) = (number + 2, if *home == number { 200 } else { 100 });
-        let segment = match *kind {
-            "vlan" => format!("kind = \"vlan\", device = \"vt\", vlan = {}", tenant.vlan()),
-            kind => format!("kind = \"{kind}\", vni = {n}, vteps = [\"{kind}\"]"),
-        };
+        let segment = tenant.segment();
         let group = |vrid: u8, address: &str| {
             format!(
                 "[[router.interface.vrrp]]\nvrid = {vrid}\naddresses = [\"{address}\"]\npriority = {priority}\n\
@@ -89,9 +86,7 @@ fn attach(lab: &Lab, peer: &Ovs, tenant: &Tenant) -> Result<Host> {
             }
         }
     }
-    let number = tenant.number;
-    host.address("eth0", &format!("10.{number}.0.2/24"))?;
-    host.route(&format!("default via 10.{number}.0.1"))?;
+    tenant.settle(&host)?;
     Ok(host)
 }
 
