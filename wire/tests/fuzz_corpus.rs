@@ -12,7 +12,7 @@ use wire::fuzzing::{TARGETS, Target};
 const MUTATIONS_PER_TARGET: usize = 4000;
 
 /// Targets of other crates, which replay their own.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
     "bfd",
     "dhcp4",
     "dhcp6",
@@ -22,6 +22,7 @@ const ELSEWHERE: [&str; 9] = [
     "pair",
     "relay4",
     "relay6",
+    "vrrp",
 ];
 
 fn folder(kind: &str, target: &str) -> PathBuf {
