@@ -7,6 +7,7 @@ use anyhow::bail;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::beside::Beside;
 use crate::{Daemon, Host, Lab, Node, Result, netns};
 
 /// Virtual addresses as `ip` shows them.
@@ -150,6 +151,18 @@ impl Keepalived {
         Ok(())
     }
 
+    /// Stops it as an operator does: it says that it goes.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.signal(Signal::SIGTERM)?;
+            daemon.wait(Duration::from_secs(5))?;
+        }
+        Ok(())
+    }
+
     /// Whether it has all virtual addresses.
     pub fn is_master(&self) -> Option<()> {
         let addresses = self.host.ok("ip -o addr show").ok()?;
@@ -166,5 +179,37 @@ impl Keepalived {
         let mut all = VIRTUAL.iter();
         all.all(|address| !addresses.contains(address))
             .then_some(())
+    }
+}
+
+/// A [`Keepalived`] that stands beside ours.
+#[derive(Debug)]
+pub struct Other {
+    /// It.
+    pub keepalived: Keepalived,
+    /// What it is told but for its priority.
+    pub told: Told,
+}
+
+impl Beside for Other {
+    fn start(&mut self, priority: u8) -> Result<()> {
+        let told = self.told;
+        self.keepalived.start(Told { priority, ..told })
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        self.keepalived.stop()
+    }
+
+    fn crash(&mut self) -> Result<()> {
+        self.keepalived.crash()
+    }
+
+    fn is_active(&self) -> bool {
+        self.keepalived.is_master().is_some()
+    }
+
+    fn is_backup(&self) -> bool {
+        self.keepalived.is_backup().is_some()
     }
 }

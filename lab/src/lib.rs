@@ -20,9 +20,11 @@
 //! left. Nothing ever appears in the root namespace.
 
 pub mod attack;
+pub mod beside;
 pub mod dhclient;
 pub mod dhcp6;
 pub mod dhcp_client;
+pub mod frr;
 mod host;
 pub mod kea;
 pub mod keepalived;
@@ -39,6 +41,7 @@ pub mod session;
 pub mod topology;
 mod vlan;
 pub mod vm;
+pub mod vrrpd;
 pub mod vxlan;
 pub mod wait;
 
@@ -53,6 +56,7 @@ use std::path::Path;
 pub type Result<T> = anyhow::Result<T>;
 
 /// One topology; see the crate's documentation.
+#[derive(Debug)]
 pub struct Lab {
     prefix: String,
     dir: tempfile::TempDir,

@@ -8,9 +8,14 @@
 //!   one is ::2 and .2, two is ::3 and .3; the virtual router is ::1 and .1 on both sides
 //! ```
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use anyhow::Context;
+
 use crate::{Host, Lab, Result, Router, wait_for};
+
+const KEY: &str = "2f8a91c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f\n";
 
 /// How the virtual routers are set.
 #[derive(Clone, Debug)]
@@ -91,6 +96,23 @@ impl Pair {
         })
     }
 
+    /// Wires everything, and a link between the routers on which they tell each other what they know ([`synced`]).
+    ///
+    /// # Errors
+    /// When a tool refuses.
+    pub fn wire_synced(lab: &Lab) -> Result<Self> {
+        let net = Self::wire(lab)?;
+        lab.link(&net.one, "sync", &net.two, "sync")?;
+        for (router, number) in [(&net.one, 2), (&net.two, 3)] {
+            router.ok("sysctl -qw net.ipv6.conf.sync.disable_ipv6=0")?;
+            router.ok(&format!("ip addr add fd00::{number}/64 dev sync nodad"))?;
+        }
+        let key = lab.dir().join("pair.key");
+        std::fs::write(&key, KEY)?;
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+        Ok(net)
+    }
+
     /// Wires and starts everything: one is active, two is backup.
     ///
     /// # Errors
@@ -129,6 +151,35 @@ pub fn are(router: &Router, state: &str) -> Result<()> {
             (!groups.is_empty() && all).then_some(())
         },
     )
+}
+
+/// Waits until a router can talk to the other one of its pair, or cannot.
+///
+/// # Errors
+/// When that does not come within a minute; what it shows is in the message.
+pub fn connected(router: &Router, is: bool) -> Result<()> {
+    let shown = || router.ctl("show sync");
+    let what = format!("the pair to be connected: {is}");
+    let waited = wait_for(Duration::from_secs(60), &what, || {
+        let connected = shown().ok()?[0]["connected"].as_bool()?;
+        (connected == is).then_some(())
+    });
+    waited.with_context(|| format!("it shows {:?}", shown()))
+}
+
+/// The configuration of a router that has the other one told what it knows; of [`Pair::wire_synced`].
+pub fn synced(lab: &Lab, number: u8, priority: u8, settings: &Settings) -> String {
+    let other = 5 - number;
+    let tables = format!(
+        "[pair]\nlocal = \"[fd00::{number}]:9462\"\npeer = \"[fd00::{other}]:9462\"\nkey_file = \"{}\"\n{}",
+        lab.dir().join("pair.key").display(),
+        settings.tables
+    );
+    let settings = Settings {
+        tables,
+        ..settings.clone()
+    };
+    config(number, priority, &settings)
 }
 
 /// The configuration of a router whose addresses end with `number`.

@@ -3,23 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lab::{Daemon, Host, Lab, Result, wait_for};
-use nix::sys::signal::Signal;
+use lab::{Daemon, Host, Lab, Result, frr, wait_for};
 use serde_json::Value;
 
-/// FRR's bfdd in a namespace of its own, with the zebra that tells it of interfaces.
+/// FRR's bfdd in a namespace of its own.
 pub struct Frr<'a> {
     host: &'a Host,
-    dir: PathBuf,
-    _zebra: Daemon,
-    bfdd: Option<Daemon>,
+    frr: frr::Frr,
 }
 
 impl<'a> Frr<'a> {
-    /// Starts both; bfdd has a session over each IP version with ours, at 10 ms.
+    /// Starts it; it has a session over each IP version with ours, at 10 ms.
     pub fn start(lab: &Lab, host: &'a Host) -> Result<Self> {
-        let dir = lab.dir().join("frr");
-        std::fs::create_dir(&dir)?;
         let session = |peer: &str, local: &str| {
             format!(
                 " peer {peer} local-address {local} interface eth0\n  receive-interval 10\n  transmit-interval 10\n exit\n"
@@ -27,58 +22,23 @@ impl<'a> Frr<'a> {
         };
         let sessions =
             session("2001:db8:2::1", "2001:db8:2::2") + &session("198.51.100.1", "198.51.100.2");
-        std::fs::write(dir.join("bfdd.conf"), format!("bfd\n{sessions}exit\n"))?;
-        std::fs::write(dir.join("zebra.conf"), "")?;
-        // The daemons do not run as root.
-        let shown = dir.display();
-        host.ok(&format!("chmod 711 {}", lab.dir().display()))?;
-        host.ok(&format!("chown -R frr:frr {shown}"))?;
-        let zebra = host.spawn(&format!(
-            "/usr/lib/frr/zebra -z {shown}/zserv.api --vty_socket {shown} -i {shown}/zebra.pid \
-             -f {shown}/zebra.conf -u frr -g frr --log file:{shown}/zebra.log"
-        ))?;
-        wait_for(Duration::from_secs(10), "zebra to listen", || {
-            dir.join("zserv.api").exists().then_some(())
-        })?;
-        let mut frr = Self {
-            host,
-            dir,
-            _zebra: zebra,
-            bfdd: None,
-        };
-        frr.again()?;
-        Ok(frr)
+        let frr = frr::Frr::start(lab, host, "bfdd", &format!("bfd\n{sessions}exit\n"))?;
+        Ok(Self { host, frr })
     }
 
     /// Starts bfdd.
     pub fn again(&mut self) -> Result<()> {
-        let dir = self.dir.display();
-        self.bfdd = Some(self.host.spawn(&format!(
-            "/usr/lib/frr/bfdd -z {dir}/zserv.api --vty_socket {dir} -i {dir}/bfdd.pid -f {dir}/bfdd.conf \
-             -u frr -g frr --bfdctl {dir}/bfdd.sock --log file:{dir}/bfdd.log"
-        ))?);
-        Ok(())
+        self.frr.again(self.host)
     }
 
     /// Kills bfdd as a crash would; its links stay up.
     pub fn crash(&mut self) -> Result<()> {
-        if let Some(mut bfdd) = self.bfdd.take() {
-            bfdd.signal(Signal::SIGKILL)?;
-            bfdd.wait(Duration::from_secs(5))?;
-        }
-        // What a crash leaves, bfdd refuses to start over.
-        let _ = std::fs::remove_file(self.dir.join("bfdd.pid"));
-        Ok(())
+        self.frr.crash()
     }
 
     /// Runs commands of its CLI.
     pub fn vtysh(&self, commands: &[&str]) -> Result<String> {
-        let words: Vec<_> = commands.iter().map(|c| format!("-c '{c}'")).collect();
-        let dir = self.dir.display();
-        let line = format!("vtysh --vty_socket {dir} {}", words.join(" "));
-        let script = self.dir.join("vtysh.sh");
-        std::fs::write(&script, line)?;
-        self.host.ok(&format!("sh {}", script.display()))
+        self.frr.vtysh(self.host, commands)
     }
 
     /// What it knows of its session with `peer`.

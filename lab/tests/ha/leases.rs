@@ -5,18 +5,14 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
 use lab::dhclient::{APPLY, Dhclient, Setup};
 use lab::{Host, Lab, Result, Router, wait_for};
 
-use lab::pair::{self, Pair, Settings, are};
+use lab::pair::{self, Pair, Settings, are, connected};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const KEY: &str = "2f8a91c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f\n";
 
 /// Clients renew after eight seconds.
 const LAN: &str = r#"
@@ -44,19 +40,13 @@ t2 = 40
 "#;
 
 /// The configuration of one of the two.
-fn config(dir: &Path, number: u8, priority: u8) -> String {
-    let other = 5 - number;
+fn config(lab: &Lab, number: u8, priority: u8) -> String {
     let settings = Settings {
-        tables: format!(
-            "[pair]\nlocal = \"[fd00::{number}]:9462\"\npeer = \"[fd00::{other}]:9462\"\nkey_file = \"{}\"\n",
-            dir.join("pair.key").display()
-        ),
         lan: LAN.to_owned(),
         ..Settings::default()
     };
-    let text = pair::config(number, priority, &settings);
     // The subnet says what is advertised.
-    text.replace(
+    pair::synced(lab, number, priority, &settings).replace(
         "[[router.interface.ra.prefix]]\nprefix = \"2001:db8:1::/64\"\n",
         "",
     )
@@ -64,35 +54,16 @@ fn config(dir: &Path, number: u8, priority: u8) -> String {
 
 /// Wires everything, and the way between the routers.
 fn wire(lab: &Lab) -> Result<Pair> {
-    let net = Pair::wire(lab)?;
-    lab.link(&net.one, "sync", &net.two, "sync")?;
-    for (router, number) in [(&net.one, 2), (&net.two, 3)] {
-        router.ok("sysctl -qw net.ipv6.conf.sync.disable_ipv6=0")?;
-        router.ok(&format!("ip addr add fd00::{number}/64 dev sync nodad"))?;
-    }
-    let key = lab.dir().join("pair.key");
-    std::fs::write(&key, KEY)?;
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    let net = Pair::wire_synced(lab)?;
     net.server.route("2001:db8:8000::/40 via 2001:db8:2::1")?;
     Ok(net)
 }
 
 fn start(lab: &Lab, net: &Pair) -> Result<()> {
-    net.one.start(&config(lab.dir(), 2, 200))?;
-    net.two.start(&config(lab.dir(), 3, 100))?;
+    net.one.start(&config(lab, 2, 200))?;
+    net.two.start(&config(lab, 3, 100))?;
     net.settle("active", "backup")?;
     connected(&net.one, true)
-}
-
-/// Waits until a router can talk to the other one, or cannot.
-fn connected(router: &Router, is: bool) -> Result<()> {
-    let shown = || router.ctl("show sync");
-    let what = format!("the pair to be connected: {is}");
-    let waited = wait_for(LIMIT, &what, || {
-        let connected = shown().ok()?[0]["connected"].as_bool()?;
-        (connected == is).then_some(())
-    });
-    waited.with_context(|| format!("it shows {:?}", shown()))
 }
 
 /// Begin and end of each lease in use that a router knows, by what is leased.
@@ -237,7 +208,7 @@ fn the_other_router_lets_all_of_it_last() -> Result<()> {
     }
 
     // It comes back, learns what it has missed, and goes on with it.
-    net.one.start(&config(lab.dir(), 2, 200))?;
+    net.one.start(&config(&lab, 2, 200))?;
     net.settle("active", "backup")?;
     connected(&net.one, true)?;
     let all = [&clients.has[..], &others.has[..]].concat();

@@ -4,4 +4,3 @@ mod beside;
 mod hostile;
 mod leases;
 mod pair;
-mod silent;

@@ -18,6 +18,7 @@ mod row_17;
 mod row_18;
 mod row_19;
 mod row_21;
+mod row_22;
 
 use std::fmt::Write as _;
 
