@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the router and measures how long a host notices that one of a pair fails.  ROUNDS=20 ONLY=kill,hang,link,power,stop,keepalived
+# Builds the router and measures how long a host notices that one of a pair fails.  ROUNDS=20 SESSIONS=10000 DEATHS=100 ONLY=kill,hang,...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tools/env.sh
@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 say "Building (a few minutes the first time)"
 cargo build --release --bins
 target=${CARGO_TARGET_DIR:-target}
-run_as_root env ROUNDS="${ROUNDS:-20}" ONLY="${ONLY:-}" "$target/release/hextet-failover"
+run_as_root env ROUNDS="${ROUNDS:-}" SESSIONS="${SESSIONS:-}" DEATHS="${DEATHS:-}" ONLY="${ONLY:-}" "$target/release/hextet-failover"

@@ -2,6 +2,7 @@
 //!
 //! For what any client must get see `dhcp_client`; here a test says word by word what is asked for, and what becomes of it.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,6 +90,14 @@ impl Dhclient {
             lines.find_map(|line| line.strip_prefix(&key).map(str::to_owned))
         });
         found.with_context(|| self.said())
+    }
+
+    /// All values that it was told under a name, once each.
+    pub fn all_told(&self, name: &str) -> BTreeSet<String> {
+        let text = std::fs::read_to_string(&self.told).unwrap_or_default();
+        let key = format!("{name}=");
+        let values = text.lines().filter_map(|line| line.strip_prefix(&key));
+        values.map(str::to_owned).collect()
     }
 
     /// Whether its script was told this so far, as `name=value`.

@@ -19,11 +19,15 @@
 //! leases. Dropping the lab ends what it started, by pid, and removes it all; a lab that starts sweeps what a crashed one
 //! left. Nothing ever appears in the root namespace.
 
+pub mod adverts;
 pub mod attack;
 pub mod beside;
+pub mod crowd;
+pub mod deaths;
 pub mod dhclient;
 pub mod dhcp6;
 pub mod dhcp_client;
+pub mod failover;
 pub mod frr;
 mod host;
 pub mod kea;

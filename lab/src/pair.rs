@@ -17,6 +17,24 @@ use crate::{Host, Lab, Result, Router, wait_for};
 
 const KEY: &str = "2f8a91c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f\n";
 
+/// Keys of the lan interface: addresses are leased, over both IP versions, and renewed after eight seconds.
+pub const LEASING: &str = r#"
+[[router.interface.subnet]]
+prefix = "2001:db8:1::/64"
+ra_mode = "dhcpv6-stateful"
+address_mode = "dhcpv6-stateful"
+pools = [{ start = "2001:db8:1::1000", end = "2001:db8:1::10ff" }]
+preferred_lifetime = 60
+valid_lifetime = 90
+t1 = 8
+t2 = 40
+[[router.interface.subnet]]
+prefix = "192.0.2.0/24"
+pools = [{ start = "192.0.2.100", end = "192.0.2.199" }]
+lease_time = 90
+t1 = 8
+"#;
+
 /// How the virtual routers are set.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -179,7 +197,13 @@ pub fn synced(lab: &Lab, number: u8, priority: u8, settings: &Settings) -> Strin
         tables,
         ..settings.clone()
     };
-    config(number, priority, &settings)
+    let text = config(number, priority, &settings);
+    if settings.lan.contains("router.interface.subnet") {
+        // The subnet says what is advertised.
+        let advertised = "[[router.interface.ra.prefix]]\nprefix = \"2001:db8:1::/64\"\n";
+        return text.replace(advertised, "");
+    }
+    text
 }
 
 /// The configuration of a router whose addresses end with `number`.

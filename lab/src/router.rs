@@ -95,16 +95,11 @@ impl Router {
         self.restart_with(|| Ok(()))
     }
 
-    /// The process id of `hextetd`, if it was started.
-    pub fn pid(&self) -> Option<u32> {
-        self.daemon.borrow().as_ref().map(Daemon::pid)
-    }
-
-    /// As [`Router::restart`]; `at_once` runs before it is waited for, and gives what is returned.
+    /// Starts `hextetd` with the configuration already written; it is not waited for.
     ///
     /// # Errors
-    /// When it does not get ready; its log is in the message.
-    pub fn restart_with<T>(&self, at_once: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// When it cannot be started.
+    pub fn launch(&self) -> Result<()> {
         let daemon = Daemon::spawn(
             &format!(
                 "ip netns exec {} {} --config {}",
@@ -115,6 +110,20 @@ impl Router {
             &self.dir.join("hextetd.log"),
         )?;
         *self.daemon.borrow_mut() = Some(daemon);
+        Ok(())
+    }
+
+    /// The process id of `hextetd`, if it was started.
+    pub fn pid(&self) -> Option<u32> {
+        self.daemon.borrow().as_ref().map(Daemon::pid)
+    }
+
+    /// As [`Router::restart`]; `at_once` runs before it is waited for, and gives what is returned.
+    ///
+    /// # Errors
+    /// When it does not get ready; its log is in the message.
+    pub fn restart_with<T>(&self, at_once: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.launch()?;
         let given = at_once().with_context(|| format!("hextetd said:\n{}", self.log()))?;
         let ready = wait_for(Duration::from_secs(30), "hextetd to be ready", || {
             if !self.daemon.borrow_mut().as_mut()?.is_running() {

@@ -10,26 +10,12 @@ use std::time::Duration;
 use lab::dhclient::{APPLY, Dhclient, Setup};
 use lab::{Host, Lab, Result, Router, wait_for};
 
-use lab::pair::{self, Pair, Settings, are, connected};
+use lab::pair::{self, LEASING, Pair, Settings, are, connected};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Clients renew after eight seconds.
-const LAN: &str = r#"
-[[router.interface.subnet]]
-prefix = "2001:db8:1::/64"
-ra_mode = "dhcpv6-stateful"
-address_mode = "dhcpv6-stateful"
-pools = [{ start = "2001:db8:1::1000", end = "2001:db8:1::10ff" }]
-preferred_lifetime = 60
-valid_lifetime = 90
-t1 = 8
-t2 = 40
-[[router.interface.subnet]]
-prefix = "192.0.2.0/24"
-pools = [{ start = "192.0.2.100", end = "192.0.2.199" }]
-lease_time = 90
-t1 = 8
+/// Prefixes are delegated as addresses are leased.
+const PREFIXES: &str = r#"
 [[router.interface.dhcp6.prefix_pool]]
 prefix = "2001:db8:8000::/40"
 length = 56
@@ -42,14 +28,10 @@ t2 = 40
 /// The configuration of one of the two.
 fn config(lab: &Lab, number: u8, priority: u8) -> String {
     let settings = Settings {
-        lan: LAN.to_owned(),
+        lan: [LEASING, PREFIXES].concat(),
         ..Settings::default()
     };
-    // The subnet says what is advertised.
-    pair::synced(lab, number, priority, &settings).replace(
-        "[[router.interface.ra.prefix]]\nprefix = \"2001:db8:1::/64\"\n",
-        "",
-    )
+    pair::synced(lab, number, priority, &settings)
 }
 
 /// Wires everything, and the way between the routers.

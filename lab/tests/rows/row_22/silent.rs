@@ -19,6 +19,8 @@ virtual = ["2001:db8:1::1", "fe80::200:5eff:fe00:23d", "192.0.2.1"]
 groups = ["ff02::1:ff00:1", "ff02::1:ff00:23d"]
 own = sys.argv[2]
 phases = [tuple(map(float, a.split("-"))) for a in sys.argv[3:]]
+def member(r): # CHANGE_TO_INCLUDE_MODE of no source is how one that was active leaves (RFC 3810 section 5.2.12)
+    return r.dst in groups and not (r.rtype == 3 and not r.sources)
 seen = [0] * len(phases)
 active = bad = 0
 for p in PcapReader(sys.argv[1]):
@@ -33,7 +35,7 @@ for p in PcapReader(sys.argv[1]):
     elif ARP in p and p[ARP].psrc in virtual: said = "ARP"
     elif IPv6 in p and p[IPv6].src in virtual: said = "packet from a virtual address"
     elif IPv6 in p and p[IPv6].nh == 112: said = "VRRP advertisement"
-    elif ICMPv6MLReport2 in p and any(r.dst in groups for r in p[ICMPv6MLReport2].records): said = "MLD report"
+    elif ICMPv6MLReport2 in p and any(member(r) for r in p[ICMPv6MLReport2].records): said = "MLD report"
     if not phase:
         active += said is not None
         continue
