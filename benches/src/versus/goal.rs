@@ -80,6 +80,8 @@ pub const GOALS: &[Goal] = &[
     goal("newflows6/10k-rules", "hextet-10-rules", 0.77),
     // The share of one of two ports that always have packets; a fiftieth is the meter's.
     goal("synflood6", "alone", 0.49),
+    // At most a twentieth slower.
+    goal("sync6/100k-a-second", "hextet-alone", 0.95),
     goal("vxlan6-decap/few", "ovs-dpdk", 4.5),
     goal("vxlan6-decap/few", "ovs-dpdk-noemc", 4.5),
     goal("vxlan4-decap/few", "ovs-dpdk", 4.5),
@@ -101,6 +103,9 @@ pub const GOALS: &[Goal] = &[
     goal("tenants/load", "5-seconds", 1.0),
     goal("tenants/load", "100-ms-a-change", 1.0),
     goal("tenants/load", "500-megabytes", 1.0),
+    goal("failover/loss", "50-ms-median", 1.0),
+    goal("failover/loss", "150-ms-p99", 1.0),
+    goal("failover/loss", "keepalived", 1.0),
 ];
 
 /// What became of a goal.

@@ -11,6 +11,7 @@
 pub mod churn;
 pub mod dhcp6;
 pub mod dhcp6_load;
+pub mod failover;
 pub mod options;
 pub mod overlay;
 pub mod scenario;

@@ -6,8 +6,8 @@ use super::report::{Outcome, Ratio};
 use super::rounds::Contestant;
 use super::table::{Table, Trace};
 use super::{
-    churn, compare, dhcp6, dhcp6_load, hextet, l3fwd, overlay, ovs, security, tenants, testpmd,
-    two_workers,
+    churn, compare, dhcp6, dhcp6_load, failover, hextet, l3fwd, overlay, ovs, security, tenants,
+    testpmd, two_workers,
 };
 use anyhow::{Result, anyhow, bail, ensure};
 use std::path::{Path, PathBuf};
@@ -39,6 +39,7 @@ enum Kind {
     Dhcp6(dhcp6::Exchange),
     Dhcp6Load,
     Tenants,
+    Failover,
 }
 
 /// All scenarios of this run: those that were asked for.
@@ -74,13 +75,14 @@ pub fn all(options: &Options) -> Vec<Scenario> {
     let overlays =
         overlay::SCENARIOS.map(|(name, overlay, routes)| (name, Kind::Overlay(overlay, routes)));
     let tenants = (tenants::NAME, Kind::Tenants);
+    let failover = (failover::NAME, Kind::Failover);
     let security = security::SCENARIOS.map(|(name, scene)| (name, Kind::Security(scene)));
     let special = special
         .into_iter()
         .chain(overlays)
         .chain(security)
         .chain(dhcp6);
-    let special = special.chain([load, tenants]);
+    let special = special.chain([load, tenants, failover]);
     let special = special.map(|(name, kind)| Scenario {
         name: name.to_owned(),
         kind,
@@ -108,7 +110,10 @@ pub struct Bench<'a> {
 impl Scenario {
     /// Whether contestants take hugepages.
     pub fn needs_pages(&self) -> bool {
-        !matches!(self.kind, Kind::Dhcp6(_) | Kind::Dhcp6Load | Kind::Tenants)
+        !matches!(
+            self.kind,
+            Kind::Dhcp6(_) | Kind::Dhcp6Load | Kind::Tenants | Kind::Failover
+        )
     }
 
     /// Runs it.
@@ -124,6 +129,7 @@ impl Scenario {
             Kind::Security(scene) => security::run(&self.name, scene, bench),
             Kind::Dhcp6Load => dhcp6_load::run(bench),
             Kind::Tenants => tenants::run(bench),
+            Kind::Failover => failover::run(bench),
             Kind::Dhcp6(exchange) => dhcp6::run(&self.name, exchange, bench),
             Kind::Transit { size, trace, ipv6 } => {
                 let table = Rc::new(table(ipv6, size, bench.options));
@@ -251,11 +257,13 @@ mod tests {
                 "newflows6",
                 "newflows6/10k-rules",
                 "synflood6",
+                "sync6/100k-a-second",
                 "dhcp6/exchange",
                 "dhcp6/prefix",
                 "dhcp6/renew",
                 "dhcp6/load",
                 "tenants/load",
+                "failover/loss",
             ]
         );
         options.table = RouteFile::parse("2a00:1::/32").ok();

@@ -96,7 +96,12 @@ ethertype = "ipv6"
 "#
     );
     router::machine(&mut text);
-    router::world(&mut text, "second", &feeds.requests);
+    router::world(
+        &mut text,
+        "device = \"second\"",
+        router::WORLD,
+        &feeds.requests,
+    );
     // The flood leaves by the way it came, in a router of its own, so that what leaves by the world's is the victim's.
     let _ = write!(
         text,

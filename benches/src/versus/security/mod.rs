@@ -15,6 +15,7 @@ mod conntrack;
 mod feeds;
 mod flood;
 mod router;
+mod told;
 
 use super::ovs::NAMES;
 use super::program::Program;
@@ -41,10 +42,12 @@ pub enum Scene {
     New(usize),
     /// Another machine's flood beside established flows.
     Flood,
+    /// Another router is told of a hundred thousand new flows a second.
+    Told,
 }
 
 /// Scenarios.
-pub const SCENARIOS: [(&str, Scene); 7] = [
+pub const SCENARIOS: [(&str, Scene); 8] = [
     ("stateful6/100k", Scene::Established),
     ("stateful6/100k/two-way", Scene::TwoWay(FEW)),
     ("stateful6/4m", Scene::TwoWay(MANY)),
@@ -52,6 +55,7 @@ pub const SCENARIOS: [(&str, Scene); 7] = [
     ("newflows6", Scene::New(RULES)),
     ("newflows6/10k-rules", Scene::New(10_000)),
     ("synflood6", Scene::Flood),
+    ("sync6/100k-a-second", Scene::Told),
 ];
 
 const FEW: usize = 100_000;
@@ -67,8 +71,10 @@ const GIBIBYTE: (&str, f64) = ("1-gibibyte", (1 << 30) as f64);
 /// # Errors
 /// When this program was asked to stop, or the feeds cannot be made.
 pub fn run(name: &str, scene: Scene, bench: &Bench<'_>) -> Result<Outcome> {
-    if scene == Scene::Flood {
-        return flood::run(name, bench);
+    match scene {
+        Scene::Flood => return flood::run(name, bench),
+        Scene::Told => return told::run(name, bench),
+        _ => {}
     }
     let n = match scene {
         Scene::TwoWay(n) => n,
@@ -109,7 +115,7 @@ pub fn run(name: &str, scene: Scene, bench: &Bench<'_>) -> Result<Outcome> {
             }
             found.hextet("hextet", &setup.with(Port::New(rules)))?;
         }
-        Scene::Guard | Scene::Flood => {
+        Scene::Guard | Scene::Flood | Scene::Told => {
             found.hextet("hextet-open", &setup)?;
             found.hextet("hextet", &setup.with(Port::Guard))?;
         }

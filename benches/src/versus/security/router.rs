@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 /// The machine's MAC and address: those of the feed's packets.
 pub const MACHINE: &str = "02:00:00:00:00:fe";
 pub const ADDRESS: &str = "2001:db8:ffff::1";
+/// The MAC of the world's device.
+pub const WORLD: &str = "02:70:63:61:70:01";
 /// Flows that a port may have where every packet is to begin one.
 pub const FEW_FLOWS: u32 = 1_000;
 
@@ -143,7 +145,8 @@ addresses = ["2001:db8:fffc::2/48"]
 "#,
             );
         }
-        self::world(&mut text, world, &self.feeds.requests);
+        let place = format!("device = \"{world}\"");
+        self::world(&mut text, &place, WORLD, &self.feeds.requests);
         text
     }
 }
@@ -227,15 +230,15 @@ mac = "{MACHINE}"
     );
 }
 
-/// Its interface for the world, with the routes of a feed, by neighbours there.
-pub fn world(text: &mut String, device: &str, feed: &Feed) {
+/// Its interface for the world at a place (`device` and perhaps `vlan`), with the routes of a feed, by neighbours there.
+pub fn world(text: &mut String, place: &str, mac: &str, feed: &Feed) {
     let _ = write!(
         text,
         r#"
 [[router.interface]]
 name = "world"
-device = "{device}"
-mac = "02:70:63:61:70:01"
+{place}
+mac = "{mac}"
 addresses = ["2001:db8:fffe::2/48"]
 "#
     );
