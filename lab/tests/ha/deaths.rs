@@ -20,6 +20,9 @@ fn a_pair_that_dies_at_random_gives_nothing_twice_and_agrees_soon() -> Result<()
     assert_eq!(seen.leases, 2 * 9);
     // One that hears the other gives way by its next word; a busy machine hears late.
     let longest = adverts::longest(&seen.splits).unwrap_or_default();
-    assert!(longest <= 3 * seen.timer, "both were active for {longest:?}");
+    assert!(
+        longest <= 3 * seen.timer,
+        "both were active for {longest:?}"
+    );
     Ok(())
 }
