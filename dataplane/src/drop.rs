@@ -153,6 +153,7 @@ reasons! {
     Dhcp6Guard "dhcp6_guard" Sender "DHCPv6 server's or relay's message from a port that may not be one (RFC 7610)";
     Dhcp4Guard "dhcp4_guard" Sender "DHCPv4 server's or relay's message from a port that may not be one, or a client's of another MAC";
     MldQueryGuard "mld_query_guard" Sender "query for listeners from a port that may not be a router";
+    VrrpGuard "vrrp_guard" Sender "advertisement of a virtual router of ours from a port that may not be another router";
     NdFragmented "nd_fragmented" Sender "neighbour or listener discovery with a fragment header (RFC 6980)";
     GuardUndecidable "guard_undecidable" Sender "packet from a port whose upper layer cannot be seen or could be written over (RFC 7113)";
     NdPoliced "nd_policed" Normal "policer of a port's neighbour discovery";

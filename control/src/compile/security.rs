@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use dataplane::forwarding::network::mapped;
-use dataplane::guard::{Guard, LinkId, Pair};
+use dataplane::guard::{Guard, LinkId, Pair, VirtualRouters};
 use ipnet::IpNet;
+use protocols::vrrp::Family;
 use tables::classifier::{Member, Remote, Rule, SetId};
 use tables::flow::Direction;
 use tables::id::{AnchorId, IfaceId, NetworkId};
@@ -102,7 +103,12 @@ impl Anchors {
 }
 
 /// Who the machine of a port may say that it is. `on_link` are the prefixes of its link.
-pub fn guard(port: &TenantPort, link: LinkId, on_link: &[IpNet]) -> Guard {
+pub fn guard(
+    port: &TenantPort,
+    link: LinkId,
+    on_link: &[IpNet],
+    virtual_routers: VirtualRouters,
+) -> Guard {
     let pairs = port.pairs.iter().map(|allowed| Pair {
         mac: allowed.mac.or(port.mac).map(|mac| mac.octets()),
         ..pair(&allowed.prefix)
@@ -125,6 +131,7 @@ pub fn guard(port: &TenantPort, link: LinkId, on_link: &[IpNet]) -> Guard {
         macs: port.macs().iter().map(|mac| mac.octets()).collect(),
         pairs: pairs.collect(),
         roles: port.roles,
+        virtual_routers,
         learning: port.learning,
         on_link: families.collect(),
         max_addresses: port.max_addresses,
@@ -177,6 +184,23 @@ pub fn prefixes(model: &Model, anchors: &Anchors) -> HashMap<LinkId, Vec<IpNet>>
         }
     }
     prefixes
+}
+
+/// Virtual routers of our interfaces on each link.
+pub fn virtual_routers(model: &Model) -> HashMap<LinkId, VirtualRouters> {
+    let mut all: HashMap<LinkId, VirtualRouters> = HashMap::new();
+    for (_, interface) in model.interfaces() {
+        let link = match interface.carrier {
+            Carrier::Network(network) => network_link(network),
+            Carrier::Device { .. } => interface_link(interface.id),
+            Carrier::Tunnel { .. } => continue,
+        };
+        for group in &interface.vrrp {
+            let of_link = all.entry(link).or_default();
+            of_link.insert(group.family == Family::V6, group.vrid);
+        }
+    }
+    all
 }
 
 /// What the groups of a port say together, in the order of the groups and their rules.

@@ -72,6 +72,15 @@ fn own_addresses(networks: &[Network], routers: &[Router], taken: &mut Taken) {
             Carrier::Device { .. } => ("an interface", interface.name.clone()),
             Carrier::Tunnel { .. } => continue,
         };
+        for virtual_router in &interface.vrrp {
+            for address in virtual_router.addresses().iter().copied() {
+                let owner = format!("a virtual router of interface \"{}\"", interface.name);
+                taken
+                    .addresses
+                    .entry((link.clone(), address))
+                    .or_insert(owner);
+            }
+        }
         for net in &interface.addresses {
             let owner = format!("interface \"{}\"", interface.name);
             let place = (link.clone(), net.addr());
@@ -278,13 +287,14 @@ fn groups(table: &Table<'_>, port_security: bool, seen: &Seen) -> Vec<SetId> {
 }
 
 fn roles(table: &Table<'_>) -> Roles {
-    let words = [("ra", 0), ("dhcpv6", 1), ("dhcpv4", 2)];
+    let words = [("ra", 0), ("dhcpv6", 1), ("dhcpv4", 2), ("vrrp", 3)];
     let trusted = table.list("trusted", |value| value.choice(&words));
     let trusted = trusted.unwrap_or_default();
     Roles {
         router: trusted.contains(&0),
         dhcp6_server: trusted.contains(&1),
         dhcp4_server: trusted.contains(&2),
+        vrrp: trusted.contains(&3),
     }
 }
 

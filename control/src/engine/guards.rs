@@ -109,6 +109,17 @@ impl Engine {
             config.speaker = mac;
             let own = own_addresses(interface, mac).into_iter();
             config.own.extend(own.map(|own| (own.addr, mac)));
+            // Active or not: they are no machine's.
+            for group in &interface.vrrp {
+                let virtual_mac = match group.virtual_mac {
+                    true => group.config.mac,
+                    false => mac,
+                };
+                let addresses = group.addresses().iter();
+                config
+                    .own
+                    .extend(addresses.map(|&address| (address, virtual_mac)));
+            }
         }
         links
     }

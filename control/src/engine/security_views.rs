@@ -367,6 +367,7 @@ fn trusted(port: &TenantPort) -> Vec<String> {
         (port.roles.router, "ra"),
         (port.roles.dhcp6_server, "dhcpv6"),
         (port.roles.dhcp4_server, "dhcpv4"),
+        (port.roles.vrrp, "vrrp"),
     ];
     let played = roles.into_iter().filter(|(plays, _)| *plays);
     played.map(|(_, word)| word.to_owned()).collect()

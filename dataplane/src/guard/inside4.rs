@@ -91,6 +91,11 @@ pub(super) fn judge(case: &mut Case<'_>) -> Result<Kind, DropReason> {
                     kind = Kind::Dhcp;
                 }
             }
+            Protocol::VRRP => match case.guard.forges(false, upper) {
+                Some(true) => return Err(DropReason::VrrpGuard),
+                Some(false) => {}
+                None => return Err(DropReason::GuardUndecidable),
+            },
             Protocol::IGMP => {
                 if upper.first() == Some(&IGMP_QUERY) && !case.guard.roles.router {
                     return Err(DropReason::MldQueryGuard);

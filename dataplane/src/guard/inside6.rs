@@ -64,6 +64,7 @@ pub(super) fn judge(case: &mut Case<'_>) -> Result<Kind, DropReason> {
     match packet.chain.protocol {
         Protocol::ICMPV6 => icmp(case, &packet),
         Protocol::UDP => udp(case, &packet),
+        Protocol::VRRP => vrrp(case, &packet),
         protocol if EXPERIMENTS.contains(&protocol) => Err(DropReason::GuardUndecidable),
         _ => data(case, &packet),
     }
@@ -95,6 +96,15 @@ fn fragment(packet: &Packet<'_>) -> Result<(), DropReason> {
 fn data(case: &mut Case<'_>, packet: &Packet<'_>) -> Result<Kind, DropReason> {
     source(case, packet)?;
     Ok(Kind::Data)
+}
+
+/// Who says that it is a virtual router of ours takes all of its traffic.
+fn vrrp(case: &mut Case<'_>, packet: &Packet<'_>) -> Result<Kind, DropReason> {
+    match case.guard.forges(true, packet.upper) {
+        Some(true) => Err(DropReason::VrrpGuard),
+        Some(false) => data(case, packet),
+        None => Err(DropReason::GuardUndecidable),
+    }
 }
 
 fn source(case: &mut Case<'_>, packet: &Packet<'_>) -> Result<(), DropReason> {

@@ -62,7 +62,7 @@ pub use judge::{Claim, Judgement, judge};
 pub use note::{Note, NoteConsumer, Notes, Saying, note_ring};
 pub use overhear::overhear;
 pub use police::State;
-pub use rule::{Guard, Learning, Mode, Pair, Rates, Roles};
+pub use rule::{Guard, Learning, Mode, Pair, Rates, Roles, VirtualRouters};
 pub use seen::Seen;
 
 /// Bytes of what is fragmented in which the first fragment shows its upper layer, and no later one begins.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tables::id::AnchorId;
 
-use super::{Book, BookWriter, Guard, Holder, Kind, Learning, LinkId, Pair, Roles};
+use super::{Book, BookWriter, Guard, Holder, Kind, Learning, LinkId, Pair, Roles, VirtualRouters};
 use crate::drop::DropReason;
 use DropReason as R;
 
@@ -22,6 +22,8 @@ pub struct World {
     /// Prefix, length, MAC.
     pub pairs: Vec<(u128, u8, Option<Mac>)>,
     pub roles: Roles,
+    /// Virtual routers of ours: whether of IPv6, and their numbers.
+    pub vrids: Vec<(bool, u8)>,
     pub learns: bool,
     pub on_link: Vec<(u128, u8)>,
     pub bound: HashMap<u128, Mac>,
@@ -65,11 +67,16 @@ impl World {
             len,
             mac: None,
         };
+        let mut virtual_routers = VirtualRouters::default();
+        for &(is_ipv6, vrid) in &self.vrids {
+            virtual_routers.insert(is_ipv6, vrid);
+        }
         let guard = Guard {
             link: LINK,
             macs: self.macs.clone(),
             pairs: self.pairs.iter().map(pair).collect(),
             roles: self.roles,
+            virtual_routers,
             learning: match self.learns {
                 true => Learning::Fcfs,
                 false => Learning::None,
@@ -155,6 +162,9 @@ fn address_at(bytes: &[u8], at: usize) -> Option<u128> {
 /// Judges a frame without tags, all of which is there if `is_whole`.
 pub fn judge(world: &World, frame: &[u8], is_whole: bool) -> Result<Kind, DropReason> {
     let mac: Mac = frame[6..12].try_into().unwrap();
+    if world.roles.vrrp && mac[..4] == [0, 0, 0x5e, 0] {
+        return Ok(Kind::Data);
+    }
     if mac[0] & 1 == 1 {
         return Err(R::SourceMacMulticast);
     }
@@ -244,6 +254,13 @@ fn ipv4(world: &World, mac: Mac, p: &[u8], is_whole: bool) -> Result<Kind, DropR
         };
         if upper.len() < need {
             return Err(R::GuardUndecidable);
+        }
+        if p[9] == 112 && !world.roles.vrrp {
+            match upper.get(1) {
+                None => return Err(R::GuardUndecidable),
+                Some(vrid) if world.vrids.contains(&(false, *vrid)) => return Err(R::VrrpGuard),
+                Some(_) => {}
+            }
         }
         if p[9] == 2 {
             if upper[0] == 0x11 && !world.roles.router {
@@ -356,6 +373,13 @@ fn ipv6(world: &World, mac: Mac, p: &[u8], is_whole: bool) -> Result<Kind, DropR
         Owned::Yes if source >> 32 != 0xffff => Ok(()),
         _ => Err(R::Ip6SourceSpoofed),
     };
+    if !is_later && next == 112 && !world.roles.vrrp {
+        match upper.get(1) {
+            None => return Err(R::GuardUndecidable),
+            Some(vrid) if world.vrids.contains(&(true, *vrid)) => return Err(R::VrrpGuard),
+            Some(_) => {}
+        }
+    }
     if is_later || !matches!(next, 58 | 17 | 253 | 254) {
         return source_is_own().map(|()| Kind::Data);
     }

@@ -34,6 +34,24 @@ pub struct Roles {
     pub dhcp6_server: bool,
     /// A server of DHCPv4, or a relay agent.
     pub dhcp4_server: bool,
+    /// Another router that stands for virtual routers of ours: their advertisements, and what it sends from their MACs.
+    pub vrrp: bool,
+}
+
+/// Numbers of virtual routers (VRIDs, RFC 9568 section 5.2.3) of a link, by IP version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VirtualRouters([[u64; 4]; 2]);
+
+impl VirtualRouters {
+    /// Adds one.
+    pub const fn insert(&mut self, is_ipv6: bool, vrid: u8) {
+        self.0[is_ipv6 as usize][vrid as usize / 64] |= 1 << (vrid % 64);
+    }
+
+    /// Whether there is one.
+    pub const fn has(&self, is_ipv6: bool, vrid: u8) -> bool {
+        self.0[is_ipv6 as usize][vrid as usize / 64] >> (vrid % 64) & 1 == 1
+    }
 }
 
 /// Addresses that a machine may use besides its bindings.
@@ -101,6 +119,8 @@ pub struct Guard {
     pub pairs: Vec<Pair>,
     /// What it may play.
     pub roles: Roles,
+    /// Virtual routers of ours on the link.
+    pub virtual_routers: VirtualRouters,
     /// How it comes to addresses.
     pub learning: Learning,
     /// Prefixes of the link: what is learned is in one of them, or link-local (RFC 6620 section 3.2.1). Empty: it may be any.
@@ -116,6 +136,16 @@ impl Guard {
     #[inline]
     pub(super) fn has_mac(&self, mac: &MacAddr) -> bool {
         self.macs.is_empty() || self.macs.contains(mac)
+    }
+
+    /// Whether a VRRP advertisement that begins with these bytes is about a virtual router of ours, and not this machine's to send.
+    /// `None`: it does not say which one it is about.
+    pub(super) fn forges(&self, is_ipv6: bool, advertisement: &[u8]) -> Option<bool> {
+        match advertisement.get(1) {
+            _ if self.roles.vrrp => Some(false),
+            Some(&vrid) => Some(self.virtual_routers.has(is_ipv6, vrid)),
+            None => None,
+        }
     }
 
     /// Whether a pair covers an address with this MAC.

@@ -8,7 +8,7 @@ use dataplane::forwarding::security::{Anchor, Filter, Rules};
 use tables::classifier::{AddressSets, SetId};
 use tables::id::AnchorId;
 
-use super::{Anchors, Effective, Members, flat, guard, prefixes};
+use super::{Anchors, Effective, Members, flat, guard, prefixes, virtual_routers};
 use crate::model::{Model, TenantPort};
 
 /// What was compiled last, of every port.
@@ -62,6 +62,7 @@ impl Filters {
         let changed = self.take_members(members);
         self.compile_groups(model);
         let on_link = prefixes(model, anchors);
+        let virtual_routers = virtual_routers(model);
         let mut before = std::mem::take(&mut self.ports);
         let mut security = Security::default();
         security.sets = Arc::clone(&self.sets);
@@ -69,10 +70,11 @@ impl Filters {
         for port in model.ports.iter().filter(|port| port.port_security) {
             let link = anchors.link(port.id);
             let on_link = on_link.get(&link).map_or(&[][..], Vec::as_slice);
+            let virtual_routers = virtual_routers.get(&link).copied().unwrap_or_default();
             let filter = self.filter(port, before.remove(&port.id), &changed);
             security.insert(Arc::new(Anchor {
                 id: port.id,
-                guard: Some(guard(port, link, on_link)),
+                guard: Some(guard(port, link, on_link, virtual_routers)),
                 filter: Some(filter),
             }));
         }

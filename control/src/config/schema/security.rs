@@ -158,9 +158,9 @@ pub(in crate::config) static TENANT_PORT: Section = Section {
         ),
         key(
             "trusted",
-            "array of: ra, dhcpv6, dhcpv4",
+            "array of: ra, dhcpv6, dhcpv4, vrrp",
             "none",
-            "What it may play: a router (advertisements, redirects), a DHCP server.",
+            "What it may play: a router (advertisements, redirects), a DHCP server, another router of our virtual routers.",
         ),
         key(
             "address_learning",

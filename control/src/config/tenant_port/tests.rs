@@ -97,7 +97,7 @@ allowed_address_pairs = [
 ]
 security_groups = ["web", "default"]
 guard = "observe"
-trusted = ["ra", "dhcpv4"]
+trusted = ["ra", "dhcpv4", "vrrp"]
 address_learning = "none"
 max_addresses = 3
 max_flows = 100"#,
@@ -126,6 +126,7 @@ max_flows = 100"#,
         router: true,
         dhcp6_server: false,
         dhcp4_server: true,
+        vrrp: true,
     };
     assert_eq!(port.roles, roles);
     assert_eq!((port.max_addresses, port.max_flows), (3, 100));

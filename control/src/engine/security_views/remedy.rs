@@ -123,6 +123,9 @@ pub(super) fn remedy(
         DropReason::RaGuard | DropReason::RedirectGuard | DropReason::MldQueryGuard => {
             "`trusted` with \"ra\": the machine is a router".to_owned()
         }
+        DropReason::VrrpGuard => {
+            "`trusted` with \"vrrp\": the machine is another router of this virtual router".to_owned()
+        }
         DropReason::Dhcp6Guard => {
             "`trusted` with \"dhcpv6\": the machine is a server or a relay agent".to_owned()
         }

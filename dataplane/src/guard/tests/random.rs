@@ -230,6 +230,7 @@ fn random_world(dice: &mut Dice) -> World {
         router: dice.roll(3) == 0,
         dhcp6_server: dice.roll(3) == 0,
         dhcp4_server: dice.roll(3) == 0,
+        vrrp: dice.roll(3) == 0,
     };
     world.learns = dice.mostly();
     world.is_full = dice.roll(4) == 0;

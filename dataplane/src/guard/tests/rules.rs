@@ -176,6 +176,64 @@ fn pairs_pass_whatever_is_bound() {
 }
 
 #[test]
+fn only_another_router_advertises_our_virtual_routers() {
+    let machine = World {
+        vrids: vec![(true, 61), (false, 62)],
+        ..world()
+    };
+    let other_router = World {
+        roles: Roles {
+            vrrp: true,
+            ..Roles::default()
+        },
+        ..machine.clone()
+    };
+    let six = |vrid: u8, len: usize| {
+        let advertisement = [0x31, vrid, 255, 1, 0, 10, 0, 0];
+        let udp = udp6(ip("fe80::7"), ip("ff02::12"), 0, 0, b"");
+        Six {
+            protocol: 112,
+            upper: advertisement[..len].to_vec(),
+            ..udp
+        }
+        .frame()
+    };
+    let four = |vrid: u8| {
+        let advertisement = [0x31, vrid, 255, 1, 0, 10, 0, 0];
+        self::v4(
+            ip("192.0.2.7"),
+            ip("224.0.0.18"),
+            112,
+            (0, false),
+            &advertisement,
+        )
+    };
+    for (frame, forged) in [
+        (six(61, 8), true),
+        // Its own with other machines.
+        (six(62, 8), false),
+        (four(62), true),
+        (four(61), false),
+    ] {
+        let refused = if forged {
+            Err(R::VrrpGuard)
+        } else {
+            Ok(Kind::Data)
+        };
+        check(&machine, &frame, refused);
+        check(&other_router, &frame, Ok(Kind::Data));
+    }
+    check(&machine, &six(61, 1), Err(R::GuardUndecidable));
+    // What the active one forwards comes from a virtual MAC, and from anybody's address.
+    let virtual_mac = [0, 0, 0x5e, 0, 2, 61];
+    let stranger = udp6(ip("2001:db8:ffff::9"), 1 << 64, 1000, 53, b"");
+    let forwarded = stranger.frame_of(virtual_mac);
+    check(&machine, &forwarded, Err(R::MacSpoofed));
+    check(&other_router, &forwarded, Ok(Kind::Data));
+    check(&other_router, &stranger.frame(), Err(R::Ip6SourceSpoofed));
+}
+
+#[test]
 fn only_routers_advertise_redirect_and_query() {
     let world = world();
     let router = World {

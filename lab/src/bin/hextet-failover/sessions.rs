@@ -9,7 +9,7 @@ use lab::{Lab, Result, Router, wait_for};
 
 const SERVERS: [&str; 2] = ["2001:db8:2::80", "198.51.100.80"];
 
-/// The host may begin sessions, and be asked nothing.
+/// The host may begin sessions, and be asked nothing. The other router is on its link.
 const PORT: &str = r#"
 [[security_group]]
 name = "outward"
@@ -24,6 +24,7 @@ name = "vm"
 device = "lan"
 fixed_ips = ["2001:db8:1::80", "192.0.2.80"]
 security_groups = ["outward"]
+trusted = ["vrrp"]
 "#;
 
 /// Runs it: what was seen, as a sentence.

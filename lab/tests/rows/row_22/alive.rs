@@ -24,6 +24,7 @@ ethertype = "ipv4"
 name = "vm"
 device = "lan"
 security_groups = ["outward"]
+trusted = ["vrrp"]
 "#;
 
 fn config(lab: &Lab, number: u8, priority: u8) -> String {
