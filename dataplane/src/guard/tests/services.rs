@@ -122,6 +122,7 @@ fn only_servers_of_dhcp_answer() {
             router: false,
             dhcp6_server: true,
             dhcp4_server: true,
+            vrrp: false,
         },
         ..world.clone()
     };
