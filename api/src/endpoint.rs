@@ -28,8 +28,8 @@ pub struct Endpoint {
 pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/status", "Status", "How the appliance fares."),
     get("/v1/devices", "[Device]", "Devices, with link, offloads, multicast filter and counters."),
-    get("/v1/interfaces", "[Interface]", "Interfaces, with addresses and counters."),
-    get("/v1/addresses", "[InterfaceAddress]", "Own addresses, one a row."),
+    get("/v1/interfaces", "[Interface]", "Interfaces, with addresses, own and virtual, and counters."),
+    get("/v1/addresses", "[InterfaceAddress]", "Addresses of interfaces, own and virtual, one a row."),
     get("/v1/networks", "[Network]", "Layer-2 networks, with segments and counters."),
     get("/v1/stations", "[Station]", "Stations of networks, up to a `limit` (1000 by default): the FDB.")
         .query("[network] [mac] [limit]", "network=blue&limit=10"),
@@ -106,6 +106,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Reads the configuration file again; status 422 and no change when it has faults.",
     )
     .body("ReloadRequest", r#"{"dry_run": false}"#),
+    get("/v1/events", "Event", "Changes of state as they happen, one a line: virtual routers, BFD sessions, the pair, links of devices.")
+        .query("[count]", "count=1"),
     get("/v1/trace", "TraceEvent", "Packets' way through the graph as they pass, an event a line.")
         .query("[interface] [src] [dst] [protocol] [count]", "protocol=icmp6&count=1"),
     get(

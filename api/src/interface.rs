@@ -21,7 +21,17 @@ words! {
 }
 
 words! {
-    /// The life of an own address (RFC 4862, section 5.4).
+    /// Whose an address is.
+    AddressOrigin {
+        /// The interface's own.
+        Own = "own",
+        /// A virtual router's (VRRP): ours while that is active here.
+        Virtual = "virtual",
+    }
+}
+
+words! {
+    /// The life of an own address (RFC 4862, section 5.4), or the state of the virtual router whose it is (RFC 9568 section 6.4).
     AddressState {
         /// Duplicate address detection runs: not yet ours.
         Tentative = "tentative",
@@ -29,6 +39,18 @@ words! {
         Valid = "valid",
         /// Somebody else has it: not used.
         Duplicate = "duplicate",
+        /// A virtual router's, active here: ours now.
+        Active = "active",
+        /// A virtual router's, which is backup here: another router has it.
+        Backup = "backup",
+        /// A virtual router's, which takes no part here.
+        Initialize = "initialize",
+    }
+}
+
+impl Default for AddressOrigin {
+    fn default() -> Self {
+        Self::Own
     }
 }
 
@@ -55,25 +77,31 @@ pub struct Interface {
     pub mtu: u16,
     /// Whether it carries packets.
     pub state: InterfaceState,
-    /// Its addresses, link-local included.
+    /// Its addresses, link-local included, and then those of virtual routers.
     pub addresses: Vec<Address>,
     /// What passed through it.
     pub counters: InterfaceCounters,
 }
 
-/// An own address.
+/// An address of an interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Address {
     /// The address with the length of its connected prefix.
     pub address: IpNet,
-    /// Its life.
+    /// Its life; of a virtual router's address: the state of that.
     pub state: AddressState,
+    /// Whose it is.
+    #[serde(default)]
+    pub origin: AddressOrigin,
+    /// The virtual router identifier of the virtual router whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vrid: Option<u8>,
     /// Whether it is an anycast address (RFC 4291, section 2.6).
     #[serde(default)]
     pub anycast: bool,
 }
 
-/// An own address and where it stands: a row of `show addresses`.
+/// An address and where it stands: a row of `show addresses`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InterfaceAddress {
     /// The interface.

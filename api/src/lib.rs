@@ -21,6 +21,7 @@ pub mod device;
 pub mod dhcp_client;
 pub mod endpoint;
 pub mod error;
+pub mod event;
 pub mod interface;
 pub mod lease;
 pub mod mac;
@@ -58,9 +59,10 @@ pub use dhcp_client::{
 };
 pub use endpoint::DEFAULT_SOCKET;
 pub use error::{ErrorBody, ErrorCode};
+pub use event::{Event, Happening};
 pub use interface::{
-    Address, AddressState, FamilyCounters, Interface, InterfaceAddress, InterfaceCounters,
-    InterfaceState,
+    Address, AddressOrigin, AddressState, FamilyCounters, Interface, InterfaceAddress,
+    InterfaceCounters, InterfaceState,
 };
 pub use lease::{
     AddLease, ImportLeases, Lease, LeaseChanges, LeaseExport, LeaseFamily, LeaseFault, LeaseFormat,

@@ -127,6 +127,8 @@ pub fn interfaces() -> Vec<Interface> {
     let address = |text: &str, state| Address {
         address: net(text),
         state,
+        origin: AddressOrigin::Own,
+        vrid: None,
         anycast: false,
     };
     let counters = InterfaceCounters {
@@ -159,9 +161,16 @@ pub fn interfaces() -> Vec<Interface> {
                 Address {
                     address: net("2001:db8:1::/64"),
                     state: AddressState::Valid,
+                    origin: AddressOrigin::Own,
+                    vrid: None,
                     anycast: true,
                 },
                 address("192.0.2.1/24", AddressState::Valid),
+                Address {
+                    origin: AddressOrigin::Virtual,
+                    vrid: Some(61),
+                    ..address("2001:db8:1::254/64", AddressState::Backup)
+                },
             ],
             counters,
         },
@@ -647,6 +656,55 @@ pub fn delegations() -> Vec<Delegation> {
             subnets: vec![subnet("2001:db8:b00::/64", false, soon, later)],
             problems: vec!["2001:db8:b00::/56 has no subnet 256 for lan1".into()],
         },
+    ]
+}
+
+/// Changes of state.
+pub fn events() -> Vec<Event> {
+    let event = |millis: u32, what| Event {
+        time: format!("2026-08-22T10:00:00.{millis:03}Z"),
+        what,
+    };
+    let peer = "[fd00::2]:9462".parse().expect("a sample socket");
+    vec![
+        event(
+            31,
+            Happening::VirtualRouter {
+                interface: "lan0".into(),
+                vrid: 61,
+                ip_version: 6,
+                from: VrrpState::Backup,
+                to: VrrpState::Active,
+                why: "nobody advertised for too long".into(),
+            },
+        ),
+        event(
+            32,
+            Happening::BfdSession {
+                interface: "wan0".into(),
+                peer: ip("2001:db8:2::2"),
+                local: ip("2001:db8:2::1"),
+                from: "up".into(),
+                to: "down".into(),
+                diagnostic: "control detection time expired".into(),
+            },
+        ),
+        event(
+            940,
+            Happening::Pair {
+                peer,
+                connected: false,
+                why: Some("the peer is silent".into()),
+            },
+        ),
+        event(
+            951,
+            Happening::Link {
+                device: "wan".into(),
+                up: false,
+            },
+        ),
+        event(952, Happening::Missed { records: 12 }),
     ]
 }
 

@@ -73,6 +73,18 @@ pub enum Command {
     /// Renew what an uplink has been given, or give it back
     #[command(subcommand)]
     DhcpClient(DhcpClient),
+    /// Watch virtual routers, BFD sessions, the pair and links change
+    #[command(after_help = "\
+It goes on until you stop it (Ctrl-C). Who reads too slowly is told how many
+records it has missed.
+
+Example:
+  hextetctl monitor --json | jq 'select(.event == \"virtual_router\")'")]
+    Monitor {
+        /// End after so many records
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        count: Option<u64>,
+    },
     /// Follow packets through the router, stage by stage
     #[command(after_help = "\
 Without --count it goes on until you stop it (Ctrl-C).

@@ -8,7 +8,7 @@ use api::query::Query;
 use api::{
     AddLease, CaptureRequest, DhcpClientOrder, DhcpClientOrdered, ErrorBody, ErrorCode,
     LeaseChanges, LeaseFamily, LeaseFormat, LeaseImported, LeaseKind, NeighFlush, NeighFlushed,
-    OrderDhcpClient, ReloadRequest, ReloadResponse, RouteChanges, TraceEvent, TraceRequest,
+    OrderDhcpClient, ReloadRequest, ReloadResponse, RouteChanges, TraceRequest,
 };
 use clap::CommandFactory;
 use http_body_util::BodyExt;
@@ -100,12 +100,20 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Error> {
             let answer = session.client.post("/v1/dhcp-client", &order).await?;
             session.print(answer, |_: &DhcpClientOrdered, _| String::new())
         }
+        Command::Monitor { count } => {
+            let query = Query::default().with("count", count);
+            session
+                .lines(&query.on("/v1/events"), show::event::event)
+                .await
+        }
         Command::Trace { filter, count } => {
             let request = TraceRequest {
                 filter: filter.into(),
                 count,
             };
-            session.trace(request).await
+            session
+                .lines(&request.query().on("/v1/trace"), show::trace::event)
+                .await
         }
         Command::Capture {
             filter,
@@ -403,9 +411,13 @@ impl Session {
         sound(&name, faults)
     }
 
-    async fn trace(&self, request: TraceRequest) -> Result<(), Error> {
-        let path = request.query().on("/v1/trace");
-        let mut body = self.client.stream(&path).await?;
+    /// Prints an answer without end as it comes, line by line.
+    async fn lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        text: impl Fn(&T, Paint) -> String,
+    ) -> Result<(), Error> {
+        let mut body = self.client.stream(path).await?;
         let mut out = io::stdout();
         let mut rest = Vec::new();
         while let Some(piece) = next(&mut body).await? {
@@ -416,12 +428,11 @@ impl Session {
                 if self.json {
                     out.write_all(&line)?;
                 } else {
-                    let event: TraceEvent =
-                        serde_json::from_slice(&line).map_err(|e| Error::Answer {
-                            path: path.clone(),
-                            detail: e.to_string(),
-                        })?;
-                    out.write_all(show::trace::event(&event, self.paint).as_bytes())?;
+                    let event: T = serde_json::from_slice(&line).map_err(|e| Error::Answer {
+                        path: path.to_owned(),
+                        detail: e.to_string(),
+                    })?;
+                    out.write_all(text(&event, self.paint).as_bytes())?;
                 }
             }
             out.flush()?;

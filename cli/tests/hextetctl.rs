@@ -145,6 +145,7 @@ fn every_table() {
         "show counters",
         "show accounting",
         "route explain 2001:db8:9::42",
+        "monitor",
         "trace --count 2",
         "reload",
     ] {
@@ -230,6 +231,7 @@ fn json_is_the_servers_own() {
         ("show counters --json", json(sample::counters())),
         ("show accounting --json", json(sample::accounting())),
         ("reload --json", json(sample::reload())),
+        ("monitor --count 1 --json", json(&sample::events()[0])),
         ("trace --count 1 --json", json(&sample::trace()[0])),
     ] {
         let text = server.ok(line);
@@ -248,7 +250,7 @@ fn json_is_the_servers_own() {
             .ok("show addresses --json")
             .matches("\"interface\"")
             .count(),
-        6
+        7
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use api::{
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
-    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt,
+    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, DropAt, Event,
     ExplainQuery, Flow, FlowQuery, FlowUsage, IdlePolicy, ImportLeases, Interface, Lease,
     LeaseChanges, LeaseExport, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
     Neighbor, NeighborOrigin, Network, NudState, OrderDhcpClient, PairSync, Port, PortBinding,
@@ -454,6 +454,10 @@ impl Appliance for Router {
                 }
             }
         })
+    }
+
+    async fn events(&self, count: Option<u64>) -> Result<mpsc::Receiver<Event>, Error> {
+        Ok(self.bus.events().listen(count))
     }
 
     async fn trace(&self, request: TraceRequest) -> Result<mpsc::Receiver<TraceEvent>, Error> {

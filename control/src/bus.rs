@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use wire::MacAddr;
 
 use crate::engine::Request;
+use crate::events::{EventInbox, Events};
 use crate::rooms::dhcp6::Sources;
 use crate::rooms::dhcp6_client::Question as ClientQuestion;
 use crate::rooms::lease::import::Import;
@@ -305,6 +306,7 @@ pub struct Bus {
     liveness: crossbeam_channel::Sender<LivenessMessage>,
     pair: PairHandle,
     engine: crossbeam_channel::Sender<EngineMessage>,
+    events: Events,
     lost: Arc<AtomicU64>,
 }
 
@@ -333,6 +335,8 @@ pub struct Inboxes {
     pub pair: PairInbox,
     /// The engine's.
     pub engine: crossbeam_channel::Receiver<EngineMessage>,
+    /// That of those who listen to changes of state.
+    pub events: EventInbox,
 }
 
 /// A room's inbox.
@@ -365,6 +369,7 @@ impl Bus {
         let (liveness, liveness_inbox) = crossbeam_channel::unbounded();
         let (pair, pair_inbox) = PairHandle::new();
         let (engine, engine_inbox) = crossbeam_channel::unbounded();
+        let (events, event_inbox) = Events::new();
         let bus = Self {
             nd,
             nd_packets,
@@ -386,6 +391,7 @@ impl Bus {
             liveness,
             pair,
             engine,
+            events,
             lost: Arc::default(),
         };
         let inboxes = Inboxes {
@@ -421,6 +427,7 @@ impl Bus {
             liveness: liveness_inbox,
             pair: pair_inbox,
             engine: engine_inbox,
+            events: event_inbox,
         };
         (bus, inboxes)
     }
@@ -473,6 +480,11 @@ impl Bus {
     /// The way to the room of the pair.
     pub const fn pair(&self) -> &PairHandle {
         &self.pair
+    }
+
+    /// Where changes of state are told, and listened to.
+    pub const fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Tells the liveness thread of BFD.

@@ -20,6 +20,7 @@ pub mod bus;
 pub mod compile;
 pub mod config;
 pub mod engine;
+pub mod events;
 mod identification;
 pub mod injector;
 pub mod log;

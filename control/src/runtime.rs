@@ -162,6 +162,7 @@ impl House {
                 liveness: liveness_inbox,
                 pair: pair_inbox,
                 engine: engine_inbox,
+                events,
             },
         ) = Bus::new();
         let injector = Arc::new(Injector::new(side.injects, side.urgent_injects));
@@ -196,6 +197,8 @@ impl House {
             store: store.clone(),
             duid: own.duid.clone(),
         };
+        // It ends with the process.
+        tokio::spawn(events.run());
         let stop = CancellationToken::new();
         let stop_punt = Arc::new(AtomicBool::new(false));
         let counters = side.counters.clone();
@@ -347,6 +350,7 @@ impl House {
                     reader: side.qsbr.register()?,
                     inbox: pair_inbox,
                     keepers,
+                    events: bus.events().clone(),
                     stop: stop.clone(),
                 };
                 let thread = std::thread::Builder::new().name("hextet-pair".into());

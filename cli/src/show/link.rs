@@ -177,24 +177,29 @@ pub(crate) fn interfaces(interfaces: &[Interface], paint: Paint) -> String {
     table.render(paint, "no interfaces")
 }
 
-/// All own addresses.
+/// All addresses, own and virtual.
 pub(crate) fn addresses(addresses: &[InterfaceAddress], paint: Paint) -> String {
-    let mut table = Table::new(["interface", "router", "address", "state", "note"]);
+    let mut table = Table::new(["interface", "router", "address", "origin", "state", "note"]);
     for InterfaceAddress {
         interface,
         router,
         address,
     } in addresses
     {
-        let note = match (address.state, address.anycast) {
-            (AddressState::Duplicate, _) => "somebody else on the link has it: not used",
-            (_, true) => "anycast",
-            _ => "",
+        let note = match (address.state, address.anycast, address.vrid) {
+            (AddressState::Duplicate, ..) => {
+                "somebody else on the link has it: not used".to_owned()
+            }
+            (AddressState::Backup, _, Some(vrid)) => format!("vrid {vrid}: another router has it"),
+            (_, _, Some(vrid)) => format!("vrid {vrid}"),
+            (_, true, None) => "anycast".to_owned(),
+            _ => String::new(),
         };
         table.row([
             cell(interface),
             cell(router),
             cell(address.address),
+            cell(address.origin),
             cell(address.state)
                 .odd_if(address.state == AddressState::Tentative)
                 .bad_if(address.state == AddressState::Duplicate),

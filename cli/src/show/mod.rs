@@ -11,6 +11,7 @@ pub(crate) mod bfd;
 pub(crate) mod counters;
 pub(crate) mod delegation;
 pub(crate) mod dhcp_client;
+pub(crate) mod event;
 pub(crate) mod lease;
 pub(crate) mod link;
 pub(crate) mod neighbor;

@@ -4,12 +4,12 @@ use std::future::Future;
 
 use api::{
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
-    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow,
-    FlowQuery, FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseImported,
-    LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network, OrderDhcpClient, PairSync,
-    Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest, ReloadResponse, Route,
-    RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station, StationQuery,
-    Status, TraceEvent, TraceRequest, VirtualRouter, Vtep, Worker,
+    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, Event, ExplainQuery,
+    Flow, FlowQuery, FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport,
+    LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
+    OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
+    ReloadResponse, Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup,
+    Station, StationQuery, Status, TraceEvent, TraceRequest, VirtualRouter, Vtep, Worker,
 };
 use tokio::sync::mpsc;
 
@@ -182,6 +182,12 @@ pub trait Appliance: Send + Sync + 'static {
         &self,
         request: ReloadRequest,
     ) -> impl Future<Output = Result<ReloadResponse, Error>> + Send;
+
+    /// Tells changes of state from now on, at most `count`; it ends as a trace does.
+    fn events(
+        &self,
+        count: Option<u64>,
+    ) -> impl Future<Output = Result<mpsc::Receiver<Event>, Error>> + Send;
 
     /// Starts a trace; it ends when the receiver is dropped, or when the sender is.
     fn trace(

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use api::{
     Accounting, AddLease, AddRoute, BfdSession, Binding, BindingQuery, CaptureRequest, Counters,
-    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, ExplainQuery, Flow,
-    FlowQuery, FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport, LeaseFault,
-    LeaseFormat, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
-    OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
-    ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain, RouteNextHop,
-    RouteQuery, RouteSource, SecurityGroup, Station, StationQuery, Status, TraceEvent,
-    TraceRequest, VirtualRouter, Vtep, Worker, sample,
+    DelRoute, Delegation, Denied, Device, DhcpClient, DhcpClientOrdered, Drop, Event, ExplainQuery,
+    Flow, FlowQuery, FlowUsage, ImportLeases, Interface, Lease, LeaseChanges, LeaseExport,
+    LeaseFault, LeaseFormat, LeaseImported, LeasePool, LeaseQuery, NeighFlush, NeighFlushed,
+    Neighbor, Network, OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease,
+    ReloadRequest, ReloadResponse, Route, RouteBatch, RouteChange, RouteChanges, RouteExplain,
+    RouteNextHop, RouteQuery, RouteSource, SecurityGroup, Station, StationQuery, Status,
+    TraceEvent, TraceRequest, VirtualRouter, Vtep, Worker, sample,
 };
 use ipnet::IpNet;
 use lease::export::{self, Format};
@@ -424,6 +424,16 @@ impl Appliance for Fake {
             .unwrap_or_else(sample::reload);
         response.applied &= !request.dry_run;
         Ok(response)
+    }
+
+    async fn events(&self, count: Option<u64>) -> Result<mpsc::Receiver<Event>, Error> {
+        let (sender, receiver) = mpsc::channel(16);
+        let count = count.map_or(usize::MAX, |count| count as usize);
+        for event in sample::events().into_iter().take(count) {
+            // The channel has room for all of them.
+            let _ = sender.try_send(event);
+        }
+        Ok(receiver)
     }
 
     async fn trace(&self, request: TraceRequest) -> Result<mpsc::Receiver<TraceEvent>, Error> {

@@ -9,7 +9,7 @@ use api::{
     LeaseFormat, LeasePool, LeaseQuery, NeighFlush, NeighFlushed, Neighbor, Network,
     OrderDhcpClient, PairSync, Port, PortBinding, RaState, Relay, ReleaseLease, ReloadRequest,
     Route, RouteBatch, RouteChanges, RouteExplain, RouteQuery, SecurityGroup, Station,
-    StationQuery, Status, TraceEvent, VirtualRouter, Vtep, Worker,
+    StationQuery, Status, VirtualRouter, Vtep, Worker,
 };
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -92,6 +92,7 @@ pub fn router<A: Appliance>(appliance: Arc<A>, stop: CancellationToken) -> Route
         .route("/v1/counters", get(counters::<A>))
         .route("/v1/accounting", get(accounting::<A>))
         .route("/v1/reload", post(reload::<A>))
+        .route("/v1/events", get(events::<A>))
         .route("/v1/trace", get(trace::<A>))
         .route("/v1/capture", get(capture::<A>))
         .fallback(|uri: Uri| async move { Error::NoSuchPath(uri.path().to_owned()) })
@@ -450,6 +451,24 @@ async fn reload<A: Appliance>(
     Ok((status_of(response.faults.is_empty()), Json(response)).into_response())
 }
 
+async fn events<A: Appliance>(
+    State(s): State<Server<A>>,
+    mut p: Params,
+) -> Result<Response, Error> {
+    let count = p.parsed("count")?;
+    p.finish()?;
+    if count == Some(0) {
+        return Err(Error::invalid("count", "must be 1 or more"));
+    }
+    let records = s.appliance.events(count).await?;
+    Ok(stream::respond(
+        records,
+        line,
+        "application/x-ndjson",
+        &s.stop,
+    ))
+}
+
 async fn trace<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Result<Response, Error> {
     let events = s.appliance.trace(p.trace()?).await?;
     Ok(stream::respond(
@@ -470,8 +489,8 @@ async fn capture<A: Appliance>(State(s): State<Server<A>>, p: Params) -> Result<
     ))
 }
 
-/// A trace event as a line of JSON.
-fn line(event: TraceEvent) -> Bytes {
+/// A record as a line of JSON.
+fn line<T: serde::Serialize>(event: T) -> Bytes {
     // A struct with string keys only cannot fail to serialize; were it to, the line would be left out.
     let mut line = serde_json::to_vec(&event).unwrap_or_default();
     line.push(b'\n');

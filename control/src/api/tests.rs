@@ -203,9 +203,9 @@ async fn every_reading_endpoint_serves_its_type() {
         assert_eq!(server.ok::<Value>("GET", path, "").await, value, "{path}");
     }
     let addresses: Vec<api::InterfaceAddress> = server.ok("GET", "/v1/addresses", "").await;
-    assert_eq!(addresses.len(), 6);
-    assert_eq!(addresses[4].interface, "wan0");
-    assert_eq!(addresses[4].address, sample::interfaces()[1].addresses[0]);
+    assert_eq!(addresses.len(), 7);
+    assert_eq!(addresses[5].interface, "wan0");
+    assert_eq!(addresses[5].address, sample::interfaces()[1].addresses[0]);
     server.stop().await;
 }
 
@@ -547,4 +547,31 @@ async fn a_successors_socket_is_left_alone() {
     let _second = Socket::bind(&path).await.unwrap();
     drop(first);
     assert!(path.exists());
+}
+
+#[tokio::test]
+async fn changes_of_state_are_a_stream_of_lines() {
+    let server = Server::start().await;
+    let response = server.open("GET", "/v1/events", "").await;
+    assert_eq!(response.headers()["content-type"], "application/x-ndjson");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let told: Vec<api::Event> = body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(told, sample::events());
+    let (status, one) = server.call("GET", "/v1/events?count=1", "").await;
+    assert_eq!(
+        (status.as_u16(), one.iter().filter(|b| **b == b'\n').count()),
+        (200, 1)
+    );
+    let (status, body) = server.refused("GET", "/v1/events?count=0", "").await;
+    assert_eq!(
+        (status.as_u16(), body.field.as_deref()),
+        (400, Some("count"))
+    );
+    let newer: api::Event = serde_json::from_str(r#"{"time": "t", "event": "flood"}"#).unwrap();
+    assert_eq!(newer.what, api::Happening::Unknown);
+    server.stop().await;
 }

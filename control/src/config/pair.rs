@@ -99,4 +99,37 @@ mod tests {
         let all = faults(&format!("{text}rate = 10\nmax_flows = 1\n"));
         assert_eq!(all.len(), 2, "{all:?}");
     }
+
+    #[test]
+    fn the_examples_are_two_routers_of_one_pair() {
+        let load = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../configs")
+                .join(name);
+            let loaded = crate::config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(loaded.warnings, [], "{name}");
+            loaded.model
+        };
+        let models = [load("pair-one.toml"), load("pair-two.toml")];
+        let [one, two] = &models;
+        let (of_one, of_two) = (one.pair.clone().unwrap(), two.pair.clone().unwrap());
+        assert_eq!((of_one.local, of_one.peer), (of_two.peer, of_two.local));
+        assert_eq!(of_one.key_file, of_two.key_file);
+        let [ones, twos] = [one, two].map(|of| of.interfaces().collect::<Vec<_>>());
+        assert_eq!(ones.len(), twos.len());
+        for ((_, one), (_, two)) in ones.iter().zip(&twos) {
+            assert_eq!(one.name, two.name);
+            assert_ne!(one.addresses, two.addresses, "each has its own");
+            assert_eq!((&one.subnets, &one.subnets4), (&two.subnets, &two.subnets4));
+            assert_eq!((one.vrrp.len(), two.vrrp.len()), (2, 2), "both IP versions");
+            for (one, two) in one.vrrp.iter().zip(&two.vrrp) {
+                assert_eq!((one.vrid, one.addresses()), (two.vrid, two.addresses()));
+                let (high, low) = (one.config.priority, two.config.priority);
+                assert!(
+                    low < high && high - 20 < low,
+                    "one is better, unless a link is down"
+                );
+            }
+        }
+    }
 }

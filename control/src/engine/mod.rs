@@ -413,6 +413,10 @@ impl Engine {
             .device(port)
             .map(|d| d.name.clone())
             .unwrap_or_default();
+        self.bus.events().tell(api::Happening::Link {
+            device: device.clone(),
+            up,
+        });
         if up {
             info!(%device, "link is up");
         } else {

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use api::{
-    Address, AddressState, Candidate, Exit, ExplainQuery, ExplainStep, InterfaceState, Route,
-    RouteCount, RouteExplain, RouteKind, RouteNextHop, RouteQuery, RouteSource,
+    Address, AddressOrigin, AddressState, Candidate, Exit, ExplainQuery, ExplainStep,
+    InterfaceState, Route, RouteCount, RouteExplain, RouteKind, RouteNextHop, RouteQuery,
+    RouteSource,
 };
 use dataplane::stages::route::MAX_ROUTERS;
 use ipnet::IpNet;
@@ -18,7 +19,7 @@ use crate::api::Error;
 use crate::bus::unmapped;
 use crate::compile::routes::{Explanation, Resolution, RibRoute, Source, Target};
 use crate::model::{Carrier, Interface, RouteTarget, Router};
-use protocols::nd;
+use protocols::{nd, vrrp};
 
 /// An interface as far as the engine knows it; counters come from the workers.
 #[derive(Clone, Debug)]
@@ -50,16 +51,16 @@ impl Engine {
             None if self.carried.contains(&interface.id) => InterfaceState::Up,
             None => InterfaceState::LinkDown,
         };
-        let addresses = own_addresses(interface, mac)
-            .into_iter()
-            .filter_map(|own| {
-                Some(Address {
-                    address: IpNet::new(own.addr, own.prefix_len).ok()?,
-                    state: self.state_of(interface.id, own.addr),
-                    anycast: own.anycast,
-                })
+        let own = own_addresses(interface, mac).into_iter().filter_map(|own| {
+            Some(Address {
+                address: IpNet::new(own.addr, own.prefix_len).ok()?,
+                state: self.state_of(interface.id, own.addr),
+                origin: AddressOrigin::Own,
+                vrid: None,
+                anycast: own.anycast,
             })
-            .collect();
+        });
+        let addresses = own.chain(self.virtual_addresses(interface)).collect();
         let shown = api::Interface {
             name: interface.name.clone(),
             router: router.name.clone(),
@@ -82,6 +83,32 @@ impl Engine {
             id: interface.id,
             shown,
         }
+    }
+
+    /// Addresses of the virtual routers of an interface, with the length of the subnet that each is on.
+    fn virtual_addresses<'a>(
+        &'a self,
+        interface: &'a Interface,
+    ) -> impl Iterator<Item = Address> + 'a {
+        let all = interface.vrrp.iter();
+        let all = all.flat_map(|group| group.addresses().iter().map(move |addr| (group, *addr)));
+        all.filter_map(move |(group, addr)| {
+            let mut subnets = interface.addresses.iter();
+            let subnet = subnets.find(|net| net.contains(&addr));
+            let state = match self.virtual_state(group.id(interface.id)) {
+                vrrp::State::Active => AddressState::Active,
+                vrrp::State::Backup => AddressState::Backup,
+                vrrp::State::Initialize => AddressState::Initialize,
+            };
+            Some(Address {
+                // What is on no subnet is link-local.
+                address: IpNet::new(addr, subnet.map_or(64, IpNet::prefix_len)).ok()?,
+                state,
+                origin: AddressOrigin::Virtual,
+                vrid: Some(group.vrid),
+                anycast: false,
+            })
+        })
     }
 
     fn state_of(&self, iface: IfaceId, addr: IpAddr) -> AddressState {

@@ -372,6 +372,12 @@ impl Engine {
         }
     }
 
+    /// The state of a virtual router here.
+    pub(super) fn virtual_state(&self, id: GroupId) -> State {
+        let known = self.virtual_routers.states.get(&id);
+        known.copied().unwrap_or(State::Initialize)
+    }
+
     /// Whether there are virtual routers.
     pub(super) fn has_virtual_routers(&self) -> bool {
         !self.virtual_routers.states.is_empty()

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use api::{Happening, VrrpState};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use dataplane::forwarding::VirtualMacs;
 use dataplane::punt::{PuntClass, PuntConsumer};
@@ -132,6 +133,8 @@ struct Room<'a> {
     vrrp: Machine,
     bfd: bfd::Sessions,
     macs: HashMap<IfaceId, Arc<VirtualMacs>>,
+    /// States of virtual routers, as they were told last.
+    states: HashMap<GroupId, State>,
     actions: Vec<Action>,
 }
 
@@ -143,6 +146,7 @@ impl<'a> Room<'a> {
             vrrp: Machine::default(),
             bfd: bfd::Sessions::new(seed()),
             macs: HashMap::new(),
+            states: HashMap::new(),
             actions: Vec::new(),
         }
     }
@@ -255,7 +259,7 @@ impl<'a> Room<'a> {
         self.actions = actions;
     }
 
-    fn carry_out(&self, action: Action) {
+    fn carry_out(&mut self, action: Action) {
         match action {
             Action::Become { id, state, why } => self.become_(id, state, why),
             Action::Send {
@@ -276,7 +280,7 @@ impl<'a> Room<'a> {
     }
 
     /// First the workers, then everybody else.
-    fn become_(&self, id: GroupId, state: State, why: Why) {
+    fn become_(&mut self, id: GroupId, state: State, why: Why) {
         let mac = protocols::vrrp::virtual_mac(id.family, id.vrid);
         let active = state == State::Active;
         if let Some(macs) = self.macs.get(&id.iface) {
@@ -293,10 +297,34 @@ impl<'a> Room<'a> {
             Family::V6 => "ipv6",
             Family::V4 => "ipv4",
         };
+        let was = match why {
+            Why::Removed => self.states.remove(&id),
+            _ => self.states.insert(id, state),
+        };
+        let from = was.unwrap_or(State::Initialize);
+        if from != state {
+            self.of.bus.events().tell(Happening::VirtualRouter {
+                interface: interface.clone(),
+                vrid: id.vrid,
+                ip_version: if id.family == Family::V6 { 6 } else { 4 },
+                from: shown(from),
+                to: shown(state),
+                why: why.to_string(),
+            });
+        }
         let (vrid, state) = (id.vrid, state.label());
         match why {
             Why::Silence => warn!(%interface, family, vrid, state, "virtual router: {why}"),
             _ => info!(%interface, family, vrid, state, "virtual router: {why}"),
         }
+    }
+}
+
+/// A state in the API's words.
+const fn shown(state: State) -> VrrpState {
+    match state {
+        State::Initialize => VrrpState::Initialize,
+        State::Backup => VrrpState::Backup,
+        State::Active => VrrpState::Active,
     }
 }

@@ -4,4 +4,5 @@ mod beside;
 mod deaths;
 mod hostile;
 mod leases;
+mod monitor;
 mod pair;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab::{Lab, Result, wait_for};
+use lab::{Lab, Result, Router, wait_for};
 
 use lab::pair::{Pair, Settings, are, config, without_virtual_routers};
 
@@ -28,9 +28,28 @@ fn the_backup_takes_over_and_gives_back() -> Result<()> {
         "the default router is the virtual one: {routes}"
     );
 
+    // An operator sees where a virtual address is.
+    let virtual_is = |router: &Router, state: &str| -> Result<()> {
+        let shown = router.ctl("show addresses")?;
+        for address in ["2001:db8:1::1/64", "192.0.2.1/24"] {
+            let mut all = shown.as_array().into_iter().flatten();
+            let found = all.find(|row| row["address"] == address);
+            let row = found.unwrap_or_else(|| panic!("no {address}: {shown}"));
+            assert_eq!(
+                (row["origin"].as_str(), row["vrid"].as_u64()),
+                (Some("virtual"), Some(61))
+            );
+            assert_eq!(row["state"], state, "{address}");
+        }
+        Ok(())
+    };
+    virtual_is(&net.one, "active")?;
+    virtual_is(&net.two, "backup")?;
+
     net.one.crash()?;
     net.two.settled()?;
     are(&net.two, "active")?;
+    virtual_is(&net.two, "active")?;
     for server in [SERVER6, SERVER4] {
         assert_eq!(net.host.ping(server, 3)?, 3, "{server} by the other router");
     }

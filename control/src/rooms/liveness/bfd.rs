@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use api::Happening;
 use protocols::bfd::{
     Action, Counters, Datagram, Diagnostic, Event, HOP_LIMIT, Machine, PORT, SessionId, Snapshot,
     State,
@@ -137,7 +138,21 @@ impl Sessions {
                 from,
                 to,
                 diagnostic,
-            } => log(&injector.name(session.iface), session, from, to, diagnostic),
+            } => {
+                let interface = injector.name(session.iface);
+                log(&interface, session, from, to, diagnostic);
+                // The way up is told by its end.
+                if (from, to) != (State::Down, State::Init) {
+                    bus.events().tell(Happening::BfdSession {
+                        interface,
+                        peer: session.peer,
+                        local: session.local,
+                        from: from.label().to_owned(),
+                        to: to.label().to_owned(),
+                        diagnostic: diagnostic.to_string(),
+                    });
+                }
+            }
             Action::Path { session, path } => bus.engine(EngineMessage::BfdPath { session, path }),
             // The configuration knows the same bounds.
             Action::Refused { session, faults } => {

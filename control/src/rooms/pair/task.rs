@@ -21,6 +21,7 @@ use tracing::{error, info, warn};
 use super::flows::Flows;
 use super::net::{self, Ends, Happening};
 use super::{Keepers, PairInbox, PairMessage, PairSnapshot, ToKeeper, Told};
+use crate::events::Events;
 use crate::model::Pair;
 
 /// How often workers' notes of flows are looked at while there is a session.
@@ -48,6 +49,8 @@ pub struct Means {
     pub inbox: PairInbox,
     /// Who keeps the other kinds.
     pub keepers: Keepers,
+    /// Where it is told that the routers are connected, or not.
+    pub events: Events,
     /// Ends the thread.
     pub stop: CancellationToken,
 }
@@ -59,6 +62,7 @@ pub struct PairTask {
     machine: Machine,
     flows: Flows,
     keepers: Keepers,
+    events: Events,
     /// Records that wait for room, by kind.
     waiting: HashMap<Kind, Waiting>,
     conns: HashMap<ConnId, Ends>,
@@ -98,6 +102,7 @@ impl PairTask {
         key: Key,
         flows: FlowPeer,
         keepers: Keepers,
+        events: Events,
         happenings: mpsc::Sender<Happening>,
         is_up: Arc<AtomicBool>,
     ) -> Self {
@@ -120,6 +125,7 @@ impl PairTask {
             machine: Machine::new(config, now),
             flows: Flows::new(flows),
             keepers,
+            events,
             waiting: HashMap::new(),
             conns: HashMap::new(),
             next_conn: 1,
@@ -165,6 +171,11 @@ impl PairTask {
                     // From now on changes are told, before anybody is asked for all.
                     self.is_up.store(true, Ordering::Relaxed);
                     info!(peer = %self.pair.peer, "the other router is told our state, and tells its own");
+                    self.events.tell(api::Happening::Pair {
+                        peer: self.pair.peer,
+                        connected: true,
+                        why: None,
+                    });
                     self.flows.up(anew, seconds());
                     self.keepers.values().for_each(|k| k(ToKeeper::Up { anew }));
                 }
@@ -189,6 +200,11 @@ impl PairTask {
                 warn!(peer = %self.pair.peer, %why, "the other router is not told our state any more")
             }
         }
+        self.events.tell(api::Happening::Pair {
+            peer: self.pair.peer,
+            connected: false,
+            why: Some(why.to_string()),
+        });
         self.is_up.store(false, Ordering::Relaxed);
         self.waiting.clear();
         self.flows.down(seconds());
@@ -425,6 +441,7 @@ async fn live(means: Means) {
         mut reader,
         mut inbox,
         keepers,
+        events,
         stop,
     } = means;
     let key = match Key::read(&pair.key_file) {
@@ -438,7 +455,7 @@ async fn live(means: Means) {
     let (happenings, mut happened) = net::happenings();
     let (local, peer): (SocketAddr, SocketAddr) = (pair.local, pair.peer);
     let (its_key, is_up) = (key.clone(), inbox.is_up.clone());
-    let mut task = PairTask::new(pair, key, flows, keepers, happenings.clone(), is_up);
+    let mut task = PairTask::new(pair, key, flows, keepers, events, happenings.clone(), is_up);
     // Only then it can be said what is configured, and flows have ports.
     if !task.configured(&mut reader, &mut inbox, &stop).await {
         return;
