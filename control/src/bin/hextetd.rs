@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Some(Command::Check { file }) => control::check(file),
         None => control::run(&args.config),
     };
+    control::log::finish();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
