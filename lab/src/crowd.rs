@@ -11,7 +11,8 @@ use crate::{Daemon, Host, Node, Result, netns, process, wait_for};
 /// Sends back what it gets, on all addresses of both families.
 const SERVER: &str = r#"
 import resource, selectors, socket
-resource.setrlimit(resource.RLIMIT_NOFILE, (65536, 65536))
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 s = socket.create_server(("::", 7007), family=socket.AF_INET6, dualstack_ipv6=True, backlog=4096)
 s.setblocking(False)
 waiting = selectors.DefaultSelector()
@@ -66,8 +67,7 @@ impl Crowd {
     /// # Errors
     /// When one of them cannot be opened.
     pub fn open(host: &Host, servers: &[&str], n: usize) -> Result<Self> {
-        let own = std::process::id();
-        process::run(&format!("prlimit --pid {own} --nofile=65536"))?.ok()?;
+        open_files(n + 1000)?;
         let servers = addresses(servers)?;
         let sessions = netns::within(host.netns(), || {
             let each = servers.iter().cycle().take(n).enumerate();
@@ -132,6 +132,25 @@ pub fn first_new(host: &Host, to: &str) -> Result<Duration> {
             }
         }
     })
+}
+
+/// Lets this process open as many files as anybody may.
+fn open_files(wanted: usize) -> Result<()> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let most = line.and_then(|line| line.split_whitespace().nth(4));
+    let most = most.context("no limit of open files")?;
+    if let Ok(most) = most.parse::<usize>() {
+        ensure!(
+            wanted <= most,
+            "{wanted} open files are wanted, {most} allowed"
+        );
+    }
+    let own = std::process::id();
+    process::run(&format!("prlimit --pid {own} --nofile={most}:{most}"))?.ok()?;
+    Ok(())
 }
 
 fn addresses(servers: &[&str]) -> Result<Vec<SocketAddr>> {

@@ -242,7 +242,7 @@ fn the_sample_files_are_good() {
             samples += 1;
         }
     }
-    assert_eq!(samples, 3);
+    assert_eq!(samples, 5);
 }
 
 #[test]

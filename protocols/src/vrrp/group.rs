@@ -89,8 +89,6 @@ pub(super) struct Group {
     lower_since: Option<Instant>,
     /// Checksums of version 3 over IPv4 cover a pseudo-header, as a peer's did.
     pseudo_header: bool,
-    /// Its link went down while it was active: nobody was told that it stops.
-    unsaid: bool,
     /// It has slept, and listens until then before it speaks.
     listens_until: Option<Instant>,
     /// It has slept as backup, and listened once more.
@@ -114,7 +112,6 @@ impl Group {
             active: None,
             lower_since: None,
             pseudo_header: false,
-            unsaid: false,
             listens_until: None,
             listened: false,
             announced: 0,
@@ -186,12 +183,6 @@ impl Group {
 
     /// Takes part, or ceases to.
     fn update(&mut self, cx: &mut Context<'_>) {
-        if self.unsaid && self.up && self.source.is_some() {
-            // The link went down under an active one: what it had advertised last may leave only now, out of a queue of the device,
-            // and have the other one, which is active, give way to nobody.
-            self.unsaid = false;
-            self.resign(cx);
-        }
         let why = match self {
             Self {
                 stopped: Some(why), ..
@@ -220,17 +211,12 @@ impl Group {
 
     fn leave(&mut self, cx: &mut Context<'_>, why: Why) {
         if self.state == State::Active && self.up {
-            self.resign(cx);
+            self.counters.resigned += 1;
+            self.send(cx, STOPS);
         }
-        self.unsaid = self.state == State::Active && !self.up;
         self.silence(cx);
         self.active = None;
         self.become_(cx, State::Initialize, why);
-    }
-
-    fn resign(&mut self, cx: &mut Context<'_>) {
-        self.counters.resigned += 1;
-        self.send(cx, STOPS);
     }
 
     fn silence(&mut self, cx: &mut Context<'_>) {

@@ -207,26 +207,6 @@ fn one_that_has_slept_listens_before_it_speaks() {
 }
 
 #[test]
-fn what_its_link_kept_is_taken_back_when_the_link_returns() {
-    let mut bed = Bed::new(|_| ());
-    let link = |up| Event::Link { iface: IFACE, up };
-    bed.wait(5000);
-    assert_eq!(bed.state(), State::Active);
-    assert!(
-        sent(&bed.event(link(false))).is_empty(),
-        "nobody would hear"
-    );
-    bed.wait(1000);
-    // The other one is active by now, and may be told to give way by an advertisement of before.
-    assert_eq!(sent(&bed.event(link(true))), [0]);
-    assert_eq!(bed.state(), State::Backup);
-    // A backup has nothing to take back.
-    assert!(sent(&bed.event(link(false))).is_empty());
-    assert!(sent(&bed.event(link(true))).is_empty());
-    assert_eq!(bed.counters().resigned, 1);
-}
-
-#[test]
 fn a_backup_that_has_slept_listens_once_more() {
     let mut bed = Bed::new(|_| ());
     bed.hear("192.0.2.3", 200, |_| ());
