@@ -48,8 +48,9 @@ words! {
     }
 }
 
-impl Default for AddressOrigin {
-    fn default() -> Self {
+impl AddressOrigin {
+    /// What an address is of which an older router does not say it: it tells of no others.
+    const fn of_old() -> Self {
         Self::Own
     }
 }
@@ -91,7 +92,7 @@ pub struct Address {
     /// Its life; of a virtual router's address: the state of that.
     pub state: AddressState,
     /// Whose it is.
-    #[serde(default)]
+    #[serde(default = "AddressOrigin::of_old")]
     pub origin: AddressOrigin,
     /// The virtual router identifier of the virtual router whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
