@@ -142,6 +142,11 @@ fn row_04_losing_one_moves_its_tenants() -> Result<()> {
             let number = tenant.number;
             let own = host.wait_slaac("eth0", &format!("2001:db8:{number}:"))?;
             for world in WORLD {
+                // The switches on the way learn where the virtual router is by what it says.
+                let what = format!("{when}: {} to reach {world}", tenant.name);
+                wait_for(Duration::from_secs(10), &what, || {
+                    (host.ping(world, 1).ok()? == 1).then_some(())
+                })?;
                 assert_eq!(
                     host.ping(world, 3)?,
                     3,
