@@ -175,7 +175,7 @@ fn pair(text: &mut String, number: usize, dir: &Path) {
 fn other(dir: &Path) -> Result<(Other, std::path::PathBuf)> {
     use std::os::unix::fs::PermissionsExt;
     let key = dir.join("pair.key");
-    std::fs::write(&key, "5a".repeat(32))?;
+    std::fs::write(&key, "0123456789abcdef".repeat(4))?;
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
     let (socket, config) = router::prepare("told", dir)?;
     let mut text = format!(
