@@ -80,8 +80,6 @@ pub const GOALS: &[Goal] = &[
     goal("newflows6/10k-rules", "hextet-10-rules", 0.77),
     // The share of one of two ports that always have packets; a fiftieth is the meter's.
     goal("synflood6", "alone", 0.49),
-    // At most a twentieth slower.
-    goal("sync6/100k-a-second", "hextet-alone", 0.95),
     goal("vxlan6-decap/few", "ovs-dpdk", 4.5),
     goal("vxlan6-decap/few", "ovs-dpdk-noemc", 4.5),
     goal("vxlan4-decap/few", "ovs-dpdk", 4.5),

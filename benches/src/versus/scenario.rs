@@ -257,7 +257,6 @@ mod tests {
                 "newflows6",
                 "newflows6/10k-rules",
                 "synflood6",
-                "sync6/100k-a-second",
                 "dhcp6/exchange",
                 "dhcp6/prefix",
                 "dhcp6/renew",

@@ -54,7 +54,7 @@ fn frames(destinations: &[IpAddr]) -> impl Iterator<Item = Vec<u8>> {
 }
 
 /// The answer to a request over IPv6 and UDP: both ends change places.
-pub fn answer(request: &[u8]) -> Vec<u8> {
+fn answer(request: &[u8]) -> Vec<u8> {
     const ADDRESSES: std::ops::Range<usize> = 22..54;
     const PORTS: std::ops::Range<usize> = 54..58;
     let mut answer = request.to_vec();

@@ -15,7 +15,6 @@ mod conntrack;
 mod feeds;
 mod flood;
 mod router;
-mod told;
 
 use super::ovs::NAMES;
 use super::program::Program;
@@ -42,12 +41,10 @@ pub enum Scene {
     New(usize),
     /// Another machine's flood beside established flows.
     Flood,
-    /// Another router is told of a hundred thousand new flows a second.
-    Told,
 }
 
 /// Scenarios.
-pub const SCENARIOS: [(&str, Scene); 8] = [
+pub const SCENARIOS: [(&str, Scene); 7] = [
     ("stateful6/100k", Scene::Established),
     ("stateful6/100k/two-way", Scene::TwoWay(FEW)),
     ("stateful6/4m", Scene::TwoWay(MANY)),
@@ -55,7 +52,6 @@ pub const SCENARIOS: [(&str, Scene); 8] = [
     ("newflows6", Scene::New(RULES)),
     ("newflows6/10k-rules", Scene::New(10_000)),
     ("synflood6", Scene::Flood),
-    ("sync6/100k-a-second", Scene::Told),
 ];
 
 const FEW: usize = 100_000;
@@ -71,10 +67,8 @@ const GIBIBYTE: (&str, f64) = ("1-gibibyte", (1 << 30) as f64);
 /// # Errors
 /// When this program was asked to stop, or the feeds cannot be made.
 pub fn run(name: &str, scene: Scene, bench: &Bench<'_>) -> Result<Outcome> {
-    match scene {
-        Scene::Flood => return flood::run(name, bench),
-        Scene::Told => return told::run(name, bench),
-        _ => {}
+    if scene == Scene::Flood {
+        return flood::run(name, bench);
     }
     let n = match scene {
         Scene::TwoWay(n) => n,
@@ -115,7 +109,7 @@ pub fn run(name: &str, scene: Scene, bench: &Bench<'_>) -> Result<Outcome> {
             }
             found.hextet("hextet", &setup.with(Port::New(rules)))?;
         }
-        Scene::Guard | Scene::Flood | Scene::Told => {
+        Scene::Guard | Scene::Flood => {
             found.hextet("hextet-open", &setup)?;
             found.hextet("hextet", &setup.with(Port::Guard))?;
         }
