@@ -29,7 +29,7 @@ scaling: ## what limits many workers: the figures of docs/scaling.md
 	@tools/setup.sh bench
 	cargo run --release -p benches --bin scaling
 
-failover: ## how long a host notices that one of a pair fails, beside keepalived (ROUNDS=20, ONLY=kill,...)
+failover: ## what is noticed when one of a pair fails, beside keepalived (ROUNDS=20, DEATHS=100, SESSIONS=10000, ONLY=kill,...)
 	@tools/setup.sh test
 	@tools/failover.sh
 

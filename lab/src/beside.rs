@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::ensure;
 
 use crate::pair::{are, config};
-use crate::{Host, Lab, Result, Router, pair, wait_for};
+use crate::{Host, Lab, Node, Result, Router, netns, pair, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -178,6 +178,40 @@ impl Bed {
         }
         self.reached("one of them")
     }
+}
+
+/// A Linux router on both links, whose own addresses end with `number`.
+///
+/// # Errors
+/// When a tool refuses.
+pub(crate) fn linux_router(lab: &Lab, links: &[Host; 2], name: &str, number: u8) -> Result<Host> {
+    let host = lab.host(name)?;
+    let devices = [
+        ("va", "2001:db8:1::", "192.0.2."),
+        ("vb", "2001:db8:2::", "198.51.100."),
+    ];
+    for (link, (dev, net6, net4)) in links.iter().zip(devices) {
+        lab.attach(link, &host, dev)?;
+        host.address(dev, &format!("{net6}{number}/64"))?;
+        host.address(dev, &format!("{net4}{number}/24"))?;
+        host.link_local(dev)?;
+    }
+    forward(&host, true)?;
+    Ok(host)
+}
+
+/// Whether a host's kernel forwards.
+///
+/// # Errors
+/// When it refuses.
+pub(crate) fn forward(host: &Host, on: bool) -> Result<()> {
+    let value = if on { "1" } else { "0" };
+    netns::within(host.netns(), || {
+        for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
+            std::fs::write(format!("/proc/sys/net/{key}"), value)?;
+        }
+        Ok(())
+    })
 }
 
 /// Who advertises on a host's link within a second or so, over both IP versions.

@@ -7,8 +7,8 @@ use anyhow::bail;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::beside::Beside;
-use crate::{Daemon, Host, Lab, Node, Result, netns};
+use crate::beside::{Beside, forward, linux_router};
+use crate::{Daemon, Host, Lab, Result};
 
 /// Virtual addresses as `ip` shows them.
 const VIRTUAL: [&str; 4] = [
@@ -44,18 +44,7 @@ impl Keepalived {
     /// # Errors
     /// When a tool refuses.
     pub fn wire(lab: &Lab, links: &[Host; 2], name: &str, number: u8) -> Result<Self> {
-        let host = lab.host(name)?;
-        host.ok("sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1")?;
-        let devices = [
-            ("va", "2001:db8:1::", "192.0.2."),
-            ("vb", "2001:db8:2::", "198.51.100."),
-        ];
-        for (link, (dev, net6, net4)) in links.iter().zip(devices) {
-            lab.attach(link, &host, dev)?;
-            host.address(dev, &format!("{net6}{number}/64"))?;
-            host.address(dev, &format!("{net4}{number}/24"))?;
-            host.link_local(dev)?;
-        }
+        let host = linux_router(lab, links, name, number)?;
         let config = lab.dir().join(format!("{name}.conf"));
         Ok(Self {
             host,
@@ -95,7 +84,7 @@ impl Keepalived {
         }
         text += &instance("l4", "va", 61, "192.0.2.1/24");
         text += &instance("u4", "vb", 62, "198.51.100.1/24");
-        self.forward(true)?;
+        forward(&self.host, true)?;
         std::fs::write(&self.config, text)?;
         let (file, dir) = (self.config.display(), self.config.with_extension(""));
         let dir = dir.display();
@@ -115,17 +104,7 @@ impl Keepalived {
         };
         daemon.signal(Signal::SIGKILL)?;
         kill(Pid::from_raw(child.trim().parse()?), Signal::SIGKILL)?;
-        self.forward(false)
-    }
-
-    fn forward(&self, on: bool) -> Result<()> {
-        let value = if on { "1" } else { "0" };
-        netns::within(self.host.netns(), || {
-            for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-                std::fs::write(format!("/proc/sys/net/{key}"), value)?;
-            }
-            Ok(())
-        })
+        forward(&self.host, false)
     }
 
     /// Kills it and the child that speaks VRRP, and takes its virtual addresses away, as a power failure would.

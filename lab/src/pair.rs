@@ -35,6 +35,23 @@ lease_time = 90
 t1 = 8
 "#;
 
+/// A group of who may begin sessions and be asked nothing, and the head of a port of the lan that has it. The other router is on its link.
+pub const OUTWARD: &str = r#"
+[[security_group]]
+name = "outward"
+[[security_group.rule]]
+direction = "egress"
+ethertype = "ipv6"
+[[security_group.rule]]
+direction = "egress"
+ethertype = "ipv4"
+[[port]]
+name = "vm"
+device = "lan"
+security_groups = ["outward"]
+trusted = ["vrrp"]
+"#;
+
 /// How the virtual routers are set.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -5,8 +5,9 @@
 
 use serde_json::Value;
 
+use crate::beside::{Beside, forward, linux_router};
 use crate::frr::Frr;
-use crate::{Host, Lab, Node, Result, netns};
+use crate::{Host, Lab, Result};
 
 /// Each macvlan: its device, the last octets of its MAC, and its addresses.
 const MACVLANS: [(&str, &str, &str, &[&str]); 4] = [
@@ -41,20 +42,9 @@ impl<'a> Vrrpd<'a> {
     /// # Errors
     /// When a tool refuses.
     pub fn wire(lab: &'a Lab, links: &[Host; 2], name: &str, number: u8) -> Result<Self> {
-        let host = lab.host(name)?;
-        host.ok("sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv4.ip_forward=1")?;
+        let host = linux_router(lab, links, name, number)?;
         // A kernel that answers for any of its addresses on any of its devices would answer with its own MAC.
         host.ok("sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2")?;
-        let devices = [
-            ("va", "2001:db8:1::", "192.0.2."),
-            ("vb", "2001:db8:2::", "198.51.100."),
-        ];
-        for (link, (dev, net6, net4)) in links.iter().zip(devices) {
-            lab.attach(link, &host, dev)?;
-            host.address(dev, &format!("{net6}{number}/64"))?;
-            host.address(dev, &format!("{net4}{number}/24"))?;
-            host.link_local(dev)?;
-        }
         for (name, dev, mac, addresses) in MACVLANS {
             host.ok(&format!(
                 "ip link add {name} link {dev} type macvlan mode bridge"
@@ -103,21 +93,11 @@ impl<'a> Vrrpd<'a> {
         let each = |one: &&Value| one["v4"]["status"] == status && one["v6"]["status"] == status;
         Ok(all.len() == 2 && all.iter().all(each))
     }
-
-    fn forward(&self, on: bool) -> Result<()> {
-        let value = if on { "1" } else { "0" };
-        netns::within(self.host.netns(), || {
-            for key in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-                std::fs::write(format!("/proc/sys/net/{key}"), value)?;
-            }
-            Ok(())
-        })
-    }
 }
 
-impl crate::beside::Beside for Vrrpd<'_> {
+impl Beside for Vrrpd<'_> {
     fn start(&mut self, priority: u8) -> Result<()> {
-        self.forward(true)?;
+        forward(&self.host, true)?;
         let config = Self::config(priority);
         self.frr = Some(Frr::start(self.lab, &self.host, "vrrpd", &config)?);
         Ok(())
@@ -138,7 +118,7 @@ impl crate::beside::Beside for Vrrpd<'_> {
         for (name, ..) in MACVLANS {
             self.host.ok(&format!("ip link set {name} protodown on"))?;
         }
-        self.forward(false)
+        forward(&self.host, false)
     }
 
     fn is_active(&self) -> bool {

@@ -13,9 +13,6 @@ use crate::drop::DropReason;
 /// LLC's addresses and control field of a SNAP header, behind which an EtherType stands again.
 const SNAP: [u8; 3] = [0xaa, 0xaa, 0x03];
 
-/// What MACs of virtual routers begin with, of either IP version (RFC 9568 section 7.3).
-const VIRTUAL: [u8; 4] = [0x00, 0x00, 0x5e, 0x00];
-
 /// An address that a machine has begun to use, or to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
@@ -80,7 +77,8 @@ pub(super) struct Case<'a> {
 
 impl Case<'_> {
     fn frame(&mut self) -> Result<Kind, DropReason> {
-        if self.guard.roles.vrrp && self.seen.source.starts_with(&VIRTUAL) {
+        let virtual_routers = &self.guard.virtual_routers;
+        if self.guard.roles.vrrp && virtual_routers.has_mac(&self.seen.source) {
             // The other router is active: it forwards for others, and speaks of addresses that are ours at other times.
             return Ok(Kind::Data);
         }

@@ -162,7 +162,9 @@ fn address_at(bytes: &[u8], at: usize) -> Option<u128> {
 /// Judges a frame without tags, all of which is there if `is_whole`.
 pub fn judge(world: &World, frame: &[u8], is_whole: bool) -> Result<Kind, DropReason> {
     let mac: Mac = frame[6..12].try_into().unwrap();
-    if world.roles.vrrp && mac[..4] == [0, 0, 0x5e, 0] {
+    let is_virtual =
+        |&(is_ipv6, vrid): &(bool, u8)| mac == [0, 0, 0x5e, 0, if is_ipv6 { 2 } else { 1 }, vrid];
+    if world.roles.vrrp && world.vrids.iter().any(is_virtual) {
         return Ok(Kind::Data);
     }
     if mac[0] & 1 == 1 {

@@ -52,6 +52,15 @@ impl VirtualRouters {
     pub const fn has(&self, is_ipv6: bool, vrid: u8) -> bool {
         self.0[is_ipv6 as usize][vrid as usize / 64] >> (vrid % 64) & 1 == 1
     }
+
+    /// Whether a MAC is that of one (RFC 9568 section 7.3).
+    pub const fn has_mac(&self, mac: &MacAddr) -> bool {
+        match *mac {
+            [0x00, 0x00, 0x5e, 0x00, 0x01, vrid] => self.has(false, vrid),
+            [0x00, 0x00, 0x5e, 0x00, 0x02, vrid] => self.has(true, vrid),
+            _ => false,
+        }
+    }
 }
 
 /// Addresses that a machine may use besides its bindings.

@@ -230,6 +230,14 @@ fn only_another_router_advertises_our_virtual_routers() {
     let forwarded = stranger.frame_of(virtual_mac);
     check(&machine, &forwarded, Err(R::MacSpoofed));
     check(&other_router, &forwarded, Ok(Kind::Data));
+    for of_others in [
+        [0, 0, 0x5e, 0, 2, 62],
+        [0, 0, 0x5e, 0, 1, 61],
+        [0, 0, 0x5e, 0, 3, 61],
+    ] {
+        let frame = stranger.frame_of(of_others);
+        check(&other_router, &frame, Err(R::MacSpoofed));
+    }
     check(&other_router, &stranger.frame(), Err(R::Ip6SourceSpoofed));
 }
 

@@ -4,28 +4,10 @@ use std::time::Duration;
 
 use lab::crowd::{self, Crowd};
 use lab::failover::percentile;
-use lab::pair::{Pair, Settings, are, connected, synced};
+use lab::pair::{OUTWARD, Pair, Settings, are, connected, synced};
 use lab::{Lab, Result, Router, wait_for};
 
 const SERVERS: [&str; 2] = ["2001:db8:2::80", "198.51.100.80"];
-
-/// The host may begin sessions, and be asked nothing. The other router is on its link.
-const PORT: &str = r#"
-[[security_group]]
-name = "outward"
-[[security_group.rule]]
-direction = "egress"
-ethertype = "ipv6"
-[[security_group.rule]]
-direction = "egress"
-ethertype = "ipv4"
-[[port]]
-name = "vm"
-device = "lan"
-fixed_ips = ["2001:db8:1::80", "192.0.2.80"]
-security_groups = ["outward"]
-trusted = ["vrrp"]
-"#;
 
 /// Runs it: what was seen, as a sentence.
 pub fn run(n: usize, rounds: usize) -> Result<String> {
@@ -36,7 +18,7 @@ pub fn run(n: usize, rounds: usize) -> Result<String> {
     net.host.route("default via 2001:db8:1::1")?;
     let settings = Settings {
         interval: "10ms",
-        tables: PORT.to_owned(),
+        tables: format!("{OUTWARD}fixed_ips = [\"2001:db8:1::80\", \"192.0.2.80\"]\n"),
         ..Settings::default()
     };
     let text = synced(&lab, 2, 200, &settings);

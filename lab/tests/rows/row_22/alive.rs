@@ -3,37 +3,20 @@
 use std::time::Duration;
 
 use lab::dhclient::{APPLY, Dhclient, Setup};
-use lab::pair::{LEASING, Pair, Settings, are, connected, synced};
+use lab::pair::{LEASING, OUTWARD, Pair, Settings, are, connected, synced};
 use lab::session::{Session, echo_server};
 use lab::{Host, Lab, Result, Router, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const SERVERS: [&str; 2] = ["2001:db8:2::80", "198.51.100.80"];
 
-/// The host is a machine that may begin sessions and be asked nothing. The other router is on its link, so the port has no MAC.
-const PORT: &str = r#"
-[[security_group]]
-name = "outward"
-[[security_group.rule]]
-direction = "egress"
-ethertype = "ipv6"
-[[security_group.rule]]
-direction = "egress"
-ethertype = "ipv4"
-[[port]]
-name = "vm"
-device = "lan"
-security_groups = ["outward"]
-trusted = ["vrrp"]
-"#;
-
 fn config(lab: &Lab, number: u8, priority: u8) -> String {
     let settings = Settings {
+        tables: OUTWARD.to_owned(),
         lan: LEASING.to_owned(),
         ..Settings::default()
     };
-    let text = synced(lab, number, priority, &settings);
-    text.replace("[[router]]\n", &format!("{PORT}[[router]]\n"))
+    synced(lab, number, priority, &settings)
 }
 
 /// Sessions of the machine that a router knows as established: as it has judged them by its own rules, or as it was told.
